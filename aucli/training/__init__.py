@@ -1,0 +1,1 @@
+"""Training: losses, data, recipes, the trainer, linear evaluation and metrics."""
