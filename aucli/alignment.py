@@ -10,6 +10,7 @@ lies outside the frame is black.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,14 +140,17 @@ def crop_faces(
 
 
 def crop_faces_on_device(
-    frames_rgb: torch.Tensor, frame_of_face: npt.NDArray[np.integer[Any]], landmarks_xy: FloatArray, spec: CropSpec
+    frames_rgb: torch.Tensor | Sequence[torch.Tensor],
+    frame_of_face: npt.NDArray[np.integer[Any]],
+    landmarks_xy: FloatArray,
+    spec: CropSpec,
 ) -> torch.Tensor:
     """Cut upright faces out of a batch of frames, in torch, where the frames lie.
 
     Agrees with `crop_faces` within rounding to whole grey levels (tested).
 
     Args:
-        frames_rgb: (B, H, W, 3) uint8 on any device.
+        frames_rgb: (B, H, W, 3) uint8 on any device, or B such frames.
         frame_of_face: (F,) index into the batch, per face.
         landmarks_xy: (F, 5, 2) points in frame pixels.
         spec: the crop.
@@ -157,15 +161,17 @@ def crop_faces_on_device(
     import torch
     import torch.nn.functional as F
 
-    size, (height, width) = spec.size_px, frames_rgb.shape[1:3]
-    crops = torch.zeros((len(landmarks_xy), 3, size, size), device=frames_rgb.device)
+    size = spec.size_px
+    device = frames_rgb[0].device if len(frames_rgb) else torch.device("cpu")
+    crops = torch.zeros((len(landmarks_xy), 3, size, size), device=device)
     to_frame = invert_similarity(similarity_from_landmarks(landmarks_xy, spec.template_xy()))
-    for crop, frame, matrix in zip(crops, frame_of_face, to_frame, strict=True):
-        region = _region(matrix, height, width, size)
+    for crop, frame_index, matrix in zip(crops, frame_of_face, to_frame, strict=True):
+        frame = frames_rgb[int(frame_index)]
+        region = _region(matrix, frame.shape[0], frame.shape[1], size)
         if region is None:
             continue
         left, top, right, bottom, k = region
-        part = frames_rgb[int(frame), max(0, top) : bottom, max(0, left) : right].permute(2, 0, 1).float()
+        part = frame[max(0, top) : bottom, max(0, left) : right].permute(2, 0, 1).float()
         pad_left, pad_top = max(0, -left), max(0, -top)
         pad_right = right - left - pad_left - part.shape[2]
         pad_bottom = bottom - top - pad_top - part.shape[1]

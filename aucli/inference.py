@@ -1,0 +1,123 @@
+"""A trained model ready to run: crops in, probabilities out.
+
+On a CPU the model's ONNX graph runs in ONNX Runtime (torch is not even imported: that alone would cost three seconds
+of every start). On a GPU, or where a model has no graph, the network runs in torch, in half precision on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.alignment import CropSpec, crop_faces, crop_faces_on_device
+from aucli.errors import ModelError
+from aucli.zoo import Model, verify
+
+FACES_PER_CALL = 16
+"""Most faces given to a network at once on a CPU: more only costs memory (measured)."""
+
+
+class Predictor(Protocol):
+    """Says which action units faces show. Safe to call from several threads at once."""
+
+    backend: str
+
+    def predict(
+        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Cut out faces and give the probability of each AU.
+
+        Args:
+            frames_rgb: B frames, each (H, W, 3) uint8: numpy arrays, or torch tensors on a GPU.
+            frame_of_face: (F,) index of each face's frame.
+            landmarks_xy: (F, 5, 2) in pixels of the frame.
+
+        Returns:
+            (F, A) float32 probabilities, 0 to 1, in the order of the model's AUs.
+        """
+
+
+def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Predictor:
+    """Check a model's files against their digests and load it.
+
+    Args:
+        model: from `aucli.zoo.find_model`.
+        device: ``cpu`` or ``cuda:N``.
+        threads: threads inside one call (CPU).
+
+    Raises:
+        ModelError: if a file is missing or damaged, or the network cannot be built.
+    """
+    verify(model)
+    if device == "cpu" and model.graph is not None:
+        return OnnxPredictor(model, threads=threads)
+    return TorchPredictor(model, device=device)
+
+
+class OnnxPredictor:
+    """A model's graph in ONNX Runtime on the CPU."""
+
+    def __init__(self, model: Model, *, threads: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(model.graph), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no parent of their own
+            raise ModelError(f"{model.graph} cannot be loaded: {str(error).splitlines()[0]}") from error
+        self._spec: CropSpec = model.config.crop
+        self._n_aus = len(model.config.aus)
+        self.backend = f"onnxruntime {onnxruntime.__version__}"
+
+    def predict(
+        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """See `Predictor.predict`."""
+        probabilities = np.zeros((len(frame_of_face), self._n_aus), np.float32)
+        for start in range(0, len(frame_of_face), FACES_PER_CALL):
+            chunk = slice(start, start + FACES_PER_CALL)
+            crops = np.concatenate(
+                [
+                    crop_faces(frames_rgb[frame], points[None], self._spec)
+                    for frame, points in zip(frame_of_face[chunk], landmarks_xy[chunk], strict=True)
+                ]
+            )
+            inputs = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+            probabilities[chunk] = self._session.run(["probabilities"], {"crops": inputs})[0]
+        return probabilities
+
+
+class TorchPredictor:
+    """The network in torch, on any device; crops are made there too, and only probabilities come back."""
+
+    def __init__(self, model: Model, *, device: str) -> None:
+        import torch
+
+        from aucli.encoder import load_network
+
+        self._device = torch.device(device)
+        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        self._network = load_network(model).to(self._device, self._dtype).eval()
+        self._spec = model.config.crop
+        self.backend = f"torch {torch.__version__} ({device})"
+
+    def predict(
+        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """See `Predictor.predict`."""
+        import torch
+
+        frames = [torch.as_tensor(frame, device=self._device) for frame in frames_rgb]
+        with torch.inference_mode():
+            crops = crop_faces_on_device(frames, frame_of_face, landmarks_xy, self._spec)
+            probabilities = self._network.probabilities(crops.to(self._dtype))
+            return np.asarray(probabilities.float().cpu().numpy())

@@ -1,0 +1,98 @@
+"""What a user can ask of `annotate`, checked in one place before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aucli.device import check_device_name
+from aucli.errors import OptionsError
+from aucli.facs import AU_NAMES
+from aucli.zoo import DEFAULT_MODEL, ModelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotateOptions:
+    """Everything that decides what a run does.
+
+    Attributes:
+        model: name of a model in the zoo, or the path of a model folder.
+        detector: ``centerface``, an insightface pack, an imported detector, or a path to an SCRFD ``.onnx``.
+        detect_every: detect faces on every N-th frame at least, and carry them in between.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        batch_size: frames decoded at once; None chooses for the device. Never changes the values.
+        every_s: take one frame every so many seconds; None takes all.
+        start_s: first presentation time to annotate, in seconds.
+        end_s: presentation time to stop before, in seconds.
+        max_faces: most faces in one frame: those already followed, then the largest.
+        min_face_px: width of the smallest face that must be found, in pixels of the frame; None chooses by the frame.
+        thresholds: AU number -> probability at and above which it counts as present, instead of the model's own;
+            the key 0 stands for all AUs.
+        workers: threads that detect and predict; None: one per core, at most 8.
+        overwrite: begin anew instead of going on with what is there.
+
+    Raises:
+        OptionsError: for a value out of range, or values that contradict each other.
+    """
+
+    model: str = DEFAULT_MODEL
+    detector: str = "centerface"
+    detect_every: int = 1
+    device: str = "auto"
+    batch_size: int | None = None
+    every_s: float | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    max_faces: int | None = None
+    min_face_px: int | None = None
+    thresholds: Mapping[int, float] = field(default_factory=dict)
+    workers: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("--detect-every", self.detect_every, 1, 1000),
+            ("--batch-size", self.batch_size, 1, 4096),
+            ("--max-faces", self.max_faces, 1, 1000),
+            ("--min-face", self.min_face_px, 8, 10_000),
+            ("--workers", self.workers, 1, 256),
+        ):
+            if value is not None and not low <= value <= high:
+                raise OptionsError(f"{name} is {value}; allowed is {low} to {high}")
+        if self.every_s is not None and not 0 < self.every_s <= 86_400:
+            raise OptionsError(f"--every is {self.every_s}; allowed is more than 0 and at most 86400 seconds")
+        if self.start_s is not None and not 0 <= self.start_s < float("inf"):
+            raise OptionsError(f"--start is {self.start_s}; allowed is 0 seconds or more")
+        if self.end_s is not None and not (self.start_s or 0.0) < self.end_s < float("inf"):
+            raise OptionsError(f"--end is {self.end_s}; allowed is more than --start ({self.start_s or 0.0:g})")
+        for au, threshold in self.thresholds.items():
+            if au != 0 and au not in AU_NAMES:
+                raise OptionsError(f"--threshold names AU {au}; known are {', '.join(map(str, AU_NAMES))}")
+            if not 0.0 < threshold < 1.0:
+                raise OptionsError(f"--threshold is {threshold}; allowed is between 0 and 1")
+        check_device_name(self.device)
+
+    def thresholds_for(self, model: ModelConfig) -> tuple[float, ...]:
+        """Return the threshold of each of a model's AUs.
+
+        Raises:
+            OptionsError: if a threshold was given for an AU that the model does not know.
+        """
+        if unknown := [au for au in self.thresholds if au != 0 and au not in model.aus]:
+            known = ", ".join(map(str, model.aus))
+            raise OptionsError(f"--threshold names AU {unknown[0]}, which {model.name} does not know; it knows {known}")
+        every = self.thresholds.get(0)
+        own = model.thresholds if every is None else (every,) * len(model.aus)
+        return tuple(self.thresholds.get(au, threshold) for au, threshold in zip(model.aus, own, strict=True))
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the options that decide the table's values; model, detector and thresholds are recorded apart."""
+        return {
+            "detect_every": self.detect_every,
+            "every_s": self.every_s,
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "max_faces": self.max_faces,
+            "min_face_px": self.min_face_px,
+        }

@@ -1,0 +1,222 @@
+"""The stages between decoded frames and rows: find faces, follow them, read their action units.
+
+Each stage is a generator over the one before, so frames flow through one by one; the heavy work of each runs ahead in
+the engine's threads, and results come out in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.concurrency import map_ahead
+from aucli.device import available_cores, resolve_device
+from aucli.faces import START_SCORE, Detector, Faces, open_detector
+from aucli.inference import Predictor, open_predictor
+from aucli.options import AnnotateOptions
+from aucli.table import AnnotatedFrames
+from aucli.tracking import TrackedFaces, Tracker, describe, interpolate
+from aucli.video import FrameBatch
+from aucli.zoo import Model, find_model
+
+FACES_PER_TASK: Final = 8
+"""Faces read in one task on the CPU: small enough to keep all threads busy."""
+JUMP_SIZES: Final = 0.2
+"""A face that moved or grew by more than this share of its size between two detections is detected, not carried."""
+
+
+class Engine:
+    """Detector, predictor and the threads that they run in.
+
+    Raises:
+        OptionsError: if the device cannot be used.
+        ModelError: if the model is unknown or damaged.
+        DetectorError: if the detector is unknown or damaged.
+    """
+
+    def __init__(self, options: AnnotateOptions) -> None:
+        self.device = resolve_device(options.device)
+        self.model: Model = find_model(options.model)
+        self.detect_every = options.detect_every
+        self.min_face_px = options.min_face_px
+        self.workers = options.workers or (min(8, available_cores()) if self.device == "cpu" else 2)
+        self.detector: Detector = open_detector(options.detector, device=self.device)
+        self.predictor: Predictor = open_predictor(self.model, device=self.device)
+        self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="aucli")
+
+    def close(self) -> None:
+        """End the threads; work that was not begun is dropped."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def look(self, frames_rgb: Any) -> list[tuple[Faces, npt.NDArray[np.float64]]]:
+        """Detect and describe the faces of (B, H, W, 3) frames."""
+        found = self.detector.detect(frames_rgb, min_face_px=self.min_face_px)
+        return [(faces, describe(frame, faces)) for frame, faces in zip(frames_rgb, found, strict=True)]
+
+
+@dataclass(frozen=True)
+class SeenFrame:
+    """A decoded frame and, if it was looked at, its faces and what they look like."""
+
+    index: int
+    time_s: float
+    frame_rgb: Any
+    seen: tuple[Faces, npt.NDArray[np.float64]] | None
+
+
+@dataclass(frozen=True)
+class FollowedFrame:
+    """A frame whose faces have the numbers of their people."""
+
+    index: int
+    time_s: float
+    frame_rgb: Any
+    tracked: TrackedFaces
+
+
+def find_faces(batches: Iterable[FrameBatch], engine: Engine, *, stretch_frames: int) -> Iterator[SeenFrame]:
+    """Detect faces on every N-th frame, and on the first and last frame of every full stretch.
+
+    A stretch therefore needs nothing of its neighbours but the tracker's state, and a run can be resumed at its end.
+    """
+
+    def numbered() -> Iterator[tuple[int, FrameBatch]]:
+        position = 0
+        for batch in batches:
+            yield position, batch
+            position += len(batch.index)
+
+    def look_at(item: tuple[int, FrameBatch]) -> list[SeenFrame]:
+        position, batch = item
+        in_stretch = (position + np.arange(len(batch.index))) % stretch_frames
+        chosen = np.flatnonzero((in_stretch % engine.detect_every == 0) | (in_stretch == stretch_frames - 1))
+        frames = batch.frames_rgb if len(chosen) == len(batch.index) else batch.frames_rgb[chosen]
+        seen = dict(zip(chosen.tolist(), engine.look(frames), strict=True))
+        return [
+            SeenFrame(int(batch.index[i]), float(batch.time_s[i]), batch.frames_rgb[i], seen.get(i))
+            for i in range(len(batch.index))
+        ]
+
+    for frames in map_ahead(engine.pool, look_at, numbered(), ahead=engine.workers):
+        yield from frames
+
+
+def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Iterator[FollowedFrame]:
+    """Number the faces, and carry them to the frames that were not looked at.
+
+    Between two detections that show the same people, hardly moved, boxes and landmarks are interpolated. Where somebody
+    came, went, or moved fast, the frames between are looked at after all.
+    """
+    before: FollowedFrame | None = None
+    waiting: list[SeenFrame] = []
+
+    def close_gap(frame: SeenFrame) -> Iterator[FollowedFrame]:
+        nonlocal before
+        assert frame.seen is not None
+        if waiting and not _can_be_carried(before, frame, tracker):
+            looks = engine.pool.map(lambda skipped: engine.look(skipped.frame_rgb[None])[0], waiting)
+            for skipped, (faces, looks_like) in zip(waiting, looks, strict=True):
+                tracked = tracker.update(faces, looks_like, skipped.time_s)
+                yield FollowedFrame(skipped.index, skipped.time_s, skipped.frame_rgb, tracked)
+            waiting.clear()
+        after = FollowedFrame(
+            frame.index, frame.time_s, frame.frame_rgb, tracker.update(*frame.seen, frame.time_s)
+        )
+        for skipped in waiting:
+            assert before is not None
+            share = (skipped.time_s - before.time_s) / max(after.time_s - before.time_s, 1e-9)
+            carried = interpolate(before.tracked, after.tracked, share)
+            yield FollowedFrame(skipped.index, skipped.time_s, skipped.frame_rgb, carried)
+        waiting.clear()
+        before = after
+        yield after
+
+    for frame in frames:
+        if frame.seen is None:
+            waiting.append(frame)
+        else:
+            yield from close_gap(frame)
+    if waiting:
+        last = waiting.pop()
+        seen = engine.look(last.frame_rgb[None])[0]
+        yield from close_gap(SeenFrame(last.index, last.time_s, last.frame_rgb, seen))
+
+
+def _can_be_carried(before: FollowedFrame | None, frame: SeenFrame, tracker: Tracker) -> bool:
+    """Whether two detections show the same people at nearly the same places."""
+    if before is None or frame.seen is None:
+        return False
+    faces, looks = frame.seen
+    continued = tracker.foresee(faces, looks, frame.time_s)
+    tracks = before.tracked.tracks.tolist()
+    newcomers = int((faces.scores >= START_SCORE).sum()) - len(continued)
+    if set(continued) != set(tracks) or newcomers > 0:
+        return False
+    for box, number in zip(before.tracked.faces.boxes_xyxy, tracks, strict=True):
+        size = float(np.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 1e-6)))
+        if np.abs(faces.boxes_xyxy[continued[number]] - box).max() > JUMP_SIZES * size:
+            return False
+    return True
+
+
+def read_action_units(frames: Iterable[FollowedFrame], engine: Engine) -> Iterator[AnnotatedFrames]:
+    """Give every face its probabilities."""
+
+    def read(group: Sequence[FollowedFrame]) -> AnnotatedFrames:
+        counts = [len(frame.tracked.faces) for frame in group]
+        landmarks = np.concatenate([frame.tracked.faces.landmarks_xy for frame in group])
+        frame_of_face = np.repeat(np.arange(len(group)), counts)
+        probabilities = engine.predictor.predict([frame.frame_rgb for frame in group], frame_of_face, landmarks)
+        return AnnotatedFrames(
+            np.array([frame.index for frame in group], np.int32),
+            np.array([frame.time_s for frame in group], np.float64),
+            [frame.tracked for frame in group],
+            probabilities,
+        )
+
+    yield from map_ahead(engine.pool, read, _grouped(frames), ahead=engine.workers)
+
+
+def _grouped(frames: Iterable[FollowedFrame]) -> Iterator[list[FollowedFrame]]:
+    """Gather frames until they hold enough faces, or are many."""
+    group: list[FollowedFrame] = []
+    n_faces = 0
+    for frame in frames:
+        group.append(frame)
+        n_faces += len(frame.tracked.faces)
+        if n_faces >= FACES_PER_TASK or len(group) >= 2 * FACES_PER_TASK:
+            yield group
+            group, n_faces = [], 0
+    if group:
+        yield group
+
+
+class Stretches:
+    """Cuts a stream into stretches of a fixed number of items; `is_last` tells when the stream has ended."""
+
+    def __init__(self, items: Iterator[SeenFrame], length: int) -> None:
+        self._items = items
+        self._length = length
+        self._next = next(items, None)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the stretch just taken was the last."""
+        return self._next is None
+
+    def take(self) -> Iterator[SeenFrame]:
+        """Yield the next stretch, item by item."""
+        for _ in range(self._length):
+            if self._next is None:
+                return
+            item, self._next = self._next, next(self._items, None)
+            yield item
+
+
+Report = Callable[[int, int], None]
+"""Called with the number of frames done and the number expected."""
