@@ -1,0 +1,191 @@
+"""Makes small real video files whose frames carry their own number, and breaks them in the ways that files break."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+NUMBER_BITS = 12
+BLOCK_PX = 8
+
+
+@dataclass(frozen=True)
+class MadeVideo:
+    """How to make a video; `write` makes it.
+
+    Attributes:
+        codec: FFmpeg's name of the encoder.
+        n_frames: frames to write; frame k shows the number k.
+        size: width and height as stored.
+        ticks: when each frame is shown, in units of 1 / fps / 4; regular if None.
+        start_s: time of the first frame.
+        rotation_ccw_deg: rotation that a player must apply, counter-clockwise.
+        audio: whether a sound track (starting at 0) runs beside the picture.
+    """
+
+    codec: str = "libx264"
+    n_frames: int = 40
+    size: tuple[int, int] = (128, 96)
+    fps: int = 25
+    pix_fmt: str = "yuv420p"
+    options: dict[str, str] = field(default_factory=dict)
+    container_options: dict[str, str] = field(default_factory=dict)
+    ticks: Sequence[int] | None = None
+    start_s: float = 0.0
+    rotation_ccw_deg: int = 0
+    audio: bool = False
+    color_range: int | None = None
+    colorspace: int | None = None
+
+    def write(self, path: Path) -> Path:
+        """Encode the video; the file's suffix decides the container."""
+        from fractions import Fraction
+
+        tick = Fraction(1, self.fps * 4)
+        with av.open(str(path), "w", options=self.container_options) as container:
+            stream: Any = container.add_stream(self.codec, rate=self.fps, options=quiet(self.codec, self.options))
+            stream.width, stream.height = self.size
+            stream.pix_fmt = self.pix_fmt
+            stream.time_base = tick
+            stream.codec_context.time_base = tick
+            stream.codec_context.thread_count = 1
+            if self.color_range is not None:
+                stream.codec_context.color_range = self.color_range
+            if self.colorspace is not None:
+                stream.codec_context.colorspace = self.colorspace
+            if self.rotation_ccw_deg:
+                stream.set_display_rotation(self.rotation_ccw_deg)
+            if self.audio:
+                write_sound(container, self.n_frames / self.fps + self.start_s)
+            ticks = self.ticks if self.ticks is not None else range(0, 4 * self.n_frames, 4)
+            for number, at in zip(range(self.n_frames), ticks, strict=True):
+                frame = av.VideoFrame.from_ndarray(numbered_frame(number, *self.size), format="rgb24")
+                frame.time_base = tick
+                frame.pts = at + round(self.start_s / tick)
+                if self.codec == "mpeg4" and path.suffix == ".avi":
+                    frame.pict_type = 0
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+
+def quiet(codec: str, options: dict[str, str]) -> dict[str, str]:
+    """Keep libx265 from writing its banner to the terminal."""
+    if codec != "libx265":
+        return options
+    return {**options, "x265-params": ":".join(filter(None, [options.get("x265-params"), "log-level=none"]))}
+
+
+def write_sound(container: Any, seconds: float) -> None:
+    stream = container.add_stream("aac", rate=8000, layout="mono")
+    n_samples = 1024
+    for k in range(max(1, round(seconds * 8000 / n_samples))):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, n_samples), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        frame.pts = k * n_samples
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def write_sound_only(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        write_sound(container, 1.0)
+    return path
+
+
+def write_without_frames(path: Path) -> Path:
+    """A video file with a video stream and not one frame."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        container.mux(stream.encode(None))
+    return path
+
+
+def numbered_frame(number: int, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8: a colour gradient that moves, and on top the number as a row of black and white blocks."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    picture = np.stack([(x + 3 * number) % 256, (2 * y + number) % 256, (x + y) % 256], axis=-1).astype(np.uint8)
+    for bit in range(NUMBER_BITS):
+        picture[: 2 * BLOCK_PX, bit * BLOCK_PX : (bit + 1) * BLOCK_PX] = 255 if number >> bit & 1 else 0
+    return picture
+
+
+def read_number(frame_rgb: npt.NDArray[np.uint8]) -> int:
+    """The number that a frame of `numbered_frame` shows."""
+    number = 0
+    for bit in range(NUMBER_BITS):
+        block = frame_rgb[4 : 2 * BLOCK_PX - 4, bit * BLOCK_PX + 2 : (bit + 1) * BLOCK_PX - 2]
+        number |= int(block.mean() > 127) << bit
+    return number
+
+
+def cut_off(path: Path, share: float) -> Path:
+    """Keep only the first part of a file."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def damage(path: Path, *, start: float, share: float, seed: int = 0) -> Path:
+    """Overwrite a stretch of a file with noise; ``start`` and ``share`` are parts of its length."""
+    data = bytearray(path.read_bytes())
+    begin, length = int(len(data) * start), max(1, int(len(data) * share))
+    data[begin : begin + length] = np.random.default_rng(seed).bytes(length)
+    path.write_bytes(data)
+    return path
+
+
+def hide_beginning(path: Path, ticks: int) -> Path:
+    """Move the start of an MP4's first edit later by so many ticks of the track: the frames before are in the file,
+    but a player does not show them (what phones do when a user trims a video)."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst")
+    if data[at + 4] != 0:
+        raise ValueError("only version 0 edit lists are handled")
+    media_time = at + 4 + 4 + 4 + 4  # after the name, version and flags, number of edits, duration of the edit
+    data[media_time : media_time + 4] = (int.from_bytes(data[media_time : media_time + 4]) + ticks).to_bytes(4)
+    path.write_bytes(data)
+    return path
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What FFmpeg's plain decoding loop gives for a file."""
+
+    timestamps: list[int]
+    time_s: npt.NDArray[np.float64]
+    frames_rgb: list[npt.NDArray[np.uint8]]
+
+
+def decode_plainly(path: Path) -> Decoded:
+    """The slow obvious version: one thread, one frame after the other, rotated by NumPy."""
+    timestamps: list[int] = []
+    times: list[float] = []
+    frames: list[npt.NDArray[np.uint8]] = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                break
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in decoded:
+                assert frame.pts is not None
+                timestamps.append(frame.pts)
+                times.append(float(frame.pts * stream.time_base) - (container.start_time or 0) / 1e6)  # type: ignore[operator]
+                picture = frame.to_ndarray(format="rgb24")
+                frames.append(np.rot90(picture, frame.rotation // 90))
+    return Decoded(timestamps, np.array(times), frames)
