@@ -102,9 +102,7 @@ def invert_similarity(matrices: FloatArray) -> npt.NDArray[np.float64]:
     return inverse
 
 
-def crop_faces(
-    frame_rgb: npt.NDArray[np.uint8], landmarks_xy: FloatArray, spec: CropSpec
-) -> npt.NDArray[np.uint8]:
+def crop_faces(frame_rgb: npt.NDArray[np.uint8], landmarks_xy: FloatArray, spec: CropSpec) -> npt.NDArray[np.uint8]:
     """Cut upright faces out of one frame, on the CPU.
 
     Args:
@@ -219,8 +217,10 @@ def _region(
 def _to_region(
     to_frame: npt.NDArray[np.float64], left: int, top: int, k: int
 ) -> tuple[float, float, float, float, float, float]:
-    """The transform from crop pixels to pixels of a region that was shrunk k times: a, b, c, d, e, f of
-    x = a u + b v + c, y = d u + e v + f, pixel centres at .5."""
+    """The transform from crop pixels (u, v) to pixels of a region that was shrunk k times.
+
+    Returns a, b, c, d, e, f of x = a u + b v + c, y = d u + e v + f, pixel centres at .5.
+    """
     m = to_frame
     return (
         float(m[0, 0] / k),

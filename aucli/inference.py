@@ -69,9 +69,7 @@ class OnnxPredictor:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(model.graph), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(model.graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions share no parent of their own
             raise ModelError(f"{model.graph} cannot be loaded: {str(error).splitlines()[0]}") from error
         self._spec: CropSpec = model.config.crop

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,3 +97,36 @@ class AnnotateOptions:
             "max_faces": self.max_faces,
             "min_face_px": self.min_face_px,
         }
+
+
+def seconds_per_frame(every_s: float | None, fps: float | None) -> float | None:
+    """Return the sampling interval from ``--every`` or ``--fps``.
+
+    Raises:
+        OptionsError: if both are given, or the rate is not positive.
+    """
+    if fps is None:
+        return every_s
+    if every_s is not None:
+        raise OptionsError("--every and --fps say the same in two ways; give one of them")
+    if not 0 < fps < 10_000:
+        raise OptionsError(f"--fps is {fps}; allowed is more than 0")
+    return 1.0 / fps
+
+
+def parse_thresholds(texts: Sequence[str]) -> dict[int, float]:
+    """Read thresholds: ``["0.5", "AU12=0.4"]`` -> ``{0: 0.5, 12: 0.4}``; the key 0 stands for all AUs.
+
+    Raises:
+        OptionsError: if one cannot be read.
+    """
+    thresholds: dict[int, float] = {}
+    for text in texts:
+        match = re.fullmatch(r"(?:(?:AU)?0*(\d+)=)?([0-9.eE+-]+)", text.strip(), re.IGNORECASE)
+        try:
+            if match is None:
+                raise ValueError
+            thresholds[int(match[1] or 0)] = float(match[2])
+        except ValueError:
+            raise OptionsError(f"--threshold {text!r} cannot be read; write 0.5 or AU12=0.4") from None
+    return thresholds

@@ -54,9 +54,9 @@ def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, o
     top = output.parent if single else output
     try:
         top.mkdir(parents=True, exist_ok=True)
-        probe = top / f".aucli-{id(run)}.tmp"
-        probe.touch()
-        probe.unlink()
+        trial = top / f".aucli-{id(run)}.tmp"
+        trial.touch()
+        trial.unlink()
     except OSError as error:
         raise TableError(f"cannot write into {top}: {error.strerror}; choose another -o") from error
     work_folder = top / f"{output.name}.partial" if single else top / "aucli.partial"
@@ -73,7 +73,9 @@ def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, o
             if (table := plan.table_of(video)).exists():
                 found, others = _sort_videos(_open_existing(table, run), [video])
                 if others:
-                    raise TableError(f"{table} holds another video ({next(iter(others))}); use --overwrite or another -o")
+                    raise TableError(
+                        f"{table} holds another video ({next(iter(others))}); use --overwrite or another -o"
+                    )
                 finished |= found
     return Plan(output, single, work_folder, finished, kept)
 

@@ -124,9 +124,7 @@ def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Ite
                 tracked = tracker.update(faces, looks_like, skipped.time_s)
                 yield FollowedFrame(skipped.index, skipped.time_s, skipped.frame_rgb, tracked)
             waiting.clear()
-        after = FollowedFrame(
-            frame.index, frame.time_s, frame.frame_rgb, tracker.update(*frame.seen, frame.time_s)
-        )
+        after = FollowedFrame(frame.index, frame.time_s, frame.frame_rgb, tracker.update(*frame.seen, frame.time_s))
         for skipped in waiting:
             assert before is not None
             share = (skipped.time_s - before.time_s) / max(after.time_s - before.time_s, 1e-9)

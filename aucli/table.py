@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from aucli.errors import TableError
 from aucli.tracking import TrackedFaces
+from aucli.video import FrameReader
 from aucli.zoo import sha256_file
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
         column(boxes[:, 1], pa.float32()),
         column(boxes[:, 2] - boxes[:, 0], pa.float32()),
         column(boxes[:, 3] - boxes[:, 1], pa.float32()),
-        pa.FixedSizeListArray.from_arrays(
-            pa.array(landmarks.reshape(-1), pa.float32()), 10, mask=pa.array(absent)
-        ),
+        pa.FixedSizeListArray.from_arrays(pa.array(landmarks.reshape(-1), pa.float32()), 10, mask=pa.array(absent)),
         column(interocular_px, pa.float32()),
         *(column(present[:, a], pa.bool_()) for a in range(len(au_columns))),
         *(column(probabilities[:, a], pa.float32()) for a in range(len(au_columns))),
@@ -173,6 +172,26 @@ class VideoRecord:
     sha256: str
     broken: str | None
 
+    @classmethod
+    def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str) -> VideoRecord:
+        """Sum up a video that was read to its end."""
+        info = reader.info
+        return cls(
+            n_frames=reader.n_frames,
+            n_failed=reader.n_failed,
+            n_rows=n_rows,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            duration_s=info.duration_s,
+            rotation_deg=info.rotation_deg,
+            codec=info.codec,
+            decoder=reader.decoder,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            broken=reader.broken,
+        )
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -190,25 +209,15 @@ class RunRecord:
     options: dict[str, Any]
 
     def differences(self, other: dict[str, Any]) -> list[str]:
-        """Say what differs from a record read from a file: ``["threshold 0.5 -> 0.6"]``."""
-        mine, theirs = json.loads(json.dumps(asdict(self))), other
-        found = [
-            f"{name} {theirs.get(name)} -> {mine[name]}"
-            for name in mine
-            if name not in ("options", "model_digest", "detector_digest") and mine[name] != theirs.get(name)
-        ]
-        for name in ("model_digest", "detector_digest"):
-            if mine[name] != theirs.get(name) and mine[name.removesuffix("_digest")] == theirs.get(
-                name.removesuffix("_digest")
-            ):
-                found.append(f"the {name.removesuffix('_digest')}'s weights")
-        options = theirs.get("options", {})
-        found += [
-            f"{name} {options.get(name)} -> {value}"
-            for name, value in mine["options"].items()
-            if value != options.get(name)
-        ]
-        return found
+        """Say what differs from a record read from a file: ``["detect_every 1 -> 5"]``; nothing if all agrees."""
+        mine = json.loads(json.dumps(asdict(self)))
+        names = ("model", "aus", "thresholds", "detector")
+        found = [f"{name} {other.get(name)} -> {mine[name]}" for name in names if mine[name] != other.get(name)]
+        if not found:
+            digests = ("model_digest", "detector_digest")
+            found = [f"another {name.replace('_', ' ')}" for name in digests if mine[name] != other.get(name)]
+        before, now = other.get("options", {}), mine["options"]
+        return found + [f"{k} {before.get(k)} -> {now[k]}" for k in now if now[k] != before.get(k)]
 
 
 @dataclass
@@ -263,7 +272,12 @@ class Segments:
 
 
 class WorkFolder:
-    """Where a run keeps what is finished until the table is whole. One run at a time."""
+    """Where a run keeps what is finished until the table is whole. One run at a time.
+
+    A context manager: left with `done` set, the folder is removed.
+    """
+
+    done = False
 
     def __init__(self, folder: Path, run: RunRecord, *, overwrite: bool) -> None:
         self.folder = folder
@@ -297,11 +311,13 @@ class WorkFolder:
             segments.record = VideoRecord(**note["record"]) if note["record"] else None
         return segments
 
-    def close(self, *, remove: bool) -> None:
-        """Let other runs in, and remove the folder if nothing in it is needed any more."""
-        if remove:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.done:
             shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+        os.close(self._lock)  # lets other runs in
 
 
 class ExistingTable:
@@ -343,6 +359,13 @@ class FinishedVideo:
     label: str
     record: VideoRecord
     source: Segments | tuple[ExistingTable, str]
+
+    @classmethod
+    def of(cls, label: str, segments: Segments) -> FinishedVideo:
+        """Take a video whose last stretch is written."""
+        if segments.record is None:
+            raise ValueError(f"{label} is not finished")
+        return cls(label, segments.record, segments)
 
     def row_groups(self) -> Iterator[pa.Table]:
         """Yield its rows, a row group at a time."""

@@ -184,7 +184,9 @@ class Tracker:
         predicted = np.stack([track.predict_xy(time_s) for track in tracks])
         track_size = np.array([track.size_px for track in tracks])
         lost_s = np.array([time_s - track.time_s for track in tracks])
-        distance = np.linalg.norm(centre[None] - predicted[:, None], axis=-1) / np.maximum(size[None], track_size[:, None])
+        distance = np.linalg.norm(centre[None] - predicted[:, None], axis=-1) / np.maximum(
+            size[None], track_size[:, None]
+        )
         log_size = np.abs(np.log(size[None] / track_size[:, None]))
         unlike = 1.0 - np.stack([track.looks for track in tracks]) @ looks[candidates].T
         gate = np.minimum(GATE_SIZES + GATE_SIZES_PER_S * lost_s, GATE_SIZES_MAX)[:, None]
@@ -257,9 +259,7 @@ def interpolate(before: TrackedFaces, after: TrackedFaces, share: float) -> Trac
     )
 
 
-def _move(
-    track: Track, faces: Faces, looks: npt.NDArray[np.float64], face: int, time_s: float, *, learn: bool
-) -> None:
+def _move(track: Track, faces: Faces, looks: npt.NDArray[np.float64], face: int, time_s: float, *, learn: bool) -> None:
     centre, size = _centre_and_size(faces)
     elapsed_s = max(time_s - track.time_s, 1e-3)
     speed = (centre[face] - track.centre_xy) / elapsed_s

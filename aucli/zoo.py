@@ -2,7 +2,7 @@
 
 A model is a folder:
 
-    config.json         what the network is, which AUs it knows, their thresholds, how faces are laid into its crop, SHA-256 of each file
+    config.json         what the network is, its AUs and their thresholds, its crop, the SHA-256 of each file
     model.safetensors   the weights
     model.onnx          the graph for ONNX Runtime (optional; without it the model runs in torch)
     README.md           its card
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from aucli.alignment import CropSpec
-from aucli.errors import DetectorError, ModelError
+from aucli.errors import ModelError
 from aucli.facs import AU_NAMES, au_column
 
 CONFIG_NAME: Final = "config.json"
@@ -112,7 +112,7 @@ class ModelConfig:
             raw = json.loads(text)
             if raw["schema"] != CONFIG_SCHEMA:
                 raise ModelError(
-                    f"{where}: schema {raw['schema']!r} is not known to this version of aucli (it reads {CONFIG_SCHEMA})"
+                    f"{where}: schema {raw['schema']!r} is not known to this version, which reads {CONFIG_SCHEMA}"
                 )
             config = cls(
                 name=raw["name"],
@@ -199,9 +199,15 @@ def find_model(name_or_path: str) -> Model:
     for origin, parent in (("imported", user_folder() / "models"), ("bundled", bundled_folder("models"))):
         if (folder := parent / name_or_path).is_dir() and (folder / CONFIG_NAME).is_file():
             return _read(folder, "imported" if origin == "imported" else "bundled")
-    known = ", ".join(sorted({p.parent.name for p in bundled_folder("models").glob(f"*/{CONFIG_NAME}")}
-                             | {p.parent.name for p in (user_folder() / "models").glob(f"*/{CONFIG_NAME}")}))
-    raise ModelError(f"unknown model {name_or_path!r}; known are: {known or 'none'}, or give the path of a model folder")
+    known = ", ".join(
+        sorted(
+            {p.parent.name for p in bundled_folder("models").glob(f"*/{CONFIG_NAME}")}
+            | {p.parent.name for p in (user_folder() / "models").glob(f"*/{CONFIG_NAME}")}
+        )
+    )
+    raise ModelError(
+        f"unknown model {name_or_path!r}; known are: {known or 'none'}, or give the path of a model folder"
+    )
 
 
 def verify(model: Model) -> None:
@@ -218,7 +224,7 @@ def verify(model: Model) -> None:
             raise ModelError(f"model {model.config.name} lacks its file {path}; import it again")
         if (actual := sha256_file(path)) != expected:
             raise ModelError(
-                f"{path} is damaged: SHA-256 {actual[:12]}… instead of {expected[:12]}…; install or import the model again"
+                f"{path} is damaged (SHA-256 {actual[:12]}… instead of {expected[:12]}…); import the model again"
             )
 
 
@@ -247,7 +253,9 @@ def import_model(source: Path, *, overwrite: bool = False) -> Model:
     verify(model)
     target = user_folder() / "models" / model.config.name
     if target.exists() and not overwrite:
-        raise ModelError(f"a model named {model.config.name} was imported before ({target}); use --overwrite to replace it")
+        raise ModelError(
+            f"a model named {model.config.name} was imported before ({target}); use --overwrite to replace it"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{model.config.name}-"))
     try:

@@ -216,9 +216,7 @@ def choose_plainly(time_s: list[float], start: float | None, end: float | None, 
     near = 1e-6
     chosen: set[int] = set()
     inside = [
-        n
-        for n, t in enumerate(time_s)
-        if (start is None or t >= start - near) and (end is None or t < end - near)
+        n for n, t in enumerate(time_s) if (start is None or t >= start - near) and (end is None or t < end - near)
     ]
     if every is None:
         return inside

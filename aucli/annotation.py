@@ -21,7 +21,7 @@ from aucli.plan import plan_output
 from aucli.stages import Engine, Stretches, find_faces, follow, read_action_units
 from aucli.table import FinishedVideo, RunRecord, Segments, VideoRecord, WorkFolder, table_schema, to_rows, write_table
 from aucli.tracking import Tracker
-from aucli.video import FrameReader, VideoInfo
+from aucli.video import FrameReader, VideoInfo, probe
 from aucli.zoo import sha256_file
 
 STRETCH_FRAMES: Final = 6000
@@ -109,7 +109,9 @@ def annotate(
         n_frames = 0
         for number, video in enumerate(inputs, start=1):
 
-            def report(done: int, expected: int, problem: str | None = None, at: tuple[str, int] = (video.label, number)) -> None:
+            def report(
+                done: int, expected: int, problem: str | None = None, at: tuple[str, int] = (video.label, number)
+            ) -> None:
                 if on_progress is not None:
                     on_progress(Progress(*at, len(inputs), done, expected, problem))
 
@@ -163,7 +165,7 @@ def annotate_video(
     with FrameReader(
         path,
         device=engine.device,
-        batch_size=options.batch_size or 1,
+        batch_size=options.batch_size or _default_batch_size(path, engine.device),
         start_s=options.start_s,
         end_s=options.end_s,
         every_s=options.every_s,
@@ -203,6 +205,13 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
         detector_digest=engine.detector.digest,
         options=options.deciding(),
     )
+
+
+def _default_batch_size(path: Path, device: str) -> int:
+    if device != "cpu":
+        return 64
+    info = probe(path)
+    return int(np.clip(BATCH_BYTES // (info.width * info.height * 3), 1, 8))
 
 
 def _expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
