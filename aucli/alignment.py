@@ -131,9 +131,8 @@ def crop_faces(frame_rgb: npt.NDArray[np.uint8], landmarks_xy: FloatArray, spec:
         if k > 1:
             picture = picture.reduce(k)
         coefficients = _to_region(matrix, left, top, k)
-        crop[:] = picture.transform(
-            (spec.size_px, spec.size_px), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
-        )
+        size = (spec.size_px, spec.size_px)
+        crop[:] = np.asarray(picture.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR))
     return crops
 
 
@@ -197,7 +196,8 @@ def _region(
 ) -> tuple[int, int, int, int, int] | None:
     """The part of a frame that a crop needs: left, top, right, bottom (a whole number of k x k squares) and k.
 
-    May reach a few pixels beyond the frame, so that its edge fades into black; None if crop and frame do not meet or the crop has no extent.
+    May reach a few pixels beyond the frame, so that its edge fades into black; None if crop and frame do not meet or
+    the crop has no extent.
     """
     shrink = float(np.hypot(to_frame[0, 0], to_frame[1, 0]))
     if shrink == 0.0 or not np.isfinite(to_frame).all():

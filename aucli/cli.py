@@ -6,7 +6,6 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -305,4 +304,4 @@ def doctor(as_json: Json = False) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

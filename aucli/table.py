@@ -326,12 +326,13 @@ class ExistingTable:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metadata = read_metadata(path)
-        self.labels: list[str] = list(self.metadata["videos"])
+        self.labels = [str(label) for label in self.metadata["videos"]]
 
     def find(self, video: Path, *, exclude: Collection[str] = ()) -> str | None:
         """Return under which label a video is in the table, judged by name, size and digest; None if it is not."""
         status = video.stat()
-        for label, record in self.metadata["videos"].items():
+        for label in self.labels:
+            record = self.metadata["videos"][label]
             if label in exclude or Path(label).name != video.name or record["size_bytes"] != status.st_size:
                 continue
             unchanged = status.st_mtime_ns <= self.path.stat().st_mtime_ns
