@@ -7,9 +7,12 @@ that FFmpeg's own decoding loop gives for the file: none invented, none repeated
 What decord 3.4.0 does that this file guards against:
 
 - at the end of a file whose packets do not all decode it repeats the last frame; its option ``fault_tol`` turns that
-  into an error;
+  into an error (in 125 damaged files of H.264, HEVC, VP9, MPEG-4 and AV1 a frame was lost without an error, which
+  shifts the numbers of all that follow, only in AV1);
 - it counts packets that an edit list hides, and takes the n-th frame to have the n-th packet's time;
-- ``get_batch`` grows in memory with the length of the video, ``next`` does not;
+- its reader pushes a packet every time it looks for a frame and finds none, and its decoder decodes ahead without
+  limit: for a slow consumer a long video ends up in memory, decoded. So it is given one stretch of the video at a
+  time, cut at key frames and short enough to lie in memory whole;
 - it gives up where a decoder returns two frames for one packet (common in HEVC);
 - at import it loads every CUDA library that pip has installed: half a second and 650 MB that a CPU does not need.
 """
@@ -17,11 +20,14 @@ What decord 3.4.0 does that this file guards against:
 from __future__ import annotations
 
 import importlib
+import io
+import itertools
 import math
 import sys
 from array import array
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -41,8 +47,18 @@ DecoderName = Literal["auto", "decord", "pyav"]
 
 TIME_TOLERANCE_S: Final = 1e-6
 """FFmpeg rounds a container's start time to microseconds; times closer than this count as equal."""
+FRAME_STEP: Final = Fraction(1, 25)
+"""Time from frame to frame in the copies that decord gets; any value does, times come from the original."""
 NO_TIMESTAMP: Final = -(2**63)
 """FFmpeg's AV_NOPTS_VALUE."""
+SEGMENT_BYTES: Final = 128 * 2**20
+"""Decoded pictures that decord gets to hold at a time, where key frames allow to cut there."""
+SEGMENT_BYTES_MAX: Final = 384 * 2**20
+"""Where key frames are so far apart that decord would hold more than this, PyAV reads the file."""
+DECORD_CODECS: Final = ("h264", "hevc", "mpeg4", "vp8", "vp9", "mjpeg", "mpeg2video")
+"""Codecs where a packet that does not decode is an error for decord. AV1's decoder passes over it in silence."""
+DECORD_PIXELS: Final = tuple(f"yuv{j}{chroma}p" for j in ("", "j") for chroma in ("420", "422", "444"))
+"""Pixel formats that decord and PyAV turn into the same RGB, byte for byte. With more than 8 bits they differ."""
 DECORD_CONTAINERS: Final = ("mov,mp4", "matroska,webm")
 """Containers whose packets carry real presentation times and can be rewound, as decord needs."""
 
@@ -248,13 +264,16 @@ class FrameReader:
     def _sources(self) -> Iterator[_Source]:
         """Decoders worth trying, best first."""
         scan, info = self._scan, self.info
-        if self._allowed == "decord" or (self._allowed == "auto" and scan.why_not_decord is None):
+        if self._allowed == "decord" and scan.why_not_decord is not None:
+            raise VideoError(f"{self._path}: decord cannot be trusted with it: {scan.why_not_decord}")
+        if self._allowed != "pyav" and scan.why_not_decord is None:
             if self._device.is_cuda:
                 yield _DecordSource(info, scan, self._device.index)
             yield _DecordSource(info, scan, None)
         if self._allowed != "decord":
-            yield _PyAVSource(info, careful=False)
-            yield _PyAVSource(info, careful=True)
+            if len(scan.timestamps):
+                yield _PyAVSource(info, scan, careful=False)
+            yield _PyAVSource(info, scan, careful=True)
 
     def _check_same(self, n: int, given: int, found: int) -> None:
         if given != found:
@@ -269,8 +288,8 @@ class FrameReader:
         self.n_failed = max(0, promised - self.n_frames)
         if self.n_frames == 0:
             raise VideoError(f"{self._path}: none of its {promised} frames can be decoded")
-        if self.broken is None and self._scan.n_packets < self.info.n_frames_header:
-            self.broken = f"ends early: {self._scan.n_packets} of {self.info.n_frames_header} frames are in the file"
+        if self.broken is None:
+            self.broken = self._scan.ends_early
 
 
 # ---- choosing and collecting frames ----------------------------------------------------------------------------
@@ -448,7 +467,7 @@ def _describe(path: Path, container: av.container.InputContainer, stream: VideoS
         rotation_deg=rotation_deg,
         fps=float(rate) if rate else 0.0,
         duration_s=duration_s,
-        n_frames_header=stream.frames,
+        n_frames_header=_promised_frames(container, stream),
     )
 
 
@@ -484,45 +503,144 @@ class _Scan:
     """What the packets of a video tell without decoding.
 
     Attributes:
-        timestamps: (n_packets,) int64, ascending: when each packet's frame is shown; empty if decord is out.
+        timestamps: int64, ascending: when the frame of each packet is shown, if every packet decodes. Packets that an
+            edit list hides are left out. Empty where packets do not say when their frames are shown.
         n_packets: packets of the video stream.
+        segment_lengths: packets of each stretch that decord gets at a time; empty where decord is out.
         why_not_decord: None where packets and frames correspond one to one, so that decord's n-th frame is the frame
             of the n-th timestamp.
+        ends_early: what the header promises and the packets do not keep, else None.
     """
 
     timestamps: npt.NDArray[np.int64]
     n_packets: int
+    segment_lengths: list[int]
     why_not_decord: str | None
+    ends_early: str | None
 
 
 def _scan(path: Path) -> _Scan:
     """Go through the packets of a file."""
     import av
 
-    timestamps = array("q")
-    why_not: str | None = None
+    shown = array("q")
+    is_key = array("b")
+    n_hidden = n_damaged = 0
+    end_s = 0.0
+    error_text: str | None = None
     with _open(path) as container:
         stream = _video_stream(path, container)
-        if not container.format.name.startswith(DECORD_CONTAINERS):
-            why_not = f"container {container.format.name} does not carry a presentation time for each frame"
+        n_promised = _promised_frames(container, stream)
+        # Where the header does not count frames, all streams together tell whether the file is whole.
+        packets = container.demux(stream) if n_promised else container.demux()
         try:
-            for packet in container.demux(stream):
+            for packet in packets:
                 if packet.size == 0 and packet.dts is None:
-                    continue  # PyAV's mark for the end
-                timestamps.append(NO_TIMESTAMP if packet.pts is None else packet.pts)
-                if why_not is None and (packet.is_discard or packet.is_corrupt):
-                    why_not = "packets that an edit list hides" if packet.is_discard else "damaged packets"
-                if why_not is None and len(timestamps) == 1 and not packet.is_keyframe:
-                    why_not = "does not start with a key frame"
+                    continue  # PyAV's mark for the end of a stream
+                if packet.pts is not None and not n_promised:
+                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index != stream.index:
+                    continue
+                n_damaged += packet.is_corrupt
+                if packet.is_discard:
+                    n_hidden += 1
+                else:
+                    shown.append(NO_TIMESTAMP if packet.pts is None else packet.pts)
+                    is_key.append(packet.is_keyframe)
         except av.error.FFmpegError as error:
-            why_not = f"packets end with an error ({_reason(error)})"
-    pts = np.array(timestamps, dtype=np.int64)
-    n_packets = len(pts)
-    first = pts[0] if n_packets else 0
-    pts.sort()
-    if why_not is None and n_packets and (pts[0] == NO_TIMESTAMP or (np.diff(pts) <= 0).any() or pts[0] != first):
-        why_not = "timestamps that are missing, repeated, or before the first key frame"
-    return _Scan(pts if why_not is None else pts[:0], n_packets, why_not)
+            error_text = _reason(error)
+        format_name, pix_fmt = container.format.name, stream.codec_context.pix_fmt
+        codec = stream.codec_context.codec.canonical_name
+        frame_bytes = stream.codec_context.width * stream.codec_context.height * 3
+        start_s = (container.start_time or 0) / 1e6
+        promised_s = (container.duration or 0) / 1e6
+        if stream.duration is not None and stream.time_base is not None:
+            promised_s = max(promised_s, float(stream.duration * stream.time_base))
+
+    timestamps = np.sort(np.array(shown, dtype=np.int64))
+    n_packets = len(timestamps) + n_hidden
+    is_regular = bool(n_packets and NO_TIMESTAMP not in timestamps[:1] and (np.diff(timestamps) > 0).all())
+    why_not = None
+    if codec not in DECORD_CODECS:
+        why_not = f"codec {codec}"
+    elif pix_fmt not in DECORD_PIXELS:
+        why_not = f"pixel format {pix_fmt}"
+    elif not format_name.startswith(DECORD_CONTAINERS):
+        why_not = f"container {format_name}"
+    elif error_text or n_damaged:
+        why_not = "damaged packets"
+    elif n_hidden:
+        why_not = "packets that an edit list hides"
+    elif not is_regular:
+        why_not = "timestamps that are missing or repeated"
+    segment_lengths: list[int] = []
+    if why_not is None:
+        segment_lengths = _segment_lengths(np.array(shown), np.array(is_key, dtype=bool), frame_bytes)
+        why_not = None if segment_lengths else "key frames too far apart, or none at the start"
+
+    ends_early = None
+    if error_text:
+        ends_early = f"the file cannot be read to its end ({error_text})"
+    elif n_packets < n_promised:
+        ends_early = f"ends early: {n_packets} of {n_promised} frames are in the file"
+    elif not n_promised and promised_s > end_s - start_s + 0.5:
+        ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end after {end_s - start_s:.1f} s"
+    return _Scan(timestamps if is_regular else timestamps[:0], n_packets, segment_lengths, why_not, ends_early)
+
+
+def _segment_lengths(timestamps: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_], frame_bytes: int) -> list[int]:
+    """Divide packets, given in decoding order, into stretches that decode on their own.
+
+    A stretch may begin at a key frame that is shown after everything before it and before everything after it:
+
+        shown:   0 2 1 3 | 4 6 5 7 8 10 9 | ...      key frames: 0, 4, 8
+        not at 8 if its successors were shown before it, as in an open group of pictures: ... 10 8 9
+
+    Returns:
+        The number of packets of each stretch; empty if one would take more than `SEGMENT_BYTES_MAX` decoded.
+    """
+    latest_before = np.concatenate([[NO_TIMESTAMP], np.maximum.accumulate(timestamps)[:-1]])
+    earliest_from = np.minimum.accumulate(timestamps[::-1])[::-1]
+    cuts = np.flatnonzero(is_key & (timestamps > latest_before) & (timestamps == earliest_from))
+    if not len(cuts) or cuts[0] != 0:
+        return []
+    lengths: list[int] = []
+    for length in np.diff(np.append(cuts, len(timestamps))).tolist():
+        if lengths and (lengths[-1] + length) * frame_bytes <= SEGMENT_BYTES:
+            lengths[-1] += length
+        else:
+            lengths.append(length)
+    return lengths if max(lengths) * frame_bytes <= SEGMENT_BYTES_MAX else []
+
+
+def _segments(path: Path, lengths: list[int]) -> Iterator[bytes]:
+    """Stretches of a video's packets, each as a small Matroska file in memory, rotation left out.
+
+    The packets get plain timestamps, one step a frame, since Matroska's milliseconds could merge two.
+    """
+    import av
+
+    with _open(path) as container:
+        stream = _video_stream(path, container)
+        packets = container.demux(stream)
+        for length in lengths:
+            members = list(itertools.islice(packets, length))
+            rank = np.argsort(np.argsort([packet.pts or 0 for packet in members]))
+            delay = int((np.arange(length) - rank).max())
+            memory = io.BytesIO()
+            with av.open(memory, "w", format="matroska") as copy:
+                target = copy.add_stream_from_template(stream)
+                target.set_display_rotation(0)
+                for n, packet in enumerate(members):
+                    packet.stream, packet.time_base = target, FRAME_STEP
+                    packet.dts, packet.pts, packet.duration = n, int(rank[n]) + delay, 1
+                    copy.mux(packet)
+            yield memory.getvalue()
+
+
+def _promised_frames(container: av.container.InputContainer, stream: VideoStream) -> int:
+    """Frames that the header promises, 0 where it is silent. An AVI's header counts ticks of its clock instead."""
+    return 0 if container.format.name == "avi" else stream.frames
 
 
 # ---- decoders --------------------------------------------------------------------------------------------------
@@ -556,40 +674,58 @@ class _DecordSource:
         self.name = f"decord {decord.__version__} ({where})"
         self.broken: str | None = None
         self._decord, self._info, self._scan, self._cuda_index = decord, info, scan, cuda_index
+        self._turns = info.rotation_deg // 90
+        self._stored_shape = (info.height, info.width, 3) if self._turns % 2 == 0 else (info.width, info.height, 3)
 
     def frames(self) -> Iterator[tuple[int, Paint]]:
         decord = self._decord
         paint_on = self._paint_cpu if self._cuda_index is None else self._paint_cuda
-        errors = (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError)
+        timestamps = iter(self._scan.timestamps.tolist())
         try:
             context = decord.cpu() if self._cuda_index is None else decord.gpu(self._cuda_index)
-            # Any positive fraction that allows less than one frame: the first repeated frame is an error.
-            reader = decord.VideoReader(str(self._info.path), ctx=context, fault_tol=1e-9)
-        except errors as error:
+            for data, length in zip(self._segments(), self._scan.segment_lengths, strict=True):
+                # Any positive fraction that allows less than one frame: the first repeated frame is an error.
+                reader = decord.VideoReader(io.BytesIO(data), ctx=context, fault_tol=1e-9)
+                for timestamp in itertools.islice(timestamps, length):
+                    frame = reader.next()
+                    if frame.shape != self._stored_shape:
+                        raise _GivesUpError(f"decord: a frame of shape {frame.shape}, not {self._stored_shape}")
+                    yield timestamp, partial(paint_on, frame)
+        except (decord.DECORDError, decord.DECORDLimitReachedError, StopIteration, AssertionError) as error:
             raise _GivesUpError(f"decord: {error}") from None
-        for timestamp in self._scan.timestamps:
-            try:
-                frame = reader.next()
-            except (StopIteration, *errors) as error:
-                raise _GivesUpError(f"decord: {error}") from None
-            yield int(timestamp), partial(paint_on, frame)
+
+    def _segments(self) -> Iterator[bytes]:
+        """Stretches of the file for decord to read; an error while reading is a reason to try PyAV."""
+        import av
+
+        try:
+            yield from _segments(self._info.path, self._scan.segment_lengths)
+        except av.error.FFmpegError as error:
+            raise _GivesUpError(f"the file cannot be cut for decord ({_reason(error)})") from None
 
     def _paint_cpu(self, frame: Any, out: Any) -> None:
-        if isinstance(out, np.ndarray):
+        if isinstance(out, np.ndarray) and not self._turns:
             frame.copyto(self._decord.nd.zerocopy_from_numpy(out))
         else:
-            import torch
-
-            out.copy_(torch.from_numpy(frame.asnumpy()))
+            _paint_picture(np.rot90(frame.asnumpy(), -self._turns), out)
 
     def _paint_cuda(self, frame: Any, out: torch.Tensor) -> None:
         import torch
 
         picture = torch.utils.dlpack.from_dlpack(frame.to_dlpack())
-        # NVDEC hands out the picture as stored.
-        out.copy_(torch.rot90(picture, -self._info.rotation_deg // 90, dims=(0, 1)))
+        out.copy_(torch.rot90(picture, -self._turns, dims=(0, 1)))
         # decord reuses the picture's memory as soon as it is let go.
         torch.cuda.current_stream(out.device).synchronize()
+
+
+def _paint_picture(picture_rgb: npt.NDArray[np.uint8], out: Any) -> None:
+    """Write a picture from the CPU into memory of the CPU (numpy) or of a GPU (torch)."""
+    if isinstance(out, np.ndarray):
+        out[...] = picture_rgb
+    else:
+        import torch
+
+        out.copy_(torch.from_numpy(np.ascontiguousarray(picture_rgb)))
 
 
 def import_decord(*, cuda: bool) -> Any:
@@ -614,35 +750,37 @@ def import_decord(*, cuda: bool) -> Any:
 
 
 class _PyAVSource:
-    """PyAV. Fast (frames decoded in parallel) at first; careful (one thread) where packets do not decode.
+    """PyAV. Fast at first: several frames decoded side by side. Careful where something is wrong with the file.
 
-    With several threads an error comes with the wrong packet and takes good frames with it, so the fast way gives up
-    at the first one.
+    Side by side, a packet that does not decode takes good frames with it, at times without an error (two frames before
+    the cut in a cut-off file). So the fast way goes on only while every frame arrives that the packets announce.
     """
 
-    def __init__(self, info: VideoInfo, *, careful: bool) -> None:
+    def __init__(self, info: VideoInfo, scan: _Scan, *, careful: bool) -> None:
         import av
         from av.video.reformatter import VideoReformatter
 
         self.name = f"pyav {av.__version__}"
         self.broken: str | None = None
-        self._info, self._careful = info, careful
+        self._info, self._expected, self._careful = info, scan.timestamps, careful
         self._to_rgb = VideoReformatter()
 
     def frames(self) -> Iterator[tuple[int, Paint]]:
         errors: list[str] = []
-        guess = _TimestampGuess()
+        n, guess = 0, _TimestampGuess()
         with _open(self._info.path) as container:
             stream = _video_stream(self._info.path, container)
-            stream.codec_context.thread_type = "NONE" if self._careful else "AUTO"
+            stream.codec_context.thread_type = "AUTO"
             if self._careful:
                 stream.codec_context.thread_count = 1
             for frame in _decode_tolerantly(container, stream, errors):
-                if errors and not self._careful:
-                    break
-                yield guess(frame.pts, frame.dts), partial(self._paint, frame)
-        if errors and not self._careful:
-            raise _GivesUpError(f"pyav: {errors[0]}")
+                timestamp = guess(frame.pts, frame.dts)
+                if not self._careful and self._expected[n : n + 1] != [timestamp]:
+                    raise _GivesUpError(f"pyav: frame {n} is not the one that the packets announce")
+                yield timestamp, partial(self._paint, frame)
+                n += 1
+        if not self._careful and n < len(self._expected):
+            raise _GivesUpError(f"pyav: {len(self._expected)} frames announced, {n} decoded")
         if errors:
             self.broken = f"{len(errors)} packets do not decode; the first error: {errors[0]}"
 
@@ -652,16 +790,10 @@ class _PyAVSource:
         if turns % 2:
             width, height = height, width
         # A picture whose size changes on the way is brought to the first one's, as FFmpeg does.
-        rgb = self._to_rgb.reformat(frame, width=width, height=height, format="rgb24")
+        rgb = self._to_rgb.reformat(frame, width=width, height=height, format="rgb24", interpolation="BICUBIC")
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
-        picture = np.rot90(rows.reshape(height, width, 3), -turns)
-        if isinstance(out, np.ndarray):
-            out[...] = picture
-        else:
-            import torch
-
-            out.copy_(torch.from_numpy(np.ascontiguousarray(picture)))
+        _paint_picture(np.rot90(rows.reshape(height, width, 3), -turns), out)
 
 
 def _decode_tolerantly(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class MadeVideo:
         start_s: time of the first frame.
         rotation_ccw_deg: rotation that a player must apply, counter-clockwise.
         audio: whether a sound track (starting at 0) runs beside the picture.
+        grain: noise in the picture, so that packets are large beside the header.
     """
 
     codec: str = "libx264"
@@ -40,14 +42,15 @@ class MadeVideo:
     start_s: float = 0.0
     rotation_ccw_deg: int = 0
     audio: bool = False
+    grain: bool = False
     color_range: int | None = None
     colorspace: int | None = None
 
     def write(self, path: Path) -> Path:
         """Encode the video; the file's suffix decides the container."""
-        from fractions import Fraction
-
-        tick = Fraction(1, self.fps * 4)
+        # An AVI counts time in frames and cannot say more.
+        per_frame = 1 if path.suffix == ".avi" else 4
+        tick = Fraction(1, self.fps * per_frame)
         with av.open(str(path), "w", options=self.container_options) as container:
             stream: Any = container.add_stream(self.codec, rate=self.fps, options=quiet(self.codec, self.options))
             stream.width, stream.height = self.size
@@ -63,13 +66,15 @@ class MadeVideo:
                 stream.set_display_rotation(self.rotation_ccw_deg)
             if self.audio:
                 write_sound(container, self.n_frames / self.fps + self.start_s)
-            ticks = self.ticks if self.ticks is not None else range(0, 4 * self.n_frames, 4)
+            ticks = self.ticks if self.ticks is not None else range(0, per_frame * self.n_frames, per_frame)
             for number, at in zip(range(self.n_frames), ticks, strict=True):
-                frame = av.VideoFrame.from_ndarray(numbered_frame(number, *self.size), format="rgb24")
+                picture = numbered_frame(number, *self.size)
+                if self.grain:
+                    below = picture[2 * BLOCK_PX :]
+                    below += np.random.default_rng(number).integers(0, 64, below.shape, dtype=np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
                 frame.time_base = tick
                 frame.pts = at + round(self.start_s / tick)
-                if self.codec == "mpeg4" and path.suffix == ".avi":
-                    frame.pict_type = 0
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         return path
@@ -104,7 +109,7 @@ def write_without_frames(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        container.mux(stream.encode(None))
+        container.start_encoding()
     return path
 
 
@@ -186,6 +191,6 @@ def decode_plainly(path: Path) -> Decoded:
                 assert frame.pts is not None
                 timestamps.append(frame.pts)
                 times.append(float(frame.pts * stream.time_base) - (container.start_time or 0) / 1e6)  # type: ignore[operator]
-                picture = frame.to_ndarray(format="rgb24")
+                picture = frame.to_ndarray(format="rgb24", interpolation="BICUBIC")
                 frames.append(np.rot90(picture, frame.rotation // 90))
     return Decoded(timestamps, np.array(times), frames)

@@ -13,10 +13,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from aucli.errors import OptionsError, VideoError
-from aucli.video import FrameBatch, FrameReader, VideoInfo, probe
-from tests.media import (
+from media import (
     Decoded,
     MadeVideo,
     cut_off,
@@ -28,6 +25,9 @@ from tests.media import (
     write_sound_only,
     write_without_frames,
 )
+
+from aucli.errors import OptionsError, VideoError
+from aucli.video import FrameBatch, FrameReader, VideoInfo, probe
 
 IRREGULAR = list(np.cumsum([1, 4, 4, 9, 2, 30, 4, 4] * 5))
 X265_OPEN_GOP = {"x265-params": "keyint=12:min-keyint=12:open-gop=1:bframes=4"}
@@ -45,7 +45,8 @@ MATRIX: dict[str, tuple[MadeVideo, str]] = {
     "h264_late_with_sound.mkv": (MadeVideo(start_s=1.5, audio=True), "decord"),
     "h264_odd.mp4": (MadeVideo(size=(129, 97), pix_fmt="yuv444p"), "decord"),
     "h264_narrow.mp4": (MadeVideo(size=(98, 34)), "decord"),
-    "h264_10bit.mp4": (MadeVideo(pix_fmt="yuv420p10le"), "decord"),
+    "h264_10bit.mp4": (MadeVideo(pix_fmt="yuv420p10le"), "pyav"),
+    "h264_422.mp4": (MadeVideo(pix_fmt="yuv422p"), "decord"),
     "h264_full_range.mp4": (MadeVideo(pix_fmt="yuvj420p", color_range=2), "decord"),
     "h264_bt709.mp4": (MadeVideo(color_range=1, colorspace=1), "decord"),
     "h264_rot90.mp4": (MadeVideo(rotation_ccw_deg=90), "decord"),
@@ -61,7 +62,9 @@ MATRIX: dict[str, tuple[MadeVideo, str]] = {
     "mpeg4.mp4": (MadeVideo(codec="mpeg4", options={"bf": "2"}), "decord"),
     "mpeg4.avi": (MadeVideo(codec="mpeg4"), "pyav"),
     "vp9.webm": (MadeVideo(codec="libvpx-vp9", options={"auto-alt-ref": "1", "lag-in-frames": "16"}), "decord"),
+    "vp9_odd.webm": (MadeVideo(codec="libvpx-vp9", size=(129, 97)), "decord"),
     "vp8.webm": (MadeVideo(codec="libvpx"), "decord"),
+    "av1.mp4": (MadeVideo(codec="libsvtav1"), "pyav"),
     "mjpeg.avi": (MadeVideo(codec="mjpeg", pix_fmt="yuvj420p"), "pyav"),
     "mjpeg.mov": (MadeVideo(codec="mjpeg", pix_fmt="yuvj420p"), "decord"),
 }
@@ -176,25 +179,32 @@ def test_frames_hidden_by_an_edit_list_are_not_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
-@pytest.mark.parametrize("share", [0.3, 0.77])
+@pytest.mark.parametrize("share", [0.3, 0.6])
 def test_cut_off_file_gives_what_it_holds(tmp_path: Path, name: str, share: float) -> None:
-    path = MadeVideo(options={"g": "12"}, container_options={"movflags": "faststart"}).write(tmp_path / name)
+    options = {"movflags": "faststart"} if name == "a.mp4" else {}
+    path = MadeVideo(options={"g": "12", "bf": "0"}, container_options=options, grain=True).write(tmp_path / name)
     cut_off(path, share)
     expected = decode_plainly(path)
     reader, found = read_all(path)
-    assert 0 < len(expected.timestamps) < 40
-    assert_same_frames(found, expected, list(range(len(expected.timestamps))))
-    if name == "a.mp4":  # the others' headers promise nothing
-        assert reader.n_failed == 40 - reader.n_frames
+    n_frames = len(expected.timestamps)
+    assert 0 < n_frames < 40
+    assert found.timestamps == list(range(n_frames))
+    # Of the last frame only a part may be there; what is made of the rest depends on the number of threads.
+    found.frames_rgb[-1] = expected.frames_rgb[-1]
+    assert_same_frames(found, expected, list(range(n_frames)))
+    if name != "a.ts":  # whose header promises nothing
         assert reader.broken is not None
+    if name == "a.mp4":
+        assert reader.n_failed == 40 - reader.n_frames
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4", "libvpx-vp9", "mjpeg"])
-@pytest.mark.parametrize("seed", range(3))
-def test_damaged_file_loses_only_what_ffmpeg_loses(tmp_path: Path, codec: str, seed: int) -> None:
-    recipe = MadeVideo(codec=codec, options={"g": "10"}, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p")
-    path = recipe.write(tmp_path / "a.mkv")
-    damage(path, start=0.45 + 0.1 * seed, share=0.03, seed=seed)
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4", "libvpx-vp9", "mjpeg", "libsvtav1"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_file_loses_only_what_ffmpeg_loses(tmp_path: Path, codec: str, name: str, seed: int) -> None:
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = MadeVideo(codec=codec, options={"g": "10"}, pix_fmt=pix_fmt, grain=True).write(tmp_path / name)
+    damage(path, start=0.45 + 0.1 * seed, share=0.01 * seed + 0.002, seed=seed)
     expected = decode_plainly(path)
     reader, found = read_all(path)
     assert found.timestamps == list(range(len(expected.timestamps)))
@@ -286,7 +296,7 @@ def test_probe(tmp_path: Path) -> None:
         height=128,
         rotation_deg=90,
         fps=25.0,
-        duration_s=pytest.approx(1.6),
+        duration_s=1.6,
         n_frames_header=40,
     )
 
