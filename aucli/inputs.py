@@ -45,7 +45,7 @@ def find_videos(patterns: Sequence[str]) -> tuple[list[VideoInput], dict[str, st
         _collect(pattern, Path(), paths, problems, inside_list=False)
     found = list(paths.values())
     shared = _shared_folder(found)
-    return [VideoInput(path, Path(os.path.relpath(path.absolute(), shared)).as_posix()) for path in found], problems
+    return [VideoInput(path, Path(os.path.relpath(path, shared)).as_posix()) for path in found], problems
 
 
 def _collect(pattern: str, base: Path, paths: dict[str, Path], problems: dict[str, str], *, inside_list: bool) -> None:
@@ -92,4 +92,4 @@ def _is_plain(path: Path, top: Path) -> bool:
 
 
 def _shared_folder(paths: Sequence[Path]) -> str:
-    return os.path.commonpath([path.absolute().parent for path in paths]) if paths else "."
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]) if paths else "."  # noqa: PTH100, PTH120

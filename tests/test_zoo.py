@@ -1,0 +1,131 @@
+"""The zoo: models that check themselves, import that is whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aucli.alignment import CropSpec
+from aucli.errors import ModelError
+from aucli.zoo import (
+    CONFIG_NAME,
+    WEIGHTS_NAME,
+    ModelConfig,
+    find_model,
+    import_model,
+    list_models,
+    user_folder,
+    verify,
+    write_model,
+)
+
+CONFIG = ModelConfig("tiny", (1, 12), (0.3, 0.6), CropSpec(64), {"backbone": "none"}, "MIT", "nothing")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUCLI_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "made" / "tiny"
+    made.mkdir(parents=True)
+    (made / WEIGHTS_NAME).write_bytes(bytes(range(256)))
+    write_model(made, CONFIG, card="# tiny\n")
+    return made
+
+
+def test_what_is_written_is_read(folder: Path) -> None:
+    model = find_model(str(folder))
+    verify(model)
+    assert model.config.aus == (1, 12)
+    assert model.config.au_columns == ("AU01", "AU12")
+    assert model.config.crop == CropSpec(64)
+    assert model.card() == "# tiny\n"
+    assert model.graph is None
+
+
+def test_the_bundled_models_are_intact() -> None:
+    models = list_models()
+    assert "aunce-small" in [model.config.name for model in models]
+    for model in models:
+        verify(model)
+        assert model.card().startswith("#")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([CONFIG_NAME, WEIGHTS_NAME]), st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_one_flipped_bit_anywhere_is_noticed(folder: Path, name: str, where: float, bit: int) -> None:
+    path = folder / name
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[int(where * len(whole))] ^= 1 << bit
+    path.write_bytes(damaged)
+    try:
+        if name == CONFIG_NAME and _same_json(bytes(damaged), whole):
+            return  # a blank became another blank
+        with pytest.raises(ModelError):
+            verify(find_model(str(folder)))
+    finally:
+        path.write_bytes(whole)
+
+
+def _same_json(a: bytes, b: bytes) -> bool:
+    try:
+        return bool(json.loads(a) == json.loads(b))
+    except ValueError:
+        return False
+
+
+def test_import_checks_copies_and_does_not_replace_unasked(folder: Path) -> None:
+    model = import_model(folder)
+    assert model.folder == user_folder() / "models" / "tiny"
+    assert find_model("tiny").config.digest == find_model(str(folder)).config.digest
+    with pytest.raises(ModelError, match="imported before"):
+        import_model(folder)
+    import_model(folder, overwrite=True)
+    assert [path.name for path in model.folder.parent.iterdir()] == ["tiny"]
+
+
+def test_a_damaged_model_is_not_imported(folder: Path) -> None:
+    (folder / WEIGHTS_NAME).write_bytes(b"x")
+    with pytest.raises(ModelError, match="is damaged"):
+        import_model(folder)
+    assert not (user_folder() / "models" / "tiny").exists()
+
+
+def test_missing_things_are_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="unknown model 'nosuch'; known are: aunce-small"):
+        find_model("nosuch")
+    with pytest.raises(ModelError, match="not a model"):
+        find_model(str(tmp_path))
+    (folder / WEIGHTS_NAME).unlink()
+    with pytest.raises(ModelError, match="lacks its file"):
+        verify(find_model(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"aus": (), "thresholds": ()}, "names no action unit"),
+        ({"aus": (1, 99)}, r"unknown action units \[99\]"),
+        ({"aus": (1, 1)}, "twice"),
+        ({"thresholds": (0.5,)}, "2 AUs but 1 thresholds"),
+        ({"thresholds": (0.5, 1.5)}, r"thresholds \[1.5\]"),
+        ({"name": "a/b"}, "slash"),
+    ],
+)
+def test_a_senseless_config_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        ModelConfig(**{**CONFIG.__dict__, **change})  # type: ignore[arg-type]
+
+
+def test_a_folder_that_moved_keeps_its_digest(folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(folder, tmp_path / "elsewhere")
+    assert find_model(str(moved)).config.digest == find_model(str(folder)).config.digest
