@@ -98,6 +98,43 @@ def write_sound(container: Any, seconds: float) -> None:
     container.mux(stream.encode(None))
 
 
+def write_repeated(source: Path, times: int, path: Path) -> Path:
+    """Play a video several times over in one file, without encoding anything again."""
+    with av.open(str(path), "w") as container:
+        target: Any = None
+        for k in range(times):
+            with av.open(str(source)) as original:
+                stream = original.streams.video[0]
+                target = target or container.add_stream_from_template(stream)
+                assert stream.duration is not None
+                for packet in original.demux(stream):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + k * stream.duration, packet.dts + k * stream.duration
+                    packet.stream = target
+                    container.mux(packet)
+    return path
+
+
+def write_growing(path: Path) -> Path:
+    """20 frames of VP9 at 128 x 96, then 20 at 192 x 144 (what a video call does when the line gets better)."""
+    small = MadeVideo(codec="libvpx-vp9", n_frames=20).write(path.with_name("small.webm"))
+    large = MadeVideo(codec="libvpx-vp9", n_frames=20, size=(192, 144)).write(path.with_name("large.webm"))
+    with av.open(str(path), "w") as container:
+        target: Any = None
+        for k, part in enumerate((small, large)):
+            with av.open(str(part)) as original:
+                stream = original.streams.video[0]
+                target = target or container.add_stream_from_template(stream)
+                for packet in original.demux(stream):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + k * 800, packet.dts + k * 800
+                    packet.stream = target
+                    container.mux(packet)
+    return path
+
+
 def write_sound_only(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         write_sound(container, 1.0)

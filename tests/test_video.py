@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from media import (
     hide_beginning,
     numbered_frame,
     read_number,
+    write_growing,
+    write_repeated,
     write_sound_only,
     write_without_frames,
 )
 
 from aucli.errors import OptionsError, VideoError
-from aucli.video import FrameBatch, FrameReader, VideoInfo, probe
+from aucli.video import FrameBatch, FrameReader, VideoInfo, _gop_lengths, _segment_lengths, probe
 
 IRREGULAR = list(np.cumsum([1, 4, 4, 9, 2, 30, 4, 4] * 5))
 X265_OPEN_GOP = {"x265-params": "keyint=12:min-keyint=12:open-gop=1:bframes=4"}
@@ -212,6 +215,85 @@ def test_damaged_file_loses_only_what_ffmpeg_loses(tmp_path: Path, codec: str, n
     assert reader.n_frames == len(expected.timestamps)
 
 
+def test_decord_hands_over_in_the_middle(tmp_path: Path) -> None:
+    path = MadeVideo(options={"g": "10"}, grain=True, n_frames=60).write(tmp_path / "a.mp4")
+    damage(path, start=0.6, share=0.03)
+    reader, found = read_all(path, batch_size=4)
+    alone, found_alone = read_all(path, batch_size=4, decoder="decord")
+    assert alone.decoder.startswith("decord")
+    assert 20 < alone.n_frames < reader.n_frames < 60
+    assert alone.broken is not None
+    assert reader.broken is not None
+    assert reader.decoder.startswith("pyav")
+    assert reader.n_failed == 60 - reader.n_frames
+    for before, after in zip(found_alone.frames_rgb[:20], found.frames_rgb, strict=False):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_picture_size_that_changes_is_brought_to_the_first(tmp_path: Path) -> None:
+    path = write_growing(tmp_path / "a.webm")
+    reader, found = read_all(path)
+    assert (reader.n_frames, reader.n_failed, reader.broken) == (40, 0, None)
+    assert {frame.shape for frame in found.frames_rgb} == {(96, 128, 3)}
+    assert [read_number(frame) for frame in found.frames_rgb[:20]] == list(range(20))
+    _, slowly = read_all(path, decoder="pyav")
+    for one, other in zip(found.frames_rgb, slowly.frames_rgb, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 2
+
+
+# ---- cutting a video for decord --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("timestamps", "keys", "lengths"),
+    [
+        ([], [], []),
+        ([0], [0], [1]),
+        ([0, 1, 2, 3], [0, 2], [2, 2]),
+        ([0, 2, 1, 3, 5, 4], [0, 3], [3, 3]),
+        ([0, 2, 1, 5, 3, 4, 6], [0, 3], [7]),  # 3 and 4 lead the key frame 5: an open group
+        ([0, 3, 2, 4], [0, 2], [4]),  # key frame shown before its predecessor
+        ([0, 1, 2], [1], []),
+        ([1, 0, 2], [0], []),
+    ],
+)
+def test_where_a_video_may_be_cut(timestamps: list[int], keys: list[int], lengths: list[int]) -> None:
+    is_key = np.zeros(len(timestamps), dtype=bool)
+    is_key[keys] = True
+    assert _gop_lengths(np.array(timestamps, dtype=np.int64), is_key) == lengths
+
+
+@given(st.lists(st.integers(1, 12), max_size=20), st.integers(1, 30))
+def test_joined_stretches_fit_and_keep_their_borders(gops: list[int], max_frames: int) -> None:
+    lengths = _segment_lengths(gops, max_frames)
+    if not gops or max(gops) > max_frames:
+        assert lengths == []
+        return
+    assert sum(lengths) == sum(gops)
+    assert max(lengths) <= max_frames
+    assert set(np.cumsum(lengths)) <= set(np.cumsum(gops))
+
+
+def test_many_segments_give_the_same_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aucli.video.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 11)
+    for name, codec in (("a.mp4", "libx264"), ("b.mkv", "libx265"), ("c.webm", "libvpx-vp9"), ("d.mp4", "mpeg4")):
+        options = {"g": "9", "bf": "0" if codec == "mpeg4" else "2"}  # MPEG-4's B-frames lead each key frame
+        if codec == "libx265":
+            options = {"x265-params": "keyint=9:min-keyint=9:open-gop=0"}
+        path = MadeVideo(codec=codec, options=options, ticks=IRREGULAR).write(tmp_path / name)
+        reader, found = read_all(path)
+        assert_same_frames(found, decode_plainly(path), list(range(40)))
+        assert reader.decoder.startswith("decord"), name
+
+
+def test_far_apart_key_frames_go_to_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = MadeVideo(options={"g": "40"}).write(tmp_path / "a.mp4")
+    monkeypatch.setattr("aucli.video.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 39)
+    assert read_all(path)[0].decoder.startswith("pyav")
+    with pytest.raises(VideoError, match="decord would need too much memory"):
+        read_all(path, decoder="decord")
+
+
 # ---- choosing frames -------------------------------------------------------------------------------------------
 
 
@@ -369,6 +451,48 @@ def test_nothing_is_printed_and_torch_stays_out(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+def test_memory_does_not_grow_with_length(tmp_path: Path, decoder: str) -> None:
+    once = MadeVideo(options={"g": "20"}, size=(640, 360), grain=True).write(tmp_path / "once.mp4")
+    # A consumer that takes its time: decord alone would decode the whole video ahead, 0.7 MB a frame.
+    program = (
+        "import sys, time, resource\n"
+        "from aucli.video import FrameReader\n"
+        "for n, batch in enumerate(FrameReader(sys.argv[1], decoder=sys.argv[2], batch_size=8)):\n"
+        "    time.sleep(0.02 if n < 60 else 0)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+
+    def peak_mb(times: int) -> int:
+        path = write_repeated(once, times, tmp_path / f"{times}.mp4")
+        command = [sys.executable, "-c", program, str(path), decoder]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert peak_mb(20) < peak_mb(5) + 60
+
+
+def test_several_readers_in_threads(tmp_path: Path) -> None:
+    path = MadeVideo(options={"bf": "2"}).write(tmp_path / "a.mp4")
+    expected = decode_plainly(path)
+    with ThreadPoolExecutor(4) as pool:
+        for _, found in pool.map(lambda n: read_all(path, batch_size=n), [1, 3, 7, 40]):
+            assert_same_frames(found, expected, list(range(40)))
+
+
+def test_strange_names(tmp_path: Path) -> None:
+    for name in ("a:b.mp4", "größe 1%d.mp4", "-x.mp4", "[1] {2} 'q'.mp4"):
+        reader, _ = read_all(MadeVideo(n_frames=3).write(tmp_path / "plain.mp4").rename(tmp_path / name))
+        assert reader.n_frames == 3
+
+
+def test_playlist_is_not_followed(tmp_path: Path) -> None:
+    playlist = tmp_path / "a.mp4"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/b.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(VideoError):
+        probe(playlist)
 
 
 @pytest.mark.gpu
