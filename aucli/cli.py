@@ -301,7 +301,3 @@ def doctor(as_json: Json = False) -> None:
         typer.echo(json.dumps({"annotate_runs": runs, "checks": [asdict(check) for check in checks]}))
     if not runs:
         raise typer.Exit(FAILED)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared"
+EXAMPLE = HERE.parent / "examples" / "clip.mp4"
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,25 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared footage is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def example() -> Path:
+    """The rendered clip that travels with the project."""
+    return EXAMPLE
+
+
+@pytest.fixture(scope="session")
+def face_frame(example: Path) -> npt.NDArray[np.uint8]:
+    """One RGB frame with at least one face."""
+    with av.open(str(example)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return np.asarray(frames[len(frames) // 2], dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or touches what the user has imported or downloaded."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AUCLI_HOME", str(home / "aucli"))

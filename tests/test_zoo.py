@@ -27,11 +27,6 @@ from aucli.zoo import (
 CONFIG = ModelConfig("tiny", (1, 12), (0.3, 0.6), CropSpec(64), {"backbone": "none"}, "MIT", "nothing")
 
 
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUCLI_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "made" / "tiny"

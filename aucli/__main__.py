@@ -1,0 +1,5 @@
+"""``python -m aucli``."""
+
+from aucli.cli import main
+
+main()

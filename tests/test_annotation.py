@@ -1,0 +1,345 @@
+"""The whole way, with the real decoder, detector and model, on the rendered clip that travels with the project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+import aucli
+from aucli import annotation
+from aucli.errors import OptionsError, TableError, VideoError
+from aucli.options import AnnotateOptions
+from aucli.table import read_metadata, table_schema
+from aucli.zoo import find_model
+from tests.media import MadeVideo
+
+
+def _annotate(videos: Any, output: Path, **options: Any) -> pl.DataFrame:
+    outcome = aucli.annotate(videos, output, options=AnnotateOptions(**options))
+    assert outcome.failures == {}
+    return aucli.read(output)
+
+
+@pytest.fixture(scope="module")
+def whole(example: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """The clip, annotated with default options."""
+    return _annotate(example, tmp_path_factory.mktemp("whole") / "t.parquet")
+
+
+def _times(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        start = (container.start_time or 0) / 1e6
+        return [float(frame.time) - start for frame in container.decode(video=0)]
+
+
+def test_every_frame_is_there_with_its_time(example: Path, whole: pl.DataFrame) -> None:
+    times = _times(example)
+    assert whole["frame"].unique(maintain_order=True).to_list() == list(range(len(times)))
+    per_frame = whole.group_by("frame", maintain_order=True).first()
+    np.testing.assert_allclose(per_frame["time_s"].to_numpy(), times, atol=1e-6)
+
+
+def test_the_table_has_the_models_columns_and_types(example: Path, tmp_path: Path) -> None:
+    _annotate(example, tmp_path / "t.parquet", end_s=0.2)
+    columns = find_model("aunce-small").config.au_columns
+    schema = pa.parquet.read_schema(tmp_path / "t.parquet")
+    assert schema.remove_metadata() == table_schema(columns)
+
+
+def test_values_make_sense(whole: pl.DataFrame) -> None:
+    faces = whole.drop_nulls("face")
+    assert len(faces) > 0.9 * len(whole)
+    assert faces["score"].is_between(0.3, 1.0).all()
+    assert (faces["w"] > 0).all()
+    model = find_model("aunce-small").config
+    for column, threshold in zip(model.au_columns, model.thresholds, strict=True):
+        p = faces[f"{column}_p"]
+        assert p.is_between(0.0, 1.0).all()
+        assert (faces[column] == (p >= np.float32(threshold))).all()
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (7, 3), (64, 2)])
+def test_neither_batch_size_nor_workers_change_the_table(
+    example: Path, whole: pl.DataFrame, tmp_path: Path, batch_size: int, workers: int
+) -> None:
+    assert_frame_equal(
+        _annotate(example, tmp_path / "t.parquet", batch_size=batch_size, workers=workers), whole, abs_tol=1e-5
+    )
+
+
+def test_same_input_same_bytes(example: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        _annotate(example, tmp_path / f"{name}.parquet", end_s=1.0)
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+def test_sampling_and_stretch_choose_rows_and_change_none(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
+    part = _annotate(example, tmp_path / "t.parquet", start_s=0.5, end_s=1.5, every_s=0.2)
+    assert 4 <= part["frame"].n_unique() <= 6
+    assert part["time_s"].is_between(0.5, 1.5, closed="left").all()
+    same = whole.filter(pl.col("frame").is_in(part["frame"].unique().to_list()))
+    keep = ["frame", "time_s", "x", "y", "w", "h", "AU12_p"]
+    assert_frame_equal(part.select(keep), same.select(keep), abs_tol=1e-5)
+
+
+def test_carried_frames_say_so_and_lie_close_to_detected_ones(
+    example: Path, whole: pl.DataFrame, tmp_path: Path
+) -> None:
+    sparse = _annotate(example, tmp_path / "t.parquet", detect_every=5)
+    assert sparse["detected"].mean() < 0.7  # type: ignore[operator]
+    both = sparse.filter(~pl.col("detected")).join(whole, on=["frame", "face"], suffix="_dense")
+    assert len(both) > 0.95 * (~sparse["detected"]).sum()
+    apart = ((both["x"] - both["x_dense"]) ** 2 + (both["y"] - both["y_dense"]) ** 2).sqrt()
+    assert (apart < 0.2 * both["w"]).all()
+
+
+def test_max_faces_and_thresholds(example: Path, tmp_path: Path) -> None:
+    table = _annotate(example, tmp_path / "t.parquet", end_s=0.4, max_faces=1, thresholds={0: 0.999999, 12: 1e-6})
+    assert table.group_by("frame").len()["len"].max() == 1
+    assert not table["AU01"].any()
+    assert table["AU12"].drop_nulls().all()
+
+
+def test_a_video_without_faces_gives_rows_of_nulls(tmp_path: Path) -> None:
+    video = MadeVideo(n_frames=12).write(tmp_path / "v.mp4")
+    table = _annotate(video, tmp_path / "t.parquet")
+    assert len(table) == 12
+    assert table.select(pl.all().exclude("video", "frame", "time_s")).null_count().row(0) == (12,) * (table.width - 3)
+
+
+def test_same_names_in_different_folders_stay_apart(tmp_path: Path) -> None:
+    for folder in ("p1", "p2"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        MadeVideo(n_frames=4 if folder == "p1" else 6).write(tmp_path / "in" / folder / "take.mp4")
+    table = _annotate([tmp_path / "in"], tmp_path / "t.parquet")
+    counts = dict(table.group_by(pl.col("video").cast(pl.String)).len().iter_rows())
+    assert counts == {"p1/take.mp4": 4, "p2/take.mp4": 6}
+    _annotate([tmp_path / "in"], tmp_path / "out")
+    assert sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
+        "p1/take.mp4.parquet",
+        "p2/take.mp4.parquet",
+    ]
+    assert len(aucli.read(tmp_path / "out")) == 10
+
+
+def test_bad_videos_neither_stop_the_run_nor_hide(tmp_path: Path) -> None:
+    good = MadeVideo(n_frames=5).write(tmp_path / "good.mp4")
+    (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
+    (tmp_path / "empty.mp4").touch()
+    missing = tmp_path / "missing.mp4"
+    outcome = aucli.annotate([tmp_path / "text.mp4", missing, tmp_path / "empty.mp4", good], tmp_path / "t.parquet")
+    assert set(outcome.failures) == {"text.mp4", "missing.mp4", "empty.mp4"}
+    assert all("\n" not in problem for problem in outcome.failures.values())
+    assert list(outcome.videos) == ["good.mp4"]
+    assert len(aucli.read(tmp_path / "t.parquet")) == 5
+
+
+def test_a_video_that_breaks_in_the_middle_keeps_its_frames_and_is_marked(tmp_path: Path) -> None:
+    video = MadeVideo(codec="mpeg4", n_frames=60, grain=True).write(tmp_path / "v.mkv")
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    for _ in range(2):  # the second time it is found finished, and still reported
+        outcome = aucli.annotate(video, tmp_path / "t.parquet")
+        assert "v.mkv" in outcome.failures
+        record = outcome.videos["v.mkv"]
+        assert record.broken is not None
+        assert 0 < record.n_frames < 60
+        assert len(aucli.read(tmp_path / "t.parquet")) == record.n_rows
+    assert outcome.skipped == ("v.mkv",)
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="no video to annotate"):
+        aucli.annotate([], tmp_path / "t.parquet")
+    with pytest.raises(VideoError, match="nothing matches"):
+        aucli.annotate(str(tmp_path / "*.mp4"), tmp_path / "t.parquet")
+
+
+def test_outputs_that_cannot_be(tmp_path: Path) -> None:
+    video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
+    (tmp_path / "file").touch()
+    with pytest.raises(TableError, match="is a file"):
+        aucli.annotate(video, tmp_path / "file")
+    with pytest.raises(TableError, match="cannot write into"):
+        aucli.annotate(video, tmp_path / "file" / "t.parquet")
+    (tmp_path / "d.parquet").mkdir()
+    with pytest.raises(TableError, match="is a folder"):
+        aucli.annotate(video, tmp_path / "d.parquet")
+    (tmp_path / "foreign.parquet").write_text("mine", encoding="utf-8")
+    with pytest.raises(TableError, match="cannot be read as Parquet"):
+        aucli.annotate(video, tmp_path / "foreign.parquet")
+    assert (tmp_path / "foreign.parquet").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_second_run_goes_on_and_other_options_refuse_to_mix(tmp_path: Path) -> None:
+    first = MadeVideo(n_frames=4).write(tmp_path / "in" / "a.mp4") if (tmp_path / "in").mkdir() is None else None
+    second = MadeVideo(n_frames=6).write(tmp_path / "in" / "b.mp4")
+    table = tmp_path / "t.parquet"
+    assert first is not None
+    aucli.annotate(first, table)
+    outcome = aucli.annotate([first, second], table)
+    assert outcome.skipped == ("a.mp4",)
+    assert outcome.n_frames == 6
+    assert list(read_metadata(table)["videos"]) == ["a.mp4", "b.mp4"]
+    before = table.read_bytes()
+    assert aucli.annotate([first, second], table).n_frames == 0
+    assert table.read_bytes() == before
+    with pytest.raises(TableError, match="detect_every 1 -> 3"):
+        aucli.annotate([first, second], table, options=AnnotateOptions(detect_every=3))
+    assert table.read_bytes() == before
+    outcome = aucli.annotate(second, table, options=AnnotateOptions(detect_every=3, overwrite=True))
+    assert list(outcome.videos) == ["b.mp4"]
+
+
+def test_a_video_that_changed_is_done_again(tmp_path: Path) -> None:
+    video = MadeVideo(n_frames=4).write(tmp_path / "a.mp4")
+    aucli.annotate(video, tmp_path / "t.parquet")
+    MadeVideo(n_frames=9).write(video)
+    assert aucli.annotate(video, tmp_path / "t.parquet").n_frames == 9
+    assert len(aucli.read(tmp_path / "t.parquet")) == 9
+
+
+def test_a_video_not_named_again_stays_in_the_table(tmp_path: Path) -> None:
+    first = MadeVideo(n_frames=4).write(tmp_path / "a.mp4")
+    second = MadeVideo(n_frames=6).write(tmp_path / "b.mp4")
+    aucli.annotate(first, tmp_path / "t.parquet")
+    outcome = aucli.annotate(second, tmp_path / "t.parquet")
+    assert list(outcome.videos) == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("detect_every", [1, 4])
+def test_a_run_that_was_killed_goes_on_where_it_stopped(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detect_every: int
+) -> None:
+    script = textwrap.dedent(
+        f"""
+        import sys, time
+        from aucli import annotation
+        from aucli.options import AnnotateOptions
+        annotation.STRETCH_FRAMES = 16
+        def tell(progress):
+            if progress.n_frames_done > 40:
+                print("go", flush=True)
+                time.sleep(60)
+        annotation.annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every={detect_every}),
+                            on_progress=tell)
+        """
+    )
+    killed, straight = tmp_path / "killed.parquet", tmp_path / "straight.parquet"
+    process = subprocess.Popen([sys.executable, "-c", script, str(example), str(killed)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"go\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not killed.exists()
+    assert len(list((tmp_path / "killed.parquet.partial").glob("*.parquet"))) >= 2
+    monkeypatch.setattr(annotation, "STRETCH_FRAMES", 16)
+    options = AnnotateOptions(detect_every=detect_every)
+    outcome = aucli.annotate(example, killed, options=options)
+    assert 0 < outcome.n_frames < len(_times(example)) - 16
+    aucli.annotate(example, straight, options=options)
+    assert killed.read_bytes() == straight.read_bytes()
+
+
+def test_an_interrupt_ends_the_run_and_keeps_what_is_finished(tmp_path: Path) -> None:
+    first = MadeVideo(n_frames=4).write(tmp_path / "a.mp4")
+    second = MadeVideo(n_frames=4).write(tmp_path / "b.mp4")
+
+    def interrupt(progress: aucli.Progress) -> None:
+        if progress.video_number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        aucli.annotate([first, second], tmp_path / "t.parquet", on_progress=interrupt)
+    outcome = aucli.annotate([first, second], tmp_path / "t.parquet")
+    assert outcome.n_frames == 4
+    assert len(aucli.read(tmp_path / "t.parquet")) == 8
+
+
+def test_a_damaged_model_is_refused_before_any_frame(tmp_path: Path) -> None:
+    video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
+    model = Path(shutil.copytree(find_model("aunce-small").folder, tmp_path / "model"))
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (model / "model.safetensors").write_bytes(weights)
+    with pytest.raises(aucli.AucliError, match="is damaged"):
+        aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(model=str(model)))
+    assert not (tmp_path / "t.parquet.partial").exists()
+
+
+def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
+    from aucli.inference import OnnxPredictor, TorchPredictor
+
+    model = find_model("aunce-small")
+    with av.open(str(example)) as container:
+        frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    first = whole.filter(pl.col("frame") == 0).drop_nulls("face")
+    landmarks = first["landmarks"].to_numpy().reshape(-1, 5, 2)
+    where = np.zeros(len(landmarks), np.intp)
+    onnx = OnnxPredictor(model).predict([frame], where, landmarks)
+    torch = TorchPredictor(model, device="cpu").predict([frame], where, landmarks)
+    np.testing.assert_allclose(onnx, torch, atol=0.05)  # crops differ by up to two grey levels
+    assert onnx.shape == (len(landmarks), len(model.config.aus))
+    none = OnnxPredictor(model).predict([frame], where[:0], landmarks[:0])
+    assert none.shape == (0, len(model.config.aus))
+
+
+def test_real_footage(shared: Path, tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    outcome = aucli.annotate(shared / "videos", table)
+    assert outcome.failures == {}
+    rows = aucli.read(table).with_columns(pl.col("video").cast(pl.String))
+    assert {label: record.n_frames for label, record in outcome.videos.items()} == {
+        "WolfgangLanger_Pexels.mp4": 472,
+        "face_noface.mov": 169,
+        "no_face.mp4": 95,
+        "single_face.mp4": 72,
+    }
+    assert outcome.videos["no_face.mp4"].n_failed == 3
+    assert rows.filter(pl.col("video") == "no_face.mp4")["face"].null_count() == 95
+    assert rows.filter(pl.col("video") == "WolfgangLanger_Pexels.mp4")["face"].to_list() == [0] * 472
+    gone = rows.filter(pl.col("video") == "face_noface.mov")["face"].is_null()
+    assert 0.1 < gone.mean() < 0.9  # type: ignore[operator]
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    from aucli.device import gpu_problem
+
+    if gpu_problem() is None:
+        pytest.skip("there is a GPU here")
+    video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
+    with pytest.raises(OptionsError, match="use --device cpu"):
+        aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(device="cuda"))
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_hosts_table(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
+    from aucli.device import gpu_problem
+
+    if problem := gpu_problem():
+        pytest.skip(problem)
+    table = _annotate(example, tmp_path / "t.parquet", device="cuda")
+    assert table["frame"].to_list() == whole["frame"].to_list()
+    assert ((table["AU12_p"] - whole["AU12_p"]).abs().fill_null(0.0) < 0.1).all()
+
+
+def test_threads_end_with_the_run(tmp_path: Path) -> None:
+    import threading
+
+    aucli.annotate(MadeVideo(n_frames=4).write(tmp_path / "v.mp4"), tmp_path / "t.parquet")
+    time.sleep(0.1)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("aucli")] == []

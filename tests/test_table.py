@@ -1,0 +1,257 @@
+"""The table: rows as a slow loop would write them, whole files, work folders, and reading."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import aucli
+from aucli.errors import TableError
+from aucli.faces import Faces
+from aucli.table import (
+    AnnotatedFrames,
+    FinishedVideo,
+    RunRecord,
+    Segments,
+    VideoRecord,
+    WorkFolder,
+    read_metadata,
+    read_table,
+    table_schema,
+    to_rows,
+    write_table,
+)
+from aucli.tracking import TrackedFaces
+
+COLUMNS = ("AU01", "AU12")
+RUN = RunRecord("m", "d", COLUMNS, (0.5, 0.5), "centerface", "e", {"detect_every": 1})
+VIDEO = VideoRecord(3, 0, 3, 64, 48, 25.0, 0.12, 0, "h264", "pyav", 100, "abc", None)
+
+
+def _frames(counts: list[int], seed: int = 0, first: int = 0) -> AnnotatedFrames:
+    rng = np.random.default_rng(seed)
+    tracked = [
+        TrackedFaces(
+            Faces(
+                rng.uniform(0, 99, (n, 4)).astype(np.float32),
+                rng.uniform(0, 99, (n, 5, 2)).astype(np.float32),
+                rng.uniform(0, 1, n).astype(np.float32),
+            ),
+            np.arange(n, dtype=np.int16),
+            rng.uniform(size=n) < 0.5,
+        )
+        for n in counts
+    ]
+    index = np.arange(first, first + len(counts), dtype=np.int32)
+    return AnnotatedFrames(index, index / 25.0, tracked, rng.uniform(0, 1, (sum(counts), 2)).astype(np.float32))
+
+
+def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    face_number = 0
+    for index, time_s, tracked in zip(frames.index, frames.time_s, frames.tracked, strict=True):
+        row: dict[str, Any] = dict.fromkeys(table_schema(COLUMNS, with_video=False).names)
+        row |= {"frame": index, "time_s": time_s}
+        if not len(tracked.faces):
+            rows.append(row)
+        for f in range(len(tracked.faces)):
+            x0, y0, x1, y1 = tracked.faces.boxes_xyxy[f]
+            points = tracked.faces.landmarks_xy[f]
+            filled = row | {
+                "face": tracked.tracks[f],
+                "detected": tracked.detected[f],
+                "score": tracked.faces.scores[f],
+                "x": x0,
+                "y": y0,
+                "w": x1 - x0,
+                "h": y1 - y0,
+                "landmarks": points.reshape(-1).tolist(),
+                "interocular_px": np.hypot(*(points[1] - points[0])),
+            }
+            for column, p in zip(COLUMNS, frames.probabilities[face_number], strict=True):
+                filled |= {column: p >= 0.5, f"{column}_p": p}
+            rows.append(filled)
+            face_number += 1
+    return rows
+
+
+def test_schema_is_the_published_one() -> None:
+    assert {field.name: str(field.type) for field in table_schema(COLUMNS)} == {
+        "video": "dictionary<values=string, indices=int32, ordered=0>",
+        "frame": "int32",
+        "time_s": "double",
+        "face": "int16",
+        "detected": "bool",
+        "score": "float",
+        "x": "float",
+        "y": "float",
+        "w": "float",
+        "h": "float",
+        "landmarks": "fixed_size_list<item: float>[10]",
+        "interocular_px": "float",
+        "AU01": "bool",
+        "AU12": "bool",
+        "AU01_p": "float",
+        "AU12_p": "float",
+    }
+
+
+def test_no_frames_are_no_rows() -> None:
+    rows = to_rows(_frames([]), COLUMNS, (0.5, 0.5))
+    assert len(rows) == 0
+    assert rows.schema == table_schema(COLUMNS, with_video=False)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 3), max_size=6), st.integers(0, 99))
+def test_rows_are_those_of_a_slow_loop(counts: list[int], seed: int) -> None:
+    frames = _frames(counts, seed)
+    expected = pa.Table.from_pylist(_slow_rows(frames), schema=table_schema(COLUMNS, with_video=False))
+    found = to_rows(frames, COLUMNS, (0.5, 0.5))
+    distances = [table["interocular_px"].drop_null().to_numpy() for table in (found, expected)]
+    np.testing.assert_allclose(*distances, rtol=1e-6)
+    same = [table.drop_columns(["interocular_px"]).to_pylist() for table in (found, expected)]
+    assert same[0] == same[1]
+
+
+def test_a_frame_without_a_face_is_a_row_of_nulls() -> None:
+    (row,) = to_rows(_frames([0]), COLUMNS, (0.5, 0.5)).to_pylist()
+    assert {name for name, value in row.items() if value is not None} == {"frame", "time_s"}
+
+
+def test_the_threshold_itself_counts_as_present() -> None:
+    frames = _frames([1])
+    p = float(frames.probabilities[0, 0])
+    (row,) = to_rows(frames, COLUMNS, (p, 1.0)).to_pylist()
+    assert (row["AU01"], row["AU12"]) == (True, False)
+
+
+def _finished(work: WorkFolder, path: Path, label: str, counts: list[int]) -> FinishedVideo:
+    path.write_bytes(b"video")
+    segments = work.segments(path)
+    segments.append(to_rows(_frames(counts), COLUMNS, (0.5, 0.5)), next_frame=2, state={"tracks": []})
+    more = to_rows(_frames([1], first=len(counts)), COLUMNS, (0.5, 0.5))
+    segments.append(more, next_frame=3, state=None, record=VIDEO)
+    return FinishedVideo.of(label, segments)
+
+
+def test_segments_become_a_table_that_polars_reads(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    with WorkFolder(tmp_path / "t.parquet.partial", RUN, overwrite=False) as work:
+        videos = [
+            _finished(work, tmp_path / "a.mp4", "a.mp4", [0, 2]),
+            _finished(work, tmp_path / "b.mp4", "b.mp4", [1, 1]),
+        ]
+        write_table(table, RUN, videos, version="0")
+        work.done = True
+    frame = aucli.read(table)
+    assert frame["video"].cast(pl.String).to_list() == ["a.mp4"] * 4 + ["b.mp4"] * 3
+    assert frame["frame"].to_list() == [0, 1, 1, 2, 0, 1, 2]
+    assert frame["landmarks"].dtype == pl.Array(pl.Float32, 10)
+    assert frame["face"].null_count() == 1
+    metadata = read_metadata(table)
+    assert metadata["videos"]["b.mp4"]["row_groups"] == [2, 2]
+    assert metadata["options"] == {"detect_every": 1}
+    assert pq.ParquetFile(table).metadata.num_row_groups == 4
+    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name or "tmp" in p.name] == []
+
+
+def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with WorkFolder(tmp_path / name, RUN, overwrite=False) as work:
+            videos = [_finished(work, tmp_path / "a.mp4", "a.mp4", [0, 2])]
+            write_table(tmp_path / f"{name}.parquet", RUN, videos, version="0")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+def test_a_filter_on_video_reads_only_its_row_groups(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
+        videos = [_finished(work, tmp_path / f"{n}.mp4", f"{n}.mp4", [1]) for n in "abc"]
+        write_table(table, RUN, videos, version="0")
+    groups = pq.ParquetFile(table).metadata
+    for g in range(groups.num_row_groups):
+        statistics = groups.row_group(g).column(0).statistics
+        assert statistics.min == statistics.max
+
+
+def test_a_failing_write_leaves_the_old_table(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    table.write_bytes(b"old")
+    missing = FinishedVideo("a.mp4", VIDEO, Segments(tmp_path, "k", [0, 0], paths=[tmp_path / "gone.parquet"]))
+    with pytest.raises(TableError, match="cannot write"):
+        write_table(table, RUN, [missing], version="0")
+    assert table.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_a_work_folder_gives_back_what_was_finished(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
+        _finished(work, video, "a.mp4", [1, 0])
+    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
+        segments = work.segments(video)
+        assert (segments.next_frame, segments.n_rows, segments.record) == (3, 3, VIDEO)
+    video.write_bytes(b"another video")
+    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
+        assert work.segments(video).paths == []
+
+
+def test_a_work_folder_refuses_other_options(tmp_path: Path) -> None:
+    other = RunRecord("m", "d", COLUMNS, (0.5, 0.6), "centerface", "e", {"detect_every": 5})
+    with WorkFolder(tmp_path / "w", RUN, overwrite=False):
+        pass
+    with pytest.raises(TableError, match=r"thresholds .* detect_every 1 -> 5.*--overwrite"):
+        WorkFolder(tmp_path / "w", other, overwrite=False)
+    with WorkFolder(tmp_path / "w", other, overwrite=True):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file locks there")
+def test_two_runs_never_write_to_one_place(tmp_path: Path) -> None:
+    with (
+        WorkFolder(tmp_path / "w", RUN, overwrite=False),
+        pytest.raises(TableError, match="another run is writing here"),
+    ):
+        WorkFolder(tmp_path / "w", RUN, overwrite=False)
+
+
+def test_other_weights_under_the_same_name_are_noticed() -> None:
+    as_read = json.loads(json.dumps(RUN.__dict__))
+    assert RUN.differences(as_read) == []
+    assert RUN.differences(as_read | {"model_digest": "x"}) == ["another model digest"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 no table PAR1"])
+def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_bytes(content)
+    with pytest.raises(TableError, match="cannot be read as Parquet"):
+        read_table(path)
+
+
+def test_missing_and_foreign_tables(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="does not exist"):
+        read_table(tmp_path / "no.parquet")
+    with pytest.raises(TableError, match=r"holds no \.parquet"):
+        read_table(tmp_path)
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "foreign.parquet")
+    with pytest.raises(TableError, match="not written by aucli"):
+        read_table(tmp_path)
+
+
+def test_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, aucli, aucli.cli; print([m for m in ('numpy', 'pyarrow', 'torch', 'av') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
