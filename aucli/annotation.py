@@ -161,11 +161,11 @@ def annotate_video(
     tracker = Tracker(max_faces=options.max_faces)
     if segments.state is not None:
         tracker.restore(segments.state)
-    n_done = 0
+    n_before, n_done = segments.n_frames, 0
     with FrameReader(
         path,
         device=engine.device,
-        batch_size=options.batch_size or _default_batch_size(path, engine.device),
+        batch_size=options.batch_size or default_batch_size(path, engine.device),
         start_s=options.start_s,
         end_s=options.end_s,
         every_s=options.every_s,
@@ -183,7 +183,7 @@ def annotate_video(
                     rows.append(to_rows(frames, config.au_columns, thresholds))
                     next_frame = int(frames.index[-1]) + 1
                     n_done += len(frames.index)
-                    report(segments.next_frame + n_done, n_expected)
+                    report(n_before + n_done, n_expected)
                 stretch = pa.concat_tables(rows).combine_chunks()
                 if stretches.is_last:
                     n_rows = segments.n_rows + len(stretch)
@@ -207,7 +207,8 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
     )
 
 
-def _default_batch_size(path: Path, device: str) -> int:
+def default_batch_size(path: Path, device: str) -> int:
+    """Return how many frames are decoded at once unless a user says so."""
     if device != "cpu":
         return 64
     info = probe(path)

@@ -7,7 +7,7 @@ of every start). On a GPU, or where a model has no graph, the network runs in to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import numpy.typing as npt
 from aucli.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.errors import ModelError
 from aucli.zoo import Model, verify
+
+if TYPE_CHECKING:
+    from aucli.encoder import AUNetwork
 
 FACES_PER_CALL = 16
 """Most faces given to a network at once on a CPU: more only costs memory (measured)."""
@@ -100,8 +103,6 @@ class TorchPredictor:
     def __init__(self, model: Model, *, device: str) -> None:
         import torch
 
-        from aucli.encoder import load_network
-
         self._device = torch.device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._network = load_network(model).to(self._device, self._dtype).eval()
@@ -117,5 +118,23 @@ class TorchPredictor:
         frames = [torch.as_tensor(frame, device=self._device) for frame in frames_rgb]
         with torch.inference_mode():
             crops = crop_faces_on_device(frames, frame_of_face, landmarks_xy, self._spec)
-            probabilities = self._network.probabilities(crops.to(self._dtype))
+            probabilities = self._network(crops.to(self._dtype))
             return np.asarray(probabilities.float().cpu().numpy())
+
+
+def load_network(model: Model) -> AUNetwork:
+    """Build a model's network in torch and load its weights (tensors only, never pickled code).
+
+    Raises:
+        ModelError: if config and weights do not fit together.
+    """
+    import safetensors.torch
+
+    from aucli.encoder import AUNetwork, EncoderConfig
+
+    try:
+        network = AUNetwork(EncoderConfig(**{**model.config.encoder, "aus": model.config.aus}))
+        network.load_state_dict(safetensors.torch.load_file(model.weights))
+    except (TypeError, RuntimeError, OSError) as error:
+        raise ModelError(f"{model.folder} does not fit its own config: {str(error).splitlines()[0]}") from error
+    return network

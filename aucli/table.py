@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aucli.errors import TableError
@@ -230,6 +231,7 @@ class Segments:
         stamp: size and time of the video's file, to notice that it was replaced.
         paths: the stretches, in order.
         next_frame: number of the first frame that is not yet in.
+        n_frames: frames in all stretches.
         n_rows: rows in all stretches.
         state: the tracker's, after the last stretch.
         record: set when the video is complete.
@@ -240,6 +242,7 @@ class Segments:
     stamp: list[int]
     paths: list[Path] = field(default_factory=list)
     next_frame: int = 0
+    n_frames: int = 0
     n_rows: int = 0
     state: dict[str, Any] | None = None
     record: VideoRecord | None = None
@@ -261,6 +264,7 @@ class Segments:
         with _whole_or_nothing(path) as temporary:
             pq.write_table(rows, temporary, compression=COMPRESSION, use_dictionary=False)
         self.paths.append(path)
+        self.n_frames += len(pc.unique(rows["frame"]))
         self.n_rows += len(rows)
         self.next_frame, self.state, self.record = next_frame, state, record
 
@@ -268,7 +272,8 @@ class Segments:
         """Forget all stretches."""
         for path in self.folder.glob(f"{self.key}-*.parquet"):
             path.unlink()
-        self.paths, self.next_frame, self.n_rows, self.state, self.record = [], 0, 0, None, None
+        self.paths, self.next_frame, self.n_frames, self.n_rows = [], 0, 0, 0
+        self.state, self.record = None, None
 
 
 class WorkFolder:
@@ -306,7 +311,9 @@ class WorkFolder:
                 segments.discard()
                 break
             segments.paths.append(path)
-            segments.n_rows += pq.read_metadata(path).num_rows
+            frames = pq.read_table(path, columns=["frame"])["frame"]
+            segments.n_frames += len(pc.unique(frames))
+            segments.n_rows += len(frames)
             segments.next_frame, segments.state = note["next_frame"], note["state"]
             segments.record = VideoRecord(**note["record"]) if note["record"] else None
         return segments
@@ -394,6 +401,7 @@ def write_table(path: Path, run: RunRecord, videos: Sequence[FinishedVideo], *, 
     schema = table_schema(run.aus)
     records: dict[str, Any] = {}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _whole_or_nothing(path) as temporary:
             first = 0
             writer = pq.ParquetWriter(temporary, schema, compression=COMPRESSION, use_dictionary=["video"])
