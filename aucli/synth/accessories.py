@@ -71,10 +71,10 @@ class Veil:
 
 def torso(look: Appearance) -> Solid:
     """Neck opening, shoulders and chest, about where the rig's neck ends."""
-    heights = np.array([-13.2, -14.2, -15.5, -17.0, -18.6, -20.5, -23.0, -27.0, -33.0, -42.0])
-    half_width = np.array([6.6, 7.6, 10.0, 13.6, 16.6, 18.6, 20.0, 20.8, 20.5, 20.0])
-    half_depth = np.array([6.0, 6.6, 7.4, 8.4, 9.2, 9.9, 10.8, 11.6, 12.0, 12.0])
-    centre_z = np.array([0.6, 0.4, 0.0, -0.3, -0.5, -0.5, -0.3, 0.0, 0.3, 0.3])
+    heights = np.array([-10.8, -11.6, -12.6, -13.8, -15.4, -17.5, -20.5, -24.0, -32.0, -42.0])
+    half_width = np.array([7.0, 8.6, 11.2, 13.6, 15.6, 17.4, 18.8, 19.6, 20.0, 20.0])
+    half_depth = np.array([6.9, 7.4, 8.2, 8.9, 9.4, 9.8, 10.6, 11.4, 12.0, 12.0])
+    centre_z = np.array([-0.6, -0.9, -1.3, -1.5, -1.5, -1.3, -0.9, -0.5, 0.0, 0.0])
     angles = np.linspace(0, 2 * np.pi, 49)
     c, s = np.cos(angles), np.sin(angles)
     squared = 2.5
@@ -84,7 +84,8 @@ def torso(look: Appearance) -> Solid:
         [half_width[:, None] * x, np.repeat(heights[:, None], 49, axis=1), half_depth[:, None] * z + centre_z[:, None]], axis=-1
     )
     # The collar dips in front.
-    rings[:2, :, 1] -= 2.2 * np.clip(s, 0, 1) ** 2 * np.array([1.0, 0.6])[:, None]
+    collar_cm = float(np.random.default_rng([look.strokes_seed, 6]).uniform(1.0, 6.5))
+    rings[:3, :, 1] -= collar_cm * np.clip(s, 0, 1) ** 2 * np.array([1.0, 0.8, 0.4])[:, None]
     colour = np.broadcast_to(np.array(look.clothes_rgb, np.float32), (*rings.shape[:2], 3)).copy()
     if look.clothes_stripes:
         colour[4::2] = look.clothes_stripe_rgb
@@ -102,7 +103,7 @@ def headwear(look: Appearance, head: Float32) -> Solid:
     if look.headwear == "scarf":
         return _scarf(look, centre, radii)
     rng = np.random.default_rng([look.strokes_seed, 4])
-    thickness = 0.7 if look.headwear == "beanie" else 0.45
+    thickness = 1.3 if look.headwear == "beanie" else 1.0
     edge = rng.uniform(7.6, 9.2)
     dome = _dome(centre, radii + thickness, edge, 1.3 if look.headwear == "beanie" else 0.5)
     parts = [Solid.of(dome.reshape(-1, 3), _grid(*dome.shape[:2]), look.headwear_rgb, roughness=0.85, weave=0.9)]

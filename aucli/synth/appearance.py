@@ -15,10 +15,10 @@ Glasses = Literal["none", "round", "square", "aviator", "sunglasses"]
 Beard = Literal["none", "stubble", "moustache", "goatee", "full"]
 
 IDENTITY_MODES: Final = 100
-# sRGB of skins from very light to very dark, about the ten steps of the Monk scale.
+# Albedo of skins from very light to very dark, in sRGB: photographs look lighter, for they are exposed for the face.
 _SKIN_SRGB: Final = (
-    *((247, 224, 210), (243, 211, 189), (236, 196, 168), (224, 178, 145), (206, 154, 118)),
-    *((180, 126, 92), (150, 100, 70), (118, 77, 55), (88, 58, 44), (62, 42, 35)),
+    *((213, 172, 150), (208, 163, 138), (200, 150, 122), (188, 136, 106), (173, 120, 90)),
+    *((152, 101, 73), (128, 83, 60), (102, 66, 48), (79, 52, 40), (58, 40, 33)),
 )
 _HAIR_SRGB: Final = (
     *((22, 18, 17), (38, 28, 24), (60, 42, 32), (92, 64, 44), (128, 92, 58), (176, 138, 88), (206, 176, 126)),
@@ -90,7 +90,7 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     age = float(rng.uniform(0, 1) ** 1.3)
     masculine = float(np.clip(rng.normal(0.5, 0.35), 0, 1))
     tone = float(rng.uniform(0, 1))
-    skin = _between(_SKIN_SRGB, tone) * rng.uniform(0.94, 1.05) + rng.normal(0, 3.5, 3)
+    skin = _between(_SKIN_SRGB, tone) * rng.uniform(0.95, 1.05) + rng.normal(0, 3.5, 3)
     hair = _hair_colour(rng, tone, age)
     headwear: Headwear = _choose(rng, ("none", "beanie", "cap", "scarf"), (0.84, 0.055, 0.045, 0.06))
     glasses: Glasses = _choose(rng, ("none", "round", "square", "aviator", "sunglasses"), (0.72, 0.09, 0.11, 0.05, 0.03))
@@ -137,7 +137,7 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         glasses=glasses,
         glasses_rgb=linear((rng.uniform(5, 60, 3) if rng.random() < 0.65 else rng.uniform(60, 210, 3)).tolist()),
         lens_tint=float(rng.uniform(0.75, 0.97)) if glasses == "sunglasses" else float(rng.uniform(0.0, 0.14)),
-        iris_rgb=linear((_IRIS_SRGB[_iris_index(rng, tone)] + rng.normal(0, 8, 3)).tolist()),
+        iris_rgb=linear((np.array(_IRIS_SRGB)[_iris_index(rng, tone)] * rng.uniform(0.85, 1.2) + rng.normal(0, 3, 3)).tolist()),
         iris_radius_rad=float(rng.uniform(0.40, 0.46)),
         pupil_radius_rad=float(rng.uniform(0.11, 0.24)),
         sclera_rgb=linear((np.array([232, 226, 220]) + rng.normal(0, 6, 3)).tolist()),
@@ -185,7 +185,7 @@ def _iris_index(rng: np.random.Generator, tone: float) -> int:
 
 
 def _sample_beard(rng: np.random.Generator, masculine: float) -> Beard:
-    if rng.random() > 1.5 * (masculine - 0.35):
+    if rng.random() > 1.9 * (masculine - 0.3):
         return "none"
     return _choose(rng, ("none", "stubble", "moustache", "goatee", "full"), (0.35, 0.3, 0.07, 0.1, 0.18))
 

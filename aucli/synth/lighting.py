@@ -43,7 +43,7 @@ def studio() -> Lighting:
     harmonics[0] = 0.38
     harmonics[1] = 0.12
     harmonics[2] = 0.08
-    return Lighting(directions, rgb, harmonics, shadow_softness=0.006, exposure=0.68)
+    return Lighting(directions, rgb, harmonics, shadow_softness=0.006, exposure=0.95)
 
 
 def sample_lighting(rng: np.random.Generator, surround_rgb: tuple[Float32, Float32]) -> Lighting:
@@ -74,7 +74,7 @@ def sample_lighting(rng: np.random.Generator, surround_rgb: tuple[Float32, Float
     harmonics[3] = harmonics[0] * rng.uniform(-0.45, 0.45)
     harmonics[4:] = harmonics[0] * rng.normal(0, 0.06, (5, 1))
     total = float(rgb[0].mean() * max(key[2], 0.2) + 0.5 * rgb[1].mean() + harmonics[0].mean())
-    exposure = 1.25 / total * float(np.exp(rng.normal(0, 0.28)))
+    exposure = 1.6 / total * float(np.exp(rng.normal(0, 0.28)))
     return Lighting(
         directions=np.stack([key, fill, back]).astype(np.float32),
         rgb=rgb.astype(np.float32),

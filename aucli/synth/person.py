@@ -54,6 +54,7 @@ class Body:
         self.topology = Topology(rig.triangles[drawn], FACEKIT_VERTICES)
         self.map_coordinates = map_coordinates(rig.neutral)
         self.scalp_height = scalp_height(rig.neutral)
+        self.lids = tuple(_moved_by(rig, f"eyeBlink_{side}") for side in ("L", "R"))
         self.neck_weight = _smoothstep(-14.5, -8.0, rig.neutral[:, 1] + 0.3 * np.clip(rig.neutral[:, 2] - 3, 0, 8))
 
     @cached_property
@@ -78,14 +79,27 @@ class Body:
         return vertices.astype(np.int32), np.searchsorted(vertices, layers).astype(np.int32), opacity[vertices]
 
 
+def _moved_by(rig: Rig, shape: str) -> npt.NDArray[np.int64]:
+    """Vertices of the face that a shape moves, (N,)."""
+    face = rig.expressions[rig.expression_index[shape], : FACEKIT_RANGES["face"][1]]
+    return np.flatnonzero(np.abs(face).max(axis=1) > 0.02)
+
+
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One person at rest, in head space (cm)."""
+    """One person at rest, in head space (cm).
+
+    Attributes:
+        eye_centres, eye_radii: (2, 3) and (2,): left, right.
+        lid_reach: (2,) activation of the rig's blink at which this person's lids just meet: left, right.
+    """
 
     body: Body
     look: Appearance
     head: Float32
     eye_centres: Float32
+    eye_radii: Float32
+    lid_reach: Float32
     skin: npt.NDArray[np.uint8]
     strokes: npt.NDArray[np.uint8]
     hair: Ribbons
@@ -98,11 +112,16 @@ class Person:
         """Shape and paint a person."""
         head = body.rig.identity(np.array(look.identity))
         frames, lenses = glasses(look, head[body.rig.landmarks68])
+        spheres = [_sphere(head[slice(*FACEKIT_RANGES[f"sclera_{side}"])]) for side in ("left", "right")]
+        centres, radii = np.stack([sphere[0] for sphere in spheres]), np.array([sphere[1] for sphere in spheres])
+        _flatten_corneas(head, centres, radii)
         return cls(
             body=body,
             look=look,
             head=head,
-            eye_centres=np.stack([_sphere_centre(head[slice(*FACEKIT_RANGES[f"sclera_{side}"])]) for side in ("left", "right")]),
+            eye_centres=centres.astype(np.float32),
+            eye_radii=radii.astype(np.float32),
+            lid_reach=_lid_reach(body, head),
             skin=paint_skin(look, body.paint),
             strokes=paint_strokes(look, body.paint),
             hair=grow_hair(body.rig, head, look),
@@ -139,7 +158,9 @@ class Posed:
 
 def deform(person: Person, weights: dict[str, float], rotation: npt.NDArray[np.float64]) -> Float32:
     """Vertices (V, 3) of a person with weighted rig shapes and a head rotation (3, 3); the neck bends between."""
-    positions = person.head + person.body.rig.offsets(weights)
+    positions = person.head + person.body.rig.offsets(_meeting_lids(person, weights))
+    _lift_lids(person, positions)
+    _sink_eyeballs(person, positions, weights)
     turned = (positions - _NECK_PIVOT) @ rotation.T.astype(np.float32) + _NECK_PIVOT
     share = person.body.neck_weight[:, None]
     return np.asarray(positions + share * (turned - positions), np.float32)
@@ -197,11 +218,60 @@ def _gaze(gaze_rad: tuple[float, float], rotation: npt.NDArray[np.float64]) -> F
     return np.asarray(np.array(directions) @ rotation.T, np.float32)
 
 
-def _sphere_centre(points: Float32) -> Float32:
-    """Centre of the least-squares sphere through points: (3,)."""
+def _sphere(points: Float32) -> tuple[Float32, float]:
+    """Centre (3,) and radius of the least-squares sphere through points."""
     p = points.astype(np.float64)
     solution = np.linalg.lstsq(np.column_stack([2 * p, np.ones(len(p))]), (p**2).sum(axis=1), rcond=None)[0]
-    return solution[:3].astype(np.float32)
+    radius = float(np.sqrt(solution[3] + solution[:3] @ solution[:3]))
+    return solution[:3].astype(np.float32), radius
+
+
+def _flatten_corneas(head: Float32, centres: Float32, radii: npt.NDArray[np.float64]) -> None:
+    """Pull the eyeballs' bulges back onto a sphere: the iris is painted and turns, the bulge of the rig does not."""
+    for side, centre, radius in zip(("left", "right"), centres, radii, strict=True):
+        ball = slice(*FACEKIT_RANGES[f"sclera_{side}"])
+        away = head[ball] - centre
+        distance = np.linalg.norm(away, axis=1, keepdims=True)
+        head[ball] = centre + away * np.minimum(1, radius / np.maximum(distance, 1e-6))
+
+
+def _lid_reach(body: Body, head: Float32) -> Float32:
+    """Wide eyes need more than the mean face's blink to close, narrow ones less: (2,)."""
+    reach = []
+    for side, upper, lower in (("L", (43, 44), (47, 46)), ("R", (37, 38), (41, 40))):
+        over, under = (body.rig.landmarks68[list(pair)] for pair in (upper, lower))
+        closing = body.rig.offsets({f"eyeBlink_{side}": 1.0})
+        gap = float(np.mean(head[over, 1] - head[under, 1]))
+        closed = float(np.mean(closing[under, 1] - closing[over, 1]))
+        reach.append(np.clip(gap / max(closed, 1e-3), 0.6, 1.7))
+    return np.array(reach, np.float32)
+
+
+def _meeting_lids(person: Person, weights: dict[str, float]) -> dict[str, float]:
+    """The same weights with the blink scaled to this person's eyes."""
+    scaled = dict(weights)
+    for side, reach in zip(("L", "R"), person.lid_reach.tolist(), strict=True):
+        name = f"eyeBlink_{side}"
+        if name in scaled:
+            scaled[name] *= reach
+    return scaled
+
+
+def _lift_lids(person: Person, positions: Float32) -> None:
+    """Lids slide over the eyeball: push them out of it where the linear blink cuts through."""
+    for vertices, centre, radius in zip(person.body.lids, person.eye_centres, person.eye_radii, strict=True):
+        away = positions[vertices] - centre
+        distance = np.linalg.norm(away, axis=1, keepdims=True)
+        positions[vertices] = centre + away * np.maximum(1, (radius + 0.1) / np.maximum(distance, 1e-6))
+
+
+def _sink_eyeballs(person: Person, positions: Float32, weights: dict[str, float]) -> None:
+    """Shrink an eyeball under its closing lid, whose coarse triangles would cut it; what is left to see of it is narrow."""
+    for side, short, centre in zip(("left", "right"), ("L", "R"), person.eye_centres, strict=True):
+        closed = min(weights.get(f"eyeBlink_{short}", 0.0), 1.0)
+        if closed:
+            ball = slice(*FACEKIT_RANGES[f"sclera_{side}"])
+            positions[ball] = centre + (positions[ball] - centre) * np.float32(1 - 0.09 * closed)
 
 
 def _smoothstep(low: float, high: float, x: Float32) -> Float32:

@@ -262,9 +262,7 @@ class Renderer:
         # What is worn hides much of the head: drawn first, it saves the head's costly shading there.
         for mesh in self._solids:
             mesh.colour.render()
-        ctx.enable(ctx.CULL_FACE)
         self._draw_head(scene)
-        ctx.disable(ctx.CULL_FACE)
         if self._ribbons:
             self._ribbons.colour.render()
         if self._veils:

@@ -18,7 +18,7 @@ vec3 eye(vec3 v) {
     float turn = atan(dot(around, u_head_up), dot(around, cross(u_head_up, gaze)));
     vec4 noise = texture(u_noise, vec2(turn * 0.6366, angle * 0.5));
     vec4 veins = texture(u_noise, n.xy * 1.7 + n.zy);
-    vec3 white = u_sclera_rgb * mix(vec3(1.0), vec3(1.0, 0.72, 0.68), u_iris.w * smoothstep(0.55, 0.8, veins.r) * smoothstep(0.5, 1.0, angle));
+    vec3 white = 0.62 * u_sclera_rgb * mix(vec3(1.0), vec3(1.0, 0.72, 0.68), u_iris.w * smoothstep(0.55, 0.8, veins.r) * smoothstep(0.5, 1.0, angle));
     white *= mix(vec3(1.0), vec3(0.95, 0.72, 0.68), smoothstep(0.75, 1.25, angle));
     vec3 iris = u_iris_rgb * mix(0.55, 1.45, noise.r) * mix(1.35, 0.8, smoothstep(u_iris.y, u_iris.x, angle));
     iris = mix(iris, iris * 0.25, smoothstep(0.75 * u_iris.x, u_iris.x, angle) * u_iris.z);

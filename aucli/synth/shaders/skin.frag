@@ -42,5 +42,7 @@ vec3 skin(vec3 n, vec3 v) {
 }
 
 void main() {
-    f_rgba = vec4(develop(skin(normalize(v_normal), normalize(u_camera - v_position))), 1.0);
+    // Lids are thin and fold: what turns its back is skin as well.
+    vec3 n = gl_FrontFacing ? v_normal : -v_normal;
+    f_rgba = vec4(develop(skin(normalize(n), normalize(u_camera - v_position))), 1.0);
 }
