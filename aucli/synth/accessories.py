@@ -69,11 +69,17 @@ class Veil:
     triangles: Int32
 
 
-def torso(look: Appearance) -> Solid:
-    """Neck opening, shoulders and chest, about where the rig's neck ends."""
+def torso(look: Appearance, head: Float32) -> Solid:
+    """Neck opening, shoulders and chest, wide enough for this person's shoulders."""
     heights = np.array([-10.8, -11.6, -12.6, -13.8, -15.4, -17.5, -20.5, -24.0, -32.0, -42.0])
     half_width = np.array([7.0, 8.6, 11.2, 13.6, 15.6, 17.4, 18.8, 19.6, 20.0, 20.0])
     half_depth = np.array([6.9, 7.4, 8.2, 8.9, 9.4, 9.8, 10.6, 11.4, 12.0, 12.0])
+    below = head[head[:, 1] < -9.5]
+    for ring, height in enumerate(heights):
+        near = np.abs(below[:, 1] - height) < 0.9
+        if near.any():
+            half_width[ring] = max(half_width[ring], float(np.abs(below[near, 0]).max()) + 0.5)
+    half_width = np.maximum.accumulate(half_width)
     centre_z = np.array([-0.6, -0.9, -1.3, -1.5, -1.5, -1.3, -0.9, -0.5, 0.0, 0.0])
     angles = np.linspace(0, 2 * np.pi, 49)
     c, s = np.cos(angles), np.sin(angles)
@@ -81,7 +87,8 @@ def torso(look: Appearance) -> Solid:
     x = np.sign(c) * np.abs(c) ** (2 / squared)
     z = np.sign(s) * np.abs(s) ** (2 / squared)
     rings = np.stack(
-        [half_width[:, None] * x, np.repeat(heights[:, None], 49, axis=1), half_depth[:, None] * z + centre_z[:, None]], axis=-1
+        [half_width[:, None] * x, np.repeat(heights[:, None], 49, axis=1), half_depth[:, None] * z + centre_z[:, None]],
+        axis=-1,
     )
     # The collar dips in front.
     collar_cm = float(np.random.default_rng([look.strokes_seed, 6]).uniform(1.0, 6.5))
@@ -120,12 +127,17 @@ def _dome(centre: Float32, radii: Float32, edge_y: float, rise: float) -> Float3
     latitude = np.arcsin(bottom)[None] * (1 - share) + 0.5 * np.pi * share
     ring = np.cos(latitude)
     y = centre[1] + radii[1] * np.sin(latitude) + rise * share**2
-    return np.stack([centre[0] + radii[0] * ring * np.sin(angle), y, centre[2] + radii[2] * ring * np.cos(angle)], axis=-1)
+    return np.stack(
+        [centre[0] + radii[0] * ring * np.sin(angle), y, centre[2] + radii[2] * ring * np.cos(angle)], axis=-1
+    )
 
 
 def _visor(look: Appearance, centre: Float32, radii: Float32, edge_y: float) -> Solid:
     angle = np.linspace(-1.15, 1.15, 21)
-    reach = np.linspace(0.96, 1.0, 2)[:, None] * np.ones(21) + np.array([[0.0], [1.0]]) * 0.52 * np.cos(angle / 1.15 * 0.5 * np.pi) ** 0.7
+    reach = (
+        np.linspace(0.96, 1.0, 2)[:, None] * np.ones(21)
+        + np.array([[0.0], [1.0]]) * 0.52 * np.cos(angle / 1.15 * 0.5 * np.pi) ** 0.7
+    )
     flat = np.sqrt(max(1 - ((edge_y - centre[1]) / radii[1]) ** 2, 0.1))
     x = centre[0] + radii[0] * flat * reach * np.sin(angle)
     z = centre[2] + radii[2] * flat * reach * np.cos(angle)
@@ -180,9 +192,13 @@ def glasses(look: Appearance, landmarks: Float32) -> tuple[Solid, Veil | None]:
         frames.append(_tube(np.concatenate([rim, rim[:1]]), tube, look.glasses_rgb))
         lenses.append(rim)
         hinge = rim[np.argmax(side * rim[:, 0])] + np.array([0, 0.6, 0])
-        ear = np.array([side * abs(landmarks[0 if side < 0 else 16, 0]) * 1.04, landmarks[0, 1] + 0.6, landmarks[0, 2] - 3.5])
+        ear = np.array(
+            [side * abs(landmarks[0 if side < 0 else 16, 0]) * 1.04, landmarks[0, 1] + 0.6, landmarks[0, 2] - 3.5]
+        )
         frames.append(_tube(np.stack([hinge, 0.5 * (hinge + ear) + [side * 0.25, 0, 0], ear]), tube, look.glasses_rgb))
-    inner = [rim[np.argmax(-side * rim[:, 0])] + np.array([0, 0.35, 0]) for side, rim in ((-1, lenses[0]), (1, lenses[1]))]
+    inner = [
+        rim[np.argmax(-side * rim[:, 0])] + np.array([0, 0.35, 0]) for side, rim in ((-1, lenses[0]), (1, lenses[1]))
+    ]
     middle = 0.5 * (inner[0] + inner[1]) + np.array([0, 0.25, 0.2])
     frames.append(_tube(np.stack([inner[0], middle, inner[1]]), tube, look.glasses_rgb))
     return Solid.joined(frames), _lenses(lenses, look)
@@ -214,7 +230,7 @@ def _lenses(rims: list[Float32], look: Appearance) -> Veil:
     positions, triangles = [], []
     for number, rim in enumerate(rims):
         count = len(rim)
-        positions.append(np.concatenate([rim.mean(axis=0, keepdims=True) + [[0, 0, 0.12]], rim]))
+        positions.append(np.concatenate([rim.mean(axis=0, keepdims=True) + np.array([[0, 0, 0.12]]), rim]))
         k = np.arange(count)
         triangles.append(np.stack([np.zeros(count, int), k + 1, (k + 1) % count + 1], axis=1) + number * (count + 1))
     points = np.concatenate(positions).astype(np.float32)

@@ -24,7 +24,15 @@ _HAIR_SRGB: Final = (
     *((22, 18, 17), (38, 28, 24), (60, 42, 32), (92, 64, 44), (128, 92, 58), (176, 138, 88), (206, 176, 126)),
     *((132, 62, 34), (160, 160, 162), (222, 220, 216)),
 )
-_IRIS_SRGB: Final = ((52, 32, 20), (80, 50, 28), (112, 78, 42), (104, 110, 66), (110, 130, 120), (104, 136, 164), (92, 104, 116))
+_IRIS_SRGB: Final = (
+    (52, 32, 20),
+    (80, 50, 28),
+    (112, 78, 42),
+    (104, 110, 66),
+    (110, 130, 120),
+    (104, 136, 164),
+    (92, 104, 116),
+)
 
 
 @dataclass(frozen=True)
@@ -93,10 +101,14 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     skin = _between(_SKIN_SRGB, tone) * rng.uniform(0.95, 1.05) + rng.normal(0, 3.5, 3)
     hair = _hair_colour(rng, tone, age)
     headwear: Headwear = _choose(rng, ("none", "beanie", "cap", "scarf"), (0.84, 0.055, 0.045, 0.06))
-    glasses: Glasses = _choose(rng, ("none", "round", "square", "aviator", "sunglasses"), (0.72, 0.09, 0.11, 0.05, 0.03))
+    glasses: Glasses = _choose(
+        rng, ("none", "round", "square", "aviator", "sunglasses"), (0.72, 0.09, 0.11, 0.05, 0.03)
+    )
     made_up = rng.random() < 0.55 * (1 - masculine) + 0.05
     lip_base = skin * np.array([0.92, 0.68, 0.68]) + np.array([4, -2, 0]) + rng.normal(0, 5, 3)
-    lipstick = np.array(_choose(rng, ((176, 30, 48), (200, 72, 88), (140, 24, 60), (214, 104, 96), (120, 50, 50)), None))
+    lipstick = np.array(
+        _choose(rng, ((176, 30, 48), (200, 72, 88), (140, 24, 60), (214, 104, 96), (120, 50, 50)), None)
+    )
     lip_mix = rng.uniform(0.3, 0.9) if made_up and rng.random() < 0.7 else 0.0
     lips = (1 - lip_mix) * lip_base + lip_mix * lipstick
     brow = np.clip(0.8 * hair + 0.1 * skin - 8 + rng.normal(0, 8, 3), 10, 230)
@@ -137,7 +149,9 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         glasses=glasses,
         glasses_rgb=linear((rng.uniform(5, 60, 3) if rng.random() < 0.65 else rng.uniform(60, 210, 3)).tolist()),
         lens_tint=float(rng.uniform(0.75, 0.97)) if glasses == "sunglasses" else float(rng.uniform(0.0, 0.14)),
-        iris_rgb=linear((np.array(_IRIS_SRGB)[_iris_index(rng, tone)] * rng.uniform(0.85, 1.2) + rng.normal(0, 3, 3)).tolist()),
+        iris_rgb=linear(
+            (np.array(_IRIS_SRGB)[_iris_index(rng, tone)] * rng.uniform(0.85, 1.2) + rng.normal(0, 3, 3)).tolist()
+        ),
         iris_radius_rad=float(rng.uniform(0.40, 0.46)),
         pupil_radius_rad=float(rng.uniform(0.11, 0.24)),
         sclera_rgb=linear((np.array([232, 226, 220]) + rng.normal(0, 6, 3)).tolist()),
@@ -151,7 +165,9 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     )
 
 
-def _between(palette: tuple[tuple[int, int, int], ...], position: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _between(
+    palette: tuple[tuple[int, int, int], ...], position: float
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     steps = np.array(palette, np.float64)
     at = position * (len(steps) - 1)
     k = min(int(at), len(steps) - 2)
@@ -172,7 +188,9 @@ def _hair_colour(rng: np.random.Generator, tone: float, age: float) -> np.ndarra
     if rng.random() < 0.04:
         return np.asarray(rng.uniform((60, 20, 20), (230, 120, 200)))
     fair = max(0.0, 1 - 1.6 * tone)
-    shares = np.array([1.2, 1.2, 1.0, 0.3 + fair, 0.1 + fair, 0.05 + 0.8 * fair, 0.03 + 0.5 * fair, 0.02 + 0.4 * fair, 0.0, 0.0])
+    shares = np.array(
+        [1.2, 1.2, 1.0, 0.3 + fair, 0.1 + fair, 0.05 + 0.8 * fair, 0.03 + 0.5 * fair, 0.02 + 0.4 * fair, 0.0, 0.0]
+    )
     shares[8:] = 2.5 * max(age - 0.5, 0.0) * np.array([2.0, 1.0])
     colour = np.array(_HAIR_SRGB[int(rng.choice(len(shares), p=shares / shares.sum()))], np.float64)
     return np.asarray(np.clip(colour * rng.uniform(0.8, 1.2) + rng.normal(0, 5, 3), 8, 235))

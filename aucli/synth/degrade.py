@@ -139,7 +139,11 @@ def _through_h264(picture: UInt8, crf: int) -> UInt8:
         stream = container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width - width % 2, height - height % 2, "yuv420p"
         stream.thread_count = 1
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[: stream.height, : stream.width]), "rgb24")))
+        container.mux(
+            stream.encode(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[: stream.height, : stream.width]), "rgb24")
+            )
+        )
         container.mux(stream.encode())
     buffer.seek(0)
     with av.open(buffer) as container:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -171,7 +172,7 @@ def _engrave(layer: Float32, line_px: Float32, width_px: float, strength: float)
     ys, xs = np.mgrid[y0:y1, x0:x1].astype(np.float32)
     distance = np.full(xs.shape, np.inf, np.float32)
     along = np.zeros(xs.shape, np.float32)
-    for k, ((ax, ay), (bx, by)) in enumerate(zip(line_px[:-1], line_px[1:], strict=True)):
+    for k, ((ax, ay), (bx, by)) in enumerate(pairwise(line_px.tolist())):
         length2 = max((bx - ax) ** 2 + (by - ay) ** 2, 1e-6)
         u = np.clip(((xs - ax) * (bx - ax) + (ys - ay) * (by - ay)) / length2, 0, 1)
         d = np.hypot(xs - ax - u * (bx - ax), ys - ay - u * (by - ay))
@@ -188,7 +189,7 @@ def _pebble_chin(layer: Float32, rig: Rig) -> None:
     centre = frontal_to_map(rig, [(0.0, -6.35)])[0] * WRINKLE_MAP_PX
     ys, xs = np.mgrid[:WRINKLE_MAP_PX, :WRINKLE_MAP_PX].astype(np.float32)
     scale = WRINKLE_MAP_PX / MAP_CM
-    inside = np.exp(-(((xs - centre[0]) / (1.3 * scale)) ** 2 + ((ys - centre[1]) / (0.9 * scale)) ** 2) ** 2)
+    inside = np.exp(-((((xs - centre[0]) / (1.3 * scale)) ** 2 + ((ys - centre[1]) / (0.9 * scale)) ** 2) ** 2))
     pebbles = blurred_noise(np.random.default_rng(5), WRINKLE_MAP_PX, 0.16 * scale)
     layer += 0.9 * inside * np.minimum(pebbles, 0.3)
 
@@ -238,5 +239,7 @@ def scalp_height(rest: Float32) -> Float32:
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     # From the middle of the forehead over the temple, the front and the back of the ear to the nape.
     angle = np.degrees(np.arctan2(x, z))
-    hairline = np.interp(angle, (0, 15, 28, 40, 52, 68, 80, 100, 120, 180), (10.3, 10.2, 9.6, 8.6, 7.2, 4.6, 3.6, 2.8, -1.5, -4.0))
+    hairline = np.interp(
+        angle, (0, 15, 28, 40, 52, 68, 80, 100, 120, 180), (10.3, 10.2, 9.6, 8.6, 7.2, 4.6, 3.6, 2.8, -1.5, -4.0)
+    )
     return np.asarray(y - hairline, np.float32)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.errors import OptionsError
-from aucli.synth.labels import SYNTH_AUS
+from aucli.synth.expressions import SYNTH_AUS
 from aucli.synth.rig import load_rig, save_rig
 from aucli.synth.table import SCHEMA
 
@@ -126,12 +126,13 @@ def generate(options: SynthOptions, *, progress: Progress | None = None) -> Synt
     parts.mkdir(exist_ok=True)
     missing = [unit for unit in range(options.units) if not _part(out, unit).is_file()]
     kept = options.units - len(missing)
-    device = ""
+    devices = []
     for done, device in enumerate(_rendered(options, missing), start=kept + 1):
+        devices.append(device)
         if progress:
             progress(done, options.units)
     frames = _merge(out, options)
-    return SynthResult(out / TABLE_NAME, frames, len(missing), kept, device)
+    return SynthResult(out / TABLE_NAME, frames, len(missing), kept, devices[-1] if devices else "")
 
 
 def _claim(out: Path, options: SynthOptions) -> None:

@@ -193,7 +193,7 @@ def _ribbons(curves: Float32, head: Float32, style: _Style, rng: np.random.Gener
     strand[..., 2] = rng.random((count, 1, 1))
     first = (np.arange(count)[:, None] * knots + np.arange(knots - 1)[None]) * 2
     first = first.reshape(-1, 1)
-    triangles = np.concatenate([first + [0, 1, 2], first + [2, 1, 3]])
+    triangles = np.concatenate([first + np.array(corners) for corners in ((0, 1, 2), (2, 1, 3))])
     twice = np.repeat
     return Ribbons(
         positions=both.reshape(-1, 3).astype(np.float32),

@@ -6,8 +6,8 @@ those points move that the AU moves most, in the picture, and as a share of the 
 * present (1): intensity at least A (1.0; for closed eyes C, 3.0), and the seen points move by at least 1 pixel (more in
   a blurred picture) and by at least 1.2 % of the distance between the eyes;
 * absent (0): not in the expression (below 0.25), and at least 40 % of the AU's points on one side can be seen;
-* unknown (-1): everything else: too weak, too small, hidden by hair, glasses, hat or the head itself, too dark, or masked by
-  another AU.
+* unknown (-1): everything else: too weak, too small, hidden by hair, glasses, hat or the head itself, too dark, or
+  masked by another AU.
 
 AU25 is what it looks like, whatever muscle parts the lips: it is measured as the gap between them. A single frame
 cannot tell a blink (45) from closed eyes (43): in a picture AU45 of a closed eye is unknown, and in a video each of
@@ -123,11 +123,12 @@ def frontal_interocular_px(view: View) -> float:
     return float(np.linalg.norm(centres[0] - centres[1]) * view.camera.focal * view.size_px / 2 / distance)
 
 
-def lip_gap_cm(person: Person, positions: Float32) -> float:
-    """How much wider the inner lips stand apart than in this person's resting face, cm."""
+def lip_gap_cm(person: Person, posed: Posed) -> float:
+    """How much further the inner lips stand apart, up and down, than in this person's resting face, cm."""
     pairs = person.body.rig.landmarks68[np.array(_INNER_LIPS)]
-    gaps = [np.linalg.norm(face[pairs[:, 0]] - face[pairs[:, 1]], axis=1).mean() for face in (positions, person.head)]
-    return float(gaps[0] - gaps[1])
+    resting = (person.head[pairs[:, 0], 1] - person.head[pairs[:, 1], 1]).mean()
+    now = ((posed.positions[pairs[:, 0]] - posed.positions[pairs[:, 1]]) @ posed.head_from_rest[:3, 1]).mean()
+    return float(now - resting)
 
 
 def gap_intensity(gap_cm: float) -> float:
@@ -139,7 +140,7 @@ def label(view: View, expression: Expression, points: Mapping[int, AuPoints]) ->
     """Occurrence of every AU in one picture: 1, 0 or -1 by the rule at the head of this file."""
     unit_px = frontal_interocular_px(view)
     needed_px = max(MIN_MOTION_PX, 1.2 * view.blur_px, MIN_MOTION_INTEROCULAR * unit_px)
-    codes = {}
+    codes: dict[int, int] = {}
     for au in SYNTH_AUS:
         if au == 25:
             codes[au] = _code_lips(view, points[au], unit_px)
@@ -173,7 +174,7 @@ def _seen_motion_px(view: View, expression: Expression, au: int, points: AuPoint
 
 
 def _code_lips(view: View, points: AuPoints, unit_px: float) -> int:
-    gap = lip_gap_cm(view.person, view.posed.positions)
+    gap = lip_gap_cm(view.person, view.posed)
     if not _region_seen(view, points):
         return UNKNOWN
     if gap <= MAX_GAP_ABSENT_CM:

@@ -43,7 +43,7 @@ def studio() -> Lighting:
     harmonics[0] = 0.38
     harmonics[1] = 0.12
     harmonics[2] = 0.08
-    return Lighting(directions, rgb, harmonics, shadow_softness=0.006, exposure=0.95)
+    return Lighting(directions, rgb, harmonics, shadow_softness=0.006, exposure=0.82)
 
 
 def sample_lighting(rng: np.random.Generator, surround_rgb: tuple[Float32, Float32]) -> Lighting:
@@ -51,7 +51,7 @@ def sample_lighting(rng: np.random.Generator, surround_rgb: tuple[Float32, Float
 
     Args:
         rng: source of all draws.
-        surround_rgb: mean linear colours (3,) of the upper and lower half of the background, which tint the environment.
+        surround_rgb: linear colours (3,) of the background's upper and lower half, which tint the environment.
     """
     hardness = rng.beta(1.6, 1.6)
     key = _direction(rng.normal(0, 0.75), rng.normal(0.45, 0.3))
@@ -74,7 +74,7 @@ def sample_lighting(rng: np.random.Generator, surround_rgb: tuple[Float32, Float
     harmonics[3] = harmonics[0] * rng.uniform(-0.45, 0.45)
     harmonics[4:] = harmonics[0] * rng.normal(0, 0.06, (5, 1))
     total = float(rgb[0].mean() * max(key[2], 0.2) + 0.5 * rgb[1].mean() + harmonics[0].mean())
-    exposure = 1.6 / total * float(np.exp(rng.normal(0, 0.28)))
+    exposure = 1.45 / total * float(np.exp(rng.normal(0, 0.28)))
     return Lighting(
         directions=np.stack([key, fill, back]).astype(np.float32),
         rgb=rgb.astype(np.float32),

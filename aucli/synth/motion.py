@@ -153,7 +153,9 @@ def _expressive_events(rng: np.random.Generator, seconds: float) -> list[Event]:
     time_s = float(rng.uniform(0.0, 0.8))
     while time_s < seconds:
         expression = sample_sides(rng, sample_aus(rng))
-        event = Event(time_s, *(float(rng.uniform(*span)) for span in ((0.15, 0.8), (0.2, 2.0), (0.25, 1.3))), expression)
+        event = Event(
+            time_s, *(float(rng.uniform(*span)) for span in ((0.15, 0.8), (0.2, 2.0), (0.25, 1.3))), expression
+        )
         events.append(event)
         time_s = event.end_s + float(rng.exponential(0.5)) - 0.1 * event.offset_s
     return events

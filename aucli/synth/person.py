@@ -126,7 +126,7 @@ class Person:
             strokes=paint_strokes(look, body.paint),
             hair=grow_hair(body.rig, head, look),
             on_head=Solid.joined([headwear(look, head), frames]),
-            clothes=torso(look),
+            clothes=torso(look, head),
             lenses=lenses,
         )
 
@@ -266,7 +266,7 @@ def _lift_lids(person: Person, positions: Float32) -> None:
 
 
 def _sink_eyeballs(person: Person, positions: Float32, weights: dict[str, float]) -> None:
-    """Shrink an eyeball under its closing lid, whose coarse triangles would cut it; what is left to see of it is narrow."""
+    """Shrink an eyeball under its closing lid, whose coarse triangles would cut it."""
     for side, short, centre in zip(("left", "right"), ("L", "R"), person.eye_centres, strict=True):
         closed = min(weights.get(f"eyeBlink_{short}", 0.0), 1.0)
         if closed:

@@ -91,7 +91,8 @@ class Renderer:
         self._textures()
         self._head_buffers()
         self._person: Person | None = None
-        self._hair: _Mesh | None = None
+        self._skin: Any = None
+        self._strokes: Any = None
 
     @property
     def description(self) -> str:
@@ -102,7 +103,7 @@ class Renderer:
         """Draw one scene."""
         self._enter(scene.person)
         self._upload(scene)
-        self._cast_shadows(scene)
+        self._cast_shadows()
         self._draw(scene)
         return Rendered(rgb=self._read_rgb(), depth=self._read_depth())
 
@@ -164,12 +165,9 @@ class Renderer:
     def _enter(self, person: Person) -> None:
         if person is self._person:
             return
-        if self._person is not None:
-            self._skin.release()
-            self._strokes.release()
-        if self._hair is not None:
-            self._hair.release()
-            self._hair = None
+        for old in (self._skin, self._strokes):
+            if old is not None:
+                old.release()
         ctx = self._ctx
         self._skin = ctx.texture(person.skin.shape[1::-1], 4, person.skin.tobytes())
         self._strokes = ctx.texture(person.strokes.shape[1::-1], 2, person.strokes.tobytes())
@@ -229,12 +227,14 @@ class Renderer:
                 u_strokes=3,
                 u_wrinkles=4,
             )
-        self._wrinkles.write(wrinkle_height(self.body.paint.wrinkles, posed.wrinkles_left, posed.wrinkles_right).tobytes())
+        self._wrinkles.write(
+            wrinkle_height(self.body.paint.wrinkles, posed.wrinkles_left, posed.wrinkles_right).tobytes()
+        )
         self._solids = [_Mesh.solid(self, part) for part in _posed_solids(scene) if len(part.triangles)]
         self._ribbons = None if scene.person.hair.empty else _Mesh.hair(self, _posed_hair(scene.person.hair, posed))
         self._veils = [_Mesh.veil(self, part) for part in _posed_veils(scene)]
 
-    def _cast_shadows(self, scene: Scene) -> None:
+    def _cast_shadows(self) -> None:
         ctx = self._ctx
         self._shadow_frame.use()
         self._shadow_frame.clear()
@@ -291,7 +291,11 @@ class Renderer:
             self._head[part].render()
         lips = posed.positions[self.body.rig.landmarks68[[62, 66]]].mean(axis=0)
         dark = tuple(0.55 * value for value in look.mucosa_rgb)
-        for part, albedo, wet in (("teeth", look.teeth_rgb, 0.0), ("gums", look.mucosa_rgb, 1.0), ("mucosa", dark, 1.0)):
+        for part, albedo, wet in (
+            ("teeth", look.teeth_rgb, 0.0),
+            ("gums", look.mucosa_rgb, 1.0),
+            ("mucosa", dark, 1.0),
+        ):
             _set(self._programs["mouth"], u_albedo=albedo, u_wet=wet, u_head_forward=forward, u_lips=lips)
             self._head[part].render()
 
@@ -313,7 +317,9 @@ class Renderer:
 class _Mesh:
     """Vertex arrays of one uploaded mesh, for colour and for the shadow map."""
 
-    def __init__(self, renderer: Renderer, program: str, columns: dict[str, Float32], triangles: npt.NDArray[np.int32]) -> None:
+    def __init__(
+        self, renderer: Renderer, program: str, columns: dict[str, Float32], triangles: npt.NDArray[np.int32]
+    ) -> None:
         ctx = renderer._ctx
         self._vertices = ctx.buffer(np.column_stack(list(columns.values())).astype(np.float32).tobytes())
         self._indices = ctx.buffer(triangles.astype(np.int32).tobytes())
@@ -330,7 +336,12 @@ class _Mesh:
 
     @classmethod
     def hair(cls, renderer: Renderer, part: Ribbons) -> _Mesh:
-        columns = {"a_position": part.positions, "a_normal": part.normals, "a_tangent": part.tangents, "a_strand": part.strand}
+        columns = {
+            "a_position": part.positions,
+            "a_normal": part.normals,
+            "a_tangent": part.tangents,
+            "a_strand": part.strand,
+        }
         return cls(renderer, "hair", columns, part.triangles)
 
     @classmethod
@@ -355,7 +366,7 @@ def _context() -> Any:
     except ImportError:
         raise RenderError("rendering needs moderngl: pip install 'aucli[synth]'") from None
     try:
-        return moderngl.create_context(standalone=True, backend="egl", require=330)
+        return moderngl.create_context(standalone=True, backend="egl", require=330)  # type: ignore[arg-type]
     except Exception as error:  # moderngl raises bare Exception where EGL or the driver is missing
         raise RenderError(f"no OpenGL 3.3 through EGL ({error}): {_HOW_TO_GET_GL}") from None
 

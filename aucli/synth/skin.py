@@ -144,7 +144,11 @@ def _spots(rgb: Float32, look: Appearance, rng: np.random.Generator) -> Float32:
     draw = ImageDraw.Draw(picture)
     freckles = int(700 * look.freckles)
     for x, y, radius, strength in zip(
-        rng.normal(0.5, 0.13, freckles), rng.normal(0.52, 0.06, freckles), rng.uniform(0.5, 1.3, freckles), rng.uniform(60, 170, freckles), strict=True
+        rng.normal(0.5, 0.13, freckles),
+        rng.normal(0.52, 0.06, freckles),
+        rng.uniform(0.5, 1.3, freckles),
+        rng.uniform(60, 170, freckles),
+        strict=True,
     ):
         _dot(draw, x, y, radius, strength)
     for _ in range(int(rng.poisson(2 + 8 * look.age))):
@@ -200,7 +204,18 @@ def _beard_areas(rig: Rig, lips: Float32) -> dict[str, Float32]:
     outlines = {
         "moustache": [(0, -1.35), (1.3, -1.45), (2.3, -2.3), (2.95, -3.4), (2.75, -3.9), (2.2, -3.3), (0, -2.6)],
         "chin": [(0, -4.6), (1.1, -4.85), (2.2, -3.9), (2.9, -3.7), (3.1, -5.2), (2.6, -7.2), (0, -8.3)],
-        "cheeks": [(3.1, -3.4), (4.6, -2.2), (6.0, -0.6), (6.6, 1.6), (7.2, 2.2), (7.2, -1.0), (6.3, -4.6), (4.4, -6.6), (2.4, -7.6), (2.6, -5.0)],
+        "cheeks": [
+            (3.1, -3.4),
+            (4.6, -2.2),
+            (6.0, -0.6),
+            (6.6, 1.6),
+            (7.2, 2.2),
+            (7.2, -1.0),
+            (6.3, -4.6),
+            (4.4, -6.6),
+            (2.4, -7.6),
+            (2.6, -5.0),
+        ],
     }
     areas = {}
     for name, points in outlines.items():

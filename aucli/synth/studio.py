@@ -128,13 +128,16 @@ class Studio:
         five = np.stack([xy[list(group)].mean(axis=0) for group in _FIVE_POINTS])
         codes = label(view, expression, self._points)
         intensities = {au: expression.intensity(au) for au in SYNTH_AUS}
-        intensities[25] = gap_intensity(lip_gap_cm(view.person, view.posed.positions))
+        intensities[25] = gap_intensity(lip_gap_cm(view.person, view.posed))
         yaw, pitch, roll = angles_deg(view.camera.world_from_camera.T @ rotation)
         look, damage = view.person.look, scenery.damage
         return {
             **{au_column(au): codes[au] for au in SYNTH_AUS},
             **{f"{au_column(au)}_intensity": intensities[au] for au in SYNTH_AUS},
-            **{f"{au_column(au)}_asymmetry": expression.left.get(au, 0.0) - expression.right.get(au, 0.0) for au in SYNTH_AUS},
+            **{
+                f"{au_column(au)}_asymmetry": expression.left.get(au, 0.0) - expression.right.get(au, 0.0)
+                for au in SYNTH_AUS
+            },
             "landmarks": five.ravel().tolist(),
             "landmarks68": xy.ravel().tolist(),
             "landmarks68_seen": seen.tolist(),
@@ -161,7 +164,7 @@ class Studio:
 
 
 def head_rotation(yaw: float, pitch: float, roll: float) -> Float64:
-    """Rotation (3, 3) of a head: roll first, then pitch (positive looks up), then yaw (positive to the person's left)."""
+    """Rotation (3, 3) of a head: roll, then pitch (positive looks up), then yaw (positive to its own left)."""
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
     turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     nod = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
@@ -208,4 +211,6 @@ def _camera(landmarks: npt.NDArray[np.float32], rotation: Float64, scenery: Set)
     width_cm = 2 * distance / scenery.focal
     offset = np.array([-scenery.shift[0], scenery.shift[1], 0.0]) * width_cm
     height = scenery.camera_height_rad
-    return look_at(target + offset, np.array([0, np.sin(height), np.cos(height)]), distance, roll_rad=0.0, focal=scenery.focal)
+    return look_at(
+        target + offset, np.array([0, np.sin(height), np.cos(height)]), distance, roll_rad=0.0, focal=scenery.focal
+    )

@@ -70,7 +70,9 @@ def render_video(studio: Studio, options: SynthOptions, unit: int) -> list[dict[
     performance = sample_performance(rng, options.seconds)
     path = _path(options.out, "videos", unit, f"{unit:07d}.mp4")
     rows = []
-    with VideoFile(path, options.size_px, options.fps, scenery.damage.h264_crf or _VIDEO_CRF) as video:
+    with VideoFile(
+        path, (options.size_px, options.size_px), options.fps, scenery.damage.h264_crf or _VIDEO_CRF
+    ) as video:
         for frame in range(round(options.seconds * options.fps)):
             time_s = frame / options.fps
             yaw, pitch, roll = performance.head.at(time_s)
@@ -101,25 +103,25 @@ class VideoFile:
 
     Args:
         path: the file to write, ``.mp4``.
-        size_px: side of the frames.
+        size_wh: width and height of the frames, both even.
         fps: frames per second.
         crf: libx264's constant rate factor: 18 is nearly lossless, 40 is poor.
         preset: libx264's preset.
     """
 
-    def __init__(self, path: Path, size_px: int, fps: float, crf: int, *, preset: str = "veryfast") -> None:
+    def __init__(self, path: Path, size_wh: tuple[int, int], fps: float, crf: int, *, preset: str = "veryfast") -> None:
         self._path = path
         self._partial = path.with_suffix(".partial")
         self._container = av.open(str(self._partial), "w", format="mp4")
         stream = self._container.add_stream("libx264", rate=_rate(fps), options={"crf": str(crf), "preset": preset})
-        stream.width = stream.height = size_px
+        stream.width, stream.height = size_wh
         stream.pix_fmt = "yuv420p"
         # One thread: the bytes then do not depend on the machine's number of CPUs.
         stream.thread_count = 1
         self._stream = stream
 
     def write(self, frame_rgb: npt.NDArray[np.uint8]) -> None:
-        """Append a frame (S, S, 3)."""
+        """Append a frame (H, W, 3)."""
         self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(frame_rgb, "rgb24")))
 
     def __enter__(self) -> VideoFile:
@@ -147,6 +149,8 @@ def _path(out: Path, kind: str, unit: int, name: str) -> Path:
     return path
 
 
-def _row(options: SynthOptions, path: Path, unit: int, *, frame: int, time_s: float, row: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    options: SynthOptions, path: Path, unit: int, *, frame: int, time_s: float, row: dict[str, Any]
+) -> dict[str, Any]:
     place = path.relative_to(options.out).as_posix()
     return {"path": place, "frame": frame, "time_s": time_s, "person": unit, "seed": options.seed, **row}

@@ -27,7 +27,7 @@ vec3 eye(vec3 v) {
     // The lids shade the eye: most under the upper one.
     float height = dot(v_position - centre, u_head_up);
     float occlusion = mix(0.28, 1.0, smoothstep(-0.02, 0.42, u_lids.x - height)) * mix(0.6, 1.0, smoothstep(-0.02, 0.2, height - u_lids.y));
-    float shadow = mix(0.45, 1.0, lit(v_position + 0.25 * n));
+    float shadow = mix(0.45, 1.0, lit(v_position + 0.2 * n, n));
     vec3 radiance = albedo * environment(n) * occlusion;
     vec3 cornea = normalize(mix(n, gaze, 0.25 * (1.0 - smoothstep(0.0, u_iris.x * 1.1, angle))));
     for (int i = 0; i < u_lights; i++) {

@@ -20,7 +20,7 @@ void main() {
     vec3 albedo = u_hair_rgb * mix(1.0, mix(0.5, 1.6, noise.g) * mix(0.75, 1.25, fract(v_strand.z * 7.31)), u_hair_style.z);
     float depth = mix(0.55, 1.0, smoothstep(0.0, 0.35, v_strand.y));
     vec3 radiance = albedo * environment(n) * depth;
-    float shadow = mix(0.25, 1.0, lit(v_position + 0.35 * n));
+    float shadow = mix(0.25, 1.0, lit(v_position + 0.25 * n, n));
     for (int i = 0; i < u_lights; i++) {
         vec3 l = u_light_direction[i];
         float tl = dot(t, l), tv = dot(t, v);

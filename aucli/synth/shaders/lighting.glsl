@@ -18,7 +18,10 @@ vec3 environment(vec3 n) {
     return max(e, vec3(0.0));
 }
 
-float lit(vec3 p) {
+// How much of the first light reaches a point with a normal; a soft edge needs a larger step off the surface, or the
+// surface shades itself.
+float lit(vec3 p, vec3 n) {
+    p += (0.08 + 14.0 * u_shadow_softness) * n;
     vec3 q = (u_shadow_from_world * vec4(p, 1.0)).xyz * 0.5 + 0.5;
     if (any(lessThan(q.xy, vec2(0.0))) || any(greaterThan(q.xy, vec2(1.0)))) return 1.0;
     // Two taps of bilinear comparison, rotated by a hash of the pixel: a soft edge at little cost.

@@ -15,7 +15,7 @@ void main() {
     n = normalize(n + v_finish.y * (0.35 * (noise.rgb - 0.5) + 0.6 * (folds.rgb - 0.5)));
     vec3 albedo = v_rgb * mix(1.0, mix(0.75, 1.2, noise.a), v_finish.y);
     vec3 radiance = albedo * environment(n);
-    float shadow = lit(v_position + 0.1 * n);
+    float shadow = lit(v_position, n);
     for (int i = 0; i < u_lights; i++) {
         float nl = max(dot(n, u_light_direction[i]), 0.0) * (i == 0 ? shadow : 1.0);
         radiance += u_light_rgb[i] * nl * (albedo + (1.0 - v_finish.y) * highlight(n, v, u_light_direction[i], v_finish.x) * 0.15);

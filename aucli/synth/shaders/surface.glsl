@@ -15,7 +15,7 @@ float fifth(float x) {
 vec3 shade(vec3 n, vec3 v, vec3 albedo, float roughness, float reflectance, float scatter, float occlusion) {
     vec3 wrap = scatter * vec3(0.45, 0.20, 0.13);
     vec3 radiance = albedo * environment(n) * occlusion;
-    float shadow = lit(v_position + 0.08 * n);
+    float shadow = lit(v_position, n);
     for (int i = 0; i < u_lights; i++) {
         vec3 l = u_light_direction[i];
         float nl = dot(n, l);
