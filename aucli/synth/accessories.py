@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from aucli.synth.appearance import Appearance, Rgb
 from aucli.synth.mesh import Topology
 
-Float32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Int32 = npt.NDArray[np.int32]
 
 
@@ -25,14 +26,14 @@ class Solid:
         triangles: (T, 3) int32.
     """
 
-    positions: Float32
-    normals: Float32
-    rgb: Float32
-    finish: Float32
+    positions: Floats
+    normals: Floats
+    rgb: Floats
+    finish: Floats
     triangles: Int32
 
     @classmethod
-    def of(cls, positions: Float32, triangles: Int32, rgb: Rgb | Float32, *, roughness: float, weave: float) -> Solid:
+    def of(cls, positions: Floats, triangles: Int32, rgb: Rgb | Floats, *, roughness: float, weave: float) -> Solid:
         """A mesh with its normals, one colour (or one per vertex) and one finish."""
         positions = np.asarray(positions, np.float32)
         colours = np.broadcast_to(np.asarray(rgb, np.float32), positions.shape)
@@ -63,13 +64,13 @@ class Veil:
     A normal of length zero means: no reflection (lashes).
     """
 
-    positions: Float32
-    normals: Float32
-    rgba: Float32
+    positions: Floats
+    normals: Floats
+    rgba: Floats
     triangles: Int32
 
 
-def torso(look: Appearance, head: Float32) -> Solid:
+def torso(look: Appearance, head: Floats) -> Solid:
     """Neck opening, shoulders and chest, wide enough for this person's shoulders."""
     heights = np.array([-10.8, -11.6, -12.6, -13.8, -15.4, -17.5, -20.5, -24.0, -32.0, -42.0])
     half_width = np.array([7.0, 8.6, 11.2, 13.6, 15.6, 17.4, 18.8, 19.6, 20.0, 20.0])
@@ -99,7 +100,7 @@ def torso(look: Appearance, head: Float32) -> Solid:
     return Solid.of(rings.reshape(-1, 3), _grid(*rings.shape[:2]), colour.reshape(-1, 3), roughness=0.8, weave=1.0)
 
 
-def headwear(look: Appearance, head: Float32) -> Solid:
+def headwear(look: Appearance, head: Floats) -> Solid:
     """Beanie, cap or headscarf on this person's head; none gives an empty mesh."""
     if look.headwear == "none":
         return Solid.joined([])
@@ -119,7 +120,7 @@ def headwear(look: Appearance, head: Float32) -> Solid:
     return Solid.joined(parts)
 
 
-def _dome(centre: Float32, radii: Float32, edge_y: float, rise: float) -> Float32:
+def _dome(centre: Floats, radii: Floats, edge_y: float, rise: float) -> Floats:
     """Upper part of an ellipsoid, open below at a height that drops towards the back: rings (12, 41, 3)."""
     angle = np.linspace(0, 2 * np.pi, 41)
     bottom = np.clip((edge_y - 2.6 * (0.5 - 0.5 * np.cos(angle)) - centre[1]) / radii[1], -0.6, 0.95)
@@ -132,7 +133,7 @@ def _dome(centre: Float32, radii: Float32, edge_y: float, rise: float) -> Float3
     )
 
 
-def _visor(look: Appearance, centre: Float32, radii: Float32, edge_y: float) -> Solid:
+def _visor(look: Appearance, centre: Floats, radii: Floats, edge_y: float) -> Solid:
     angle = np.linspace(-1.15, 1.15, 21)
     reach = (
         np.linspace(0.96, 1.0, 2)[:, None] * np.ones(21)
@@ -146,7 +147,7 @@ def _visor(look: Appearance, centre: Float32, radii: Float32, edge_y: float) -> 
     return Solid.of(grid.reshape(-1, 3), _grid(2, 21), look.headwear_rgb, roughness=0.7, weave=0.6)
 
 
-def _scarf(look: Appearance, centre: Float32, radii: Float32) -> Solid:
+def _scarf(look: Appearance, centre: Floats, radii: Floats) -> Solid:
     """A shell about head and neck with an opening for the face."""
     angle = np.linspace(0, 2 * np.pi, 65)
     # From the edge of the opening around to the back of the head, on an ellipsoid about the head.
@@ -169,7 +170,7 @@ def _scarf(look: Appearance, centre: Float32, radii: Float32) -> Solid:
     )
 
 
-def glasses(look: Appearance, landmarks: Float32) -> tuple[Solid, Veil | None]:
+def glasses(look: Appearance, landmarks: Floats) -> tuple[Solid, Veil | None]:
     """Frames and lenses before this person's eyes.
 
     Args:
@@ -204,7 +205,7 @@ def glasses(look: Appearance, landmarks: Float32) -> tuple[Solid, Veil | None]:
     return Solid.joined(frames), _lenses(lenses, look)
 
 
-def _rim(eye: Float32, width: float, height: float, power: float, z: float, side: int, droop: float) -> Float32:
+def _rim(eye: Floats, width: float, height: float, power: float, z: float, side: int, droop: float) -> Floats:
     angle = np.linspace(0, 2 * np.pi, 33)[:-1]
     c, s = np.cos(angle), np.sin(angle)
     x = eye[0] + side * 0.15 + width * np.sign(c) * np.abs(c) ** (2 / power)
@@ -213,7 +214,7 @@ def _rim(eye: Float32, width: float, height: float, power: float, z: float, side
     return np.stack([x, y, z - 0.028 * x**2 + 0.1], axis=1).astype(np.float32)
 
 
-def _tube(path: Float32, radius: float, rgb: Rgb) -> Solid:
+def _tube(path: Floats, radius: float, rgb: Rgb) -> Solid:
     tangent = np.gradient(path, axis=0)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
     helper = np.where(np.abs(tangent[:, 1:2]) < 0.9, np.array([[0, 1.0, 0]]), np.array([[1.0, 0, 0]]))
@@ -226,7 +227,7 @@ def _tube(path: Float32, radius: float, rgb: Rgb) -> Solid:
     return Solid.of(points.reshape(-1, 3), _grid(len(path), 7), rgb, roughness=0.3, weave=0.0)
 
 
-def _lenses(rims: list[Float32], look: Appearance) -> Veil:
+def _lenses(rims: list[Floats], look: Appearance) -> Veil:
     positions, triangles = [], []
     for number, rim in enumerate(rims):
         count = len(rim)

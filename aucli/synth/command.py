@@ -24,7 +24,7 @@ def synth(
     size: Annotated[int, typer.Option(help="Side of the square frames, pixels.")] = 224,
     seed: Annotated[int, typer.Option(help="Everything drawn follows from it.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one per CPU.")] = 0,
-    per_person: Annotated[int, typer.Option(help="Pictures of each person.")] = 6,
+    per_person: Annotated[int, typer.Option(help="Pictures of each person.")] = 8,
     seconds: Annotated[float, typer.Option(help="Length of each video.")] = 6.0,
     fps: Annotated[float, typer.Option(help="Frames per second of the videos.")] = 25.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -103,7 +104,7 @@ def apply_damage(picture: UInt8, damage: Damage, rng: np.random.Generator) -> UI
     return damaged
 
 
-def _toned(levels: npt.NDArray[np.float32], damage: Damage) -> npt.NDArray[np.float32]:
+def _toned(levels: npt.NDArray[np.floating[Any]], damage: Damage) -> npt.NDArray[np.floating[Any]]:
     unit = np.clip(levels * np.array(damage.gain, np.float32) / 255, 0, 1) ** np.float32(damage.gamma)
     unit = (unit - 0.45) * damage.contrast + 0.45
     if damage.vignette:
@@ -146,8 +147,8 @@ def _through_h264(picture: UInt8, crf: int) -> UInt8:
         )
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as container:
-        decoded = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    with av.open(buffer, "r") as reader:
+        decoded = next(reader.decode(video=0)).to_ndarray(format="rgb24")
     result = picture.copy()
     result[: decoded.shape[0], : decoded.shape[1]] = decoded
     return result

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from aucli.synth.rig import FACEKIT_RANGES, Rig
 
-Float32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 MAP_CM: Final = 25.0
 RADIUS_CM: Final = 10.0
@@ -95,7 +95,7 @@ _WRINKLE_CURVES: Final[dict[str, tuple[tuple[_Curve, float, float], ...]]] = {
 }
 
 
-def map_coordinates(rest: Float32) -> Float32:
+def map_coordinates(rest: Floats) -> Floats:
     """Where points of the neutral mesh lie on the map.
 
     Args:
@@ -108,7 +108,7 @@ def map_coordinates(rest: Float32) -> Float32:
     return (np.stack([s, rest[:, 1]], axis=1) / MAP_CM + 0.5).astype(np.float32)
 
 
-def frontal_to_map(rig: Rig, points_xy: Sequence[tuple[float, float]]) -> Float32:
+def frontal_to_map(rig: Rig, points_xy: Sequence[tuple[float, float]]) -> Floats:
     """Map coordinates (N, 2) in [0, 1] of points given by x and y on the front of the neutral face."""
     first, last = FACEKIT_RANGES["narrow_face"]
     front = rig.neutral[first:last]
@@ -121,7 +121,7 @@ def frontal_to_map(rig: Rig, points_xy: Sequence[tuple[float, float]]) -> Float3
     return map_coordinates(np.column_stack([query, z]).astype(np.float32))
 
 
-def smooth_curve(points: npt.NDArray[np.floating[Any]], count: int) -> Float32:
+def smooth_curve(points: npt.NDArray[np.floating[Any]], count: int) -> Floats:
     """Catmull-Rom through the points: (count, D)."""
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     position = np.linspace(0, len(points) - 1, count)
@@ -132,7 +132,7 @@ def smooth_curve(points: npt.NDArray[np.floating[Any]], count: int) -> Float32:
     return (0.5 * curve).astype(np.float32)
 
 
-def wrinkle_maps(rig: Rig) -> Float32:
+def wrinkle_maps(rig: Rig) -> Floats:
     """Heights of the wrinkle layers: (16, 512, 512) float32, about -1 in a furrow and up to 0.4 on its banks."""
     layers = np.zeros((len(WRINKLES), WRINKLE_MAP_PX, WRINKLE_MAP_PX), np.float32)
     for layer, name in zip(layers, WRINKLES, strict=True):
@@ -144,7 +144,7 @@ def wrinkle_maps(rig: Rig) -> Float32:
     return layers
 
 
-def wrinkle_height(layers: Float32, left: Float32, right: Float32) -> npt.NDArray[np.uint8]:
+def wrinkle_height(layers: Floats, left: Floats, right: Floats) -> npt.NDArray[np.uint8]:
     """All wrinkles of a picture in one map.
 
     Args:
@@ -164,7 +164,7 @@ def wrinkle_height(layers: Float32, left: Float32, right: Float32) -> npt.NDArra
     return np.asarray(np.clip(total * (255 / 4) + 0.7 * 255 + 0.5, 0, 255), np.uint8)
 
 
-def _engrave(layer: Float32, line_px: Float32, width_px: float, strength: float) -> None:
+def _engrave(layer: Floats, line_px: Floats, width_px: float, strength: float) -> None:
     """Carve a furrow with raised banks along a line; it runs out at both ends."""
     margin = int(5 * width_px) + 2
     x0, y0 = np.maximum(np.floor(line_px.min(axis=0)).astype(int) - margin, 0)
@@ -184,7 +184,7 @@ def _engrave(layer: Float32, line_px: Float32, width_px: float, strength: float)
     layer[y0:y1, x0:x1] += strength * end * profile
 
 
-def _pebble_chin(layer: Float32, rig: Rig) -> None:
+def _pebble_chin(layer: Floats, rig: Rig) -> None:
     """The dimpled skin of a raised chin."""
     centre = frontal_to_map(rig, [(0.0, -6.35)])[0] * WRINKLE_MAP_PX
     ys, xs = np.mgrid[:WRINKLE_MAP_PX, :WRINKLE_MAP_PX].astype(np.float32)
@@ -194,7 +194,7 @@ def _pebble_chin(layer: Float32, rig: Rig) -> None:
     layer += 0.9 * inside * np.minimum(pebbles, 0.3)
 
 
-def blurred_noise(rng: np.random.Generator, size_px: int, sigma_px: float) -> Float32:
+def blurred_noise(rng: np.random.Generator, size_px: int, sigma_px: float) -> Floats:
     """Tileable Gaussian noise with a given grain: (size, size) float32, mean 0, deviation 1."""
     spectrum = np.fft.rfft2(rng.standard_normal((size_px, size_px)))
     fy = np.fft.fftfreq(size_px)[:, None]
@@ -217,14 +217,14 @@ def noise_texture(size_px: int = 256) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray((np.stack(channels, axis=-1) * 255).astype(np.uint8))
 
 
-def polygon_mask(points_01: npt.NDArray[np.floating[Any]], size_px: int, blur_px: float) -> Float32:
+def polygon_mask(points_01: npt.NDArray[np.floating[Any]], size_px: int, blur_px: float) -> Floats:
     """Soft mask (size, size) in [0, 1] of a polygon in map coordinates; row 0 is the lower edge."""
     picture = Image.new("L", (size_px, size_px))
     ImageDraw.Draw(picture).polygon([tuple(p) for p in (points_01 * size_px).tolist()], fill=255)
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(blur_px)), np.float32) / 255
 
 
-def gaussian_spot(rig: Rig, centre_xy: tuple[float, float], radii_cm: tuple[float, float], size_px: int) -> Float32:
+def gaussian_spot(rig: Rig, centre_xy: tuple[float, float], radii_cm: tuple[float, float], size_px: int) -> Floats:
     """Soft elliptical spot, mirrored to both sides: (size, size) in [0, 1]."""
     centre = frontal_to_map(rig, [centre_xy])[0] * size_px
     scale = size_px / MAP_CM
@@ -234,7 +234,7 @@ def gaussian_spot(rig: Rig, centre_xy: tuple[float, float], radii_cm: tuple[floa
     return np.asarray(np.maximum(*sides), np.float32)
 
 
-def scalp_height(rest: Float32) -> Float32:
+def scalp_height(rest: Floats) -> Floats:
     """How far each point lies above an average hairline, cm: positive under the hair, (V,) float32."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     # From the middle of the forehead over the temple, the front and the back of the ear to the nape.

@@ -56,7 +56,7 @@ class SynthOptions:
     size_px: int = 224
     seed: int = 0
     workers: int = 0
-    pictures_per_person: int = 6
+    pictures_per_person: int = 8
     seconds: float = 6.0
     fps: float = 25.0
     supersampling: float = 1.5

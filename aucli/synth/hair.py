@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from aucli.synth.appearance import Appearance, HairStyle
 from aucli.synth.facemap import scalp_height
 from aucli.synth.rig import FACEKIT_RANGES, Rig
 
-Float32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Int32 = npt.NDArray[np.int32]
 
 _SEGMENTS: Final = 9
@@ -28,10 +28,10 @@ class Ribbons:
         triangles: (T, 3) int32.
     """
 
-    positions: Float32
-    normals: Float32
-    tangents: Float32
-    strand: Float32
+    positions: Floats
+    normals: Floats
+    tangents: Floats
+    strand: Floats
     triangles: Int32
 
     @property
@@ -70,7 +70,7 @@ def no_hair() -> Ribbons:
     return Ribbons(nothing, nothing, nothing, nothing, np.zeros((0, 3), np.int32))
 
 
-def grow_hair(rig: Rig, head: Float32, look: Appearance) -> Ribbons:
+def grow_hair(rig: Rig, head: Floats, look: Appearance) -> Ribbons:
     """Grow one person's hair.
 
     Args:
@@ -91,7 +91,7 @@ def grow_hair(rig: Rig, head: Float32, look: Appearance) -> Ribbons:
     return _ribbons(_grow(roots, normals, head, style, rng), head, style, rng)
 
 
-def _roots(rig: Rig, head: Float32, look: Appearance, count: int, rng: np.random.Generator) -> tuple[Float32, Float32]:
+def _roots(rig: Rig, head: Floats, look: Appearance, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Points on the scalp, denser near the hairline where they show: positions and normals, both (N, 3)."""
     last = FACEKIT_RANGES["head_neck"][1]
     triangles = rig.triangles[(rig.triangles < last).all(axis=1)]
@@ -110,7 +110,7 @@ def _roots(rig: Rig, head: Float32, look: Appearance, count: int, rng: np.random
     return np.asarray(roots, np.float32), np.asarray(unit, np.float32)
 
 
-def _grow(roots: Float32, normals: Float32, head: Float32, style: _Style, rng: np.random.Generator) -> Float32:
+def _grow(roots: Floats, normals: Floats, head: Floats, style: _Style, rng: np.random.Generator) -> Floats:
     """Follow each ribbon from its root in equal steps: (N, segments + 1, 3)."""
     count = len(roots)
     length = rng.uniform(*style.length_cm, count)
@@ -144,7 +144,7 @@ def _grow(roots: Float32, normals: Float32, head: Float32, style: _Style, rng: n
     return np.stack(points, axis=1).astype(np.float32)
 
 
-def _skull(head: Float32) -> tuple[Float32, Float32]:
+def _skull(head: Floats) -> tuple[Floats, Floats]:
     """Centre and radii of an ellipsoid about the skull, from this person's own head."""
     first, last = FACEKIT_RANGES["head_neck"]
     scalp = np.concatenate([head[: FACEKIT_RANGES["face"][1]], head[first:last]])
@@ -155,7 +155,7 @@ def _skull(head: Float32) -> tuple[Float32, Float32]:
     return centre, radii + 0.1
 
 
-def _outside(points: Float32, centre: Float32, radii: Float32, roots: Float32) -> Float32:
+def _outside(points: Floats, centre: Floats, radii: Floats, roots: Floats) -> Floats:
     """Push points out of the skull, and hanging hair out of neck and face."""
     local = (points - centre) / radii
     distance = np.linalg.norm(local, axis=1, keepdims=True)
@@ -169,13 +169,13 @@ def _outside(points: Float32, centre: Float32, radii: Float32, roots: Float32) -
     return np.stack([x, points[:, 1], points[:, 2]], axis=1).astype(np.float32)
 
 
-def _over_face(points: Float32) -> npt.NDArray[np.bool_]:
+def _over_face(points: Floats) -> npt.NDArray[np.bool_]:
     """Which points lie before the face: (N, 1)."""
     inside = (np.abs(points[:, :1]) < 6.6 - 0.35 * np.maximum(points[:, 1:2] - 5.0, 0)) & (points[:, 2:] > 1.0)
     return np.asarray(inside & (points[:, 1:2] < 7.6))
 
 
-def _ribbons(curves: Float32, head: Float32, style: _Style, rng: np.random.Generator) -> Ribbons:
+def _ribbons(curves: Floats, head: Floats, style: _Style, rng: np.random.Generator) -> Ribbons:
     count, knots = curves.shape[:2]
     centre, _ = _skull(head)
     tangents = np.gradient(curves, axis=1)
@@ -204,5 +204,5 @@ def _ribbons(curves: Float32, head: Float32, style: _Style, rng: np.random.Gener
     )
 
 
-def _unit(vectors: Float32) -> Float32:
+def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)

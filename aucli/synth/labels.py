@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -93,6 +94,11 @@ class View:
     luma: npt.NDArray[np.uint8]
     blur_px: float
 
+    @cached_property
+    def narrow_seen(self) -> npt.NDArray[np.bool_]:
+        """Which vertices of the narrow face can be seen."""
+        return self.seen(np.arange(*FACEKIT_RANGES["narrow_face"]))[0]
+
     def seen(self, vertices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], Float64]:
         """Which vertices can be seen (N,), and where they lie (N, 2) in pixels."""
         positions = self.posed.positions[vertices].astype(np.float64)
@@ -156,20 +162,23 @@ def label(view: View, expression: Expression, points: Mapping[int, AuPoints]) ->
 
 
 def _region_seen(view: View, points: AuPoints) -> bool:
-    return any(view.seen(side)[0].mean() >= MIN_SHARE_SEEN for side in (points.left, points.right) if len(side))
+    return any(view.narrow_seen[side].mean() >= MIN_SHARE_SEEN for side in (points.left, points.right) if len(side))
 
 
 def _seen_motion_px(view: View, expression: Expression, au: int, points: AuPoints) -> float:
     """Median motion, in pixels, of the AU's seen points, on that side where it is larger; 0 where too few are seen."""
     offsets = view.person.body.rig.offsets
-    delta = offsets(rig_weights(expression)) - offsets(rig_weights(expression.without(au)))
+    with_au, without = rig_weights(expression), rig_weights(expression.without(au))
+    delta = offsets({shape: with_au.get(shape, 0.0) - without.get(shape, 0.0) for shape in {*with_au, *without}})
+    delta = delta[: len(view.narrow_seen)]
     delta = delta @ view.posed.head_from_rest[:3, :3].T.astype(np.float32)
     motions = [0.0]
     for side in (points.left, points.right):
-        seen, xy = view.seen(side)
-        if len(side) and seen.mean() >= MIN_SHARE_SEEN:
-            before = view.camera.project(view.posed.positions[side] - delta[side], view.size_px)[0]
-            motions.append(float(np.median(np.linalg.norm(xy - before, axis=1)[seen])))
+        shown = side[view.narrow_seen[side]]
+        if len(side) and len(shown) >= MIN_SHARE_SEEN * len(side):
+            positions = view.posed.positions[shown]
+            after, before = (view.camera.project(p, view.size_px)[0] for p in (positions, positions - delta[shown]))
+            motions.append(float(np.median(np.linalg.norm(after - before, axis=1))))
     return max(motions)
 
 

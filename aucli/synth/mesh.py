@@ -22,6 +22,7 @@ class Topology:
     def __init__(self, triangles: Int32, vertices: int) -> None:
         self.triangles = np.ascontiguousarray(triangles, np.int32)
         self.vertices = vertices
+        self._corners = np.ascontiguousarray(self.triangles.T)
         corners = self.triangles.ravel()
         order = np.argsort(corners, kind="stable")
         self._corner_triangle = (order // 3).astype(np.int32)
@@ -30,33 +31,41 @@ class Topology:
         edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
         self._edge_from, self._edge_to = edges[:, 0], edges[:, 1]
         self._edge_used, self._edge_starts = np.unique(self._edge_from, return_index=True)
+        self._edge_count = np.diff(np.append(self._edge_starts, len(self._edge_from))).astype(np.float32)
 
     def normals(self, positions: Float32) -> Float32:
         """Area-weighted unit normals: (V, 3)."""
-        a, b, c = (positions[self.triangles[:, k]] for k in range(3))
-        face = np.cross(b - a, c - a)
+        x, y, z = np.ascontiguousarray(positions.T)
+        i, j, k = self._corners
+        ux, uy, uz = x[j] - x[i], y[j] - y[i], z[j] - z[i]
+        vx, vy, vz = x[k] - x[i], y[k] - y[i], z[k] - z[i]
         total = np.zeros((self.vertices, 3), np.float32)
-        total[self._used] = np.add.reduceat(face[self._corner_triangle], self._starts, axis=0)
+        for axis, face in enumerate((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)):
+            total[self._used, axis] = np.add.reduceat(face[self._corner_triangle], self._starts)
         length = np.sqrt(np.einsum("vi,vi->v", total, total))[:, None]
-        return total / np.maximum(length, 1e-12)
+        return np.asarray(total / np.maximum(length, 1e-12), np.float32)
 
     def hollows(self, positions: Float32, normals: Float32) -> Float32:
         """Mean curvature, 1/cm, positive in hollows and negative on ridges: (V,).
 
         The neighbours of a vertex in a hollow lie above its tangent plane.
         """
-        step = positions[self._edge_to] - positions[self._edge_from]
-        rise = np.einsum("ei,ei->e", step, normals[self._edge_from])
-        length2 = np.einsum("ei,ei->e", step, step)
+        rise = np.zeros(len(self._edge_from), np.float32)
+        length2 = np.zeros(len(self._edge_from), np.float32)
+        for axis in range(3):
+            along, tilt = np.ascontiguousarray(positions[:, axis]), np.ascontiguousarray(normals[:, axis])
+            step = along[self._edge_to] - along[self._edge_from]
+            rise += step * tilt[self._edge_from]
+            length2 += step * step
         curvature = np.zeros(self.vertices, np.float32)
-        count = np.diff(np.append(self._edge_starts, len(self._edge_from)))
-        curvature[self._edge_used] = np.add.reduceat(rise / np.maximum(length2, 1e-4), self._edge_starts) / count
+        curvature[self._edge_used] = (
+            np.add.reduceat(rise / np.maximum(length2, 1e-4), self._edge_starts) / self._edge_count
+        )
         return self.spread(curvature)
 
     def spread(self, values: npt.NDArray[np.floating[Any]]) -> Float32:
         """Average each vertex's value with the mean of its neighbours': (V,)."""
         result = np.asarray(values, np.float32).copy()
-        count = np.diff(np.append(self._edge_starts, len(self._edge_from)))
-        around = np.add.reduceat(values[self._edge_to], self._edge_starts) / count
+        around = np.add.reduceat(values[self._edge_to], self._edge_starts) / self._edge_count
         result[self._edge_used] = 0.5 * result[self._edge_used] + 0.5 * around
         return result

@@ -122,7 +122,7 @@ def sample_performance(rng: np.random.Generator, seconds: float) -> Performance:
     if rng.random() < 0.35:
         events += _speech(rng, seconds)
     lively = rng.gamma(1.5, 0.6)
-    head = sample_sway(rng, sample_head_pose(rng), np.array([0.10, 0.06, 0.04]) * lively)
+    head = sample_sway(rng, sample_head_pose(rng), [lively * extent for extent in (0.10, 0.06, 0.04)])
     gaze = sample_sway(rng, sample_gaze(rng), (0.015, 0.01))
     glances = []
     time_s = float(rng.exponential(1.5))
@@ -153,9 +153,8 @@ def _expressive_events(rng: np.random.Generator, seconds: float) -> list[Event]:
     time_s = float(rng.uniform(0.0, 0.8))
     while time_s < seconds:
         expression = sample_sides(rng, sample_aus(rng))
-        event = Event(
-            time_s, *(float(rng.uniform(*span)) for span in ((0.15, 0.8), (0.2, 2.0), (0.25, 1.3))), expression
-        )
+        onset_s, apex_s, offset_s = (float(rng.uniform(*span)) for span in ((0.15, 0.8), (0.2, 2.0), (0.25, 1.3)))
+        event = Event(time_s, onset_s, apex_s, offset_s, expression)
         events.append(event)
         time_s = event.end_s + float(rng.exponential(0.5)) - 0.1 * event.offset_s
     return events

@@ -52,6 +52,8 @@ class Body:
         drawn = (part[rig.triangles] >= 0).all(axis=1)
         self.part = part
         self.topology = Topology(rig.triangles[drawn], FACEKIT_VERTICES)
+        face = (rig.triangles < FACEKIT_RANGES["face"][1]).all(axis=1)
+        self.face_topology = Topology(rig.triangles[face], FACEKIT_VERTICES)
         self.map_coordinates = map_coordinates(rig.neutral)
         self.scalp_height = scalp_height(rig.neutral)
         self.lids = tuple(_moved_by(rig, f"eyeBlink_{side}") for side in ("L", "R"))
@@ -198,7 +200,7 @@ def pose(
     return Posed(
         positions=positions,
         normals=normals,
-        hollows=body.topology.hollows(positions, normals),
+        hollows=body.face_topology.hollows(positions, normals),
         head_from_rest=rigid,
         gaze=_gaze(gaze_rad, rotation),
         eye_centres=centres.astype(np.float32),

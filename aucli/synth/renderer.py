@@ -25,7 +25,7 @@ from aucli.synth.person import PARTS, Body, Person, Posed
 
 Float32 = npt.NDArray[np.float32]
 
-SHADOW_PX: Final = 384
+SHADOW_PX: Final = 320
 _SHADOW_RADIUS_CM: Final = 22.0
 # Fragment shader -> vertex shader. One program per material: llvmpipe runs both sides of a branch.
 _PROGRAMS: Final = {"skin": "head", "eye": "head", "mouth": "head", "solid": "solid", "hair": "hair", "veil": "veil"}
@@ -156,7 +156,7 @@ class Renderer:
                 triangles = body.topology.triangles[part_of_triangle == PARTS[part]]
                 content = _used_content(self._programs[program], layouts)
                 self._head[part] = ctx.vertex_array(self._programs[program], content, ctx.buffer(triangles.tobytes()))
-        outer = body.topology.triangles[np.isin(part_of_triangle, [PARTS[p] for p in ("skin", "mucosa", "teeth")])]
+        outer = body.topology.triangles[part_of_triangle == PARTS["skin"]]
         content = _used_content(self._depth_program, layouts)
         self._head_shadow = ctx.vertex_array(self._depth_program, content, ctx.buffer(outer.tobytes()))
 

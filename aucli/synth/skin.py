@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,10 @@ from aucli.synth.facemap import (
 )
 from aucli.synth.rig import Rig
 
-Float32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 SKIN_PX = 512
-STROKES_PX = 1024
+STROKES_PX = 768
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +41,14 @@ class FacePaint:
     """
 
     wrinkles: npt.NDArray[np.float32]
-    lips: Float32
-    lids: Float32
-    liner: Float32
-    cheeks: Float32
-    tip: Float32
-    under_eyes: Float32
-    beard_areas: dict[str, Float32]
-    brow_line: Float32
+    lips: Floats
+    lids: Floats
+    liner: Floats
+    cheeks: Floats
+    tip: Floats
+    under_eyes: Floats
+    beard_areas: dict[str, Floats]
+    brow_line: Floats
 
     @classmethod
     def of(cls, rig: Rig) -> FacePaint:
@@ -73,12 +74,12 @@ class FacePaint:
 def paint_skin(look: Appearance, paint: FacePaint) -> npt.NDArray[np.uint8]:
     """Square root of the linear albedo, and gloss: (512, 512, 4) uint8, row 0 at the lower edge of the map."""
     rng = np.random.default_rng([look.strokes_seed, 1])
-    mottle = 0.7 * blurred_noise(rng, SKIN_PX, 14) + 0.5 * blurred_noise(rng, SKIN_PX, 4)
+    mottle = np.float32(0.7) * _noise(rng, 14.0) + np.float32(0.5) * _noise(rng, 4.0)
     base = np.array(look.skin_rgb, np.float32)
     flush = 0.55 * paint.cheeks + 0.6 * paint.tip + 0.12 * mottle * look.blotches
     flush = (0.25 + 0.75 * look.redness) * flush
     red = np.stack([1 + 0.04 * flush, 1 - 0.2 * flush, 1 - 0.17 * flush], axis=-1)
-    rgb = base * red * (1 + 0.06 * look.blotches * mottle)[..., None]
+    rgb = (base * red * (1 + 0.06 * look.blotches * mottle)[..., None]).astype(np.float32)
     tired = (0.12 + 0.3 * look.age) * paint.under_eyes
     rgb *= 1 - tired[..., None] * np.array([0.6, 0.7, 0.55], np.float32)
     rgb = _spots(rgb, look, rng)
@@ -86,7 +87,7 @@ def paint_skin(look: Appearance, paint: FacePaint) -> npt.NDArray[np.uint8]:
     rgb = _blend(rgb, np.array(look.eye_shadow_rgb), look.eye_shadow * paint.lids)
     rgb = _blend(rgb, np.array((0.01, 0.008, 0.008)), 0.8 * look.eye_liner * paint.liner)
     rgb = _blend(rgb, base * np.array([0.85, 0.5, 0.5]), 0.35 * (1 - look.eye_liner) * paint.liner)
-    lip_tone = np.array(look.lip_rgb)[None, None] * (1 + 0.1 * blurred_noise(rng, SKIN_PX, 1.2))[..., None]
+    lip_tone = np.array(look.lip_rgb)[None, None] * (1 + 0.1 * _noise(rng, 1.2))[..., None]
     rgb = _blend(rgb, lip_tone, 0.88 * paint.lips)
     gloss = look.gloss * (0.35 + 0.65 * paint.tip + 0.2 * mottle) * (1 - paint.lips) + look.lip_gloss * paint.lips
     # The root keeps eight bits from banding in dark skin.
@@ -95,7 +96,7 @@ def paint_skin(look: Appearance, paint: FacePaint) -> npt.NDArray[np.uint8]:
 
 
 def paint_strokes(look: Appearance, paint: FacePaint) -> npt.NDArray[np.uint8]:
-    """Hairs drawn one by one: (1024, 1024, 2) uint8, brows and beard in channel 0 and 1."""
+    """Hairs drawn one by one: (768, 768, 2) uint8, brows and beard in channel 0 and 1."""
     rng = np.random.default_rng([look.strokes_seed, 2])
     brows = _draw_strokes(*_brow_strokes(look, paint, rng), width=1)
     roots, tips = _beard_strokes(look, paint, rng)
@@ -112,7 +113,18 @@ def paint_strokes(look: Appearance, paint: FacePaint) -> npt.NDArray[np.uint8]:
     return np.clip(np.stack([brows, beard], axis=-1), 0, 255).astype(np.uint8)
 
 
-def _closed(points: Float32) -> Float32:
+@lru_cache(maxsize=8)
+def _noise_pool(sigma_px: float) -> Floats:
+    return blurred_noise(np.random.default_rng(23), SKIN_PX, sigma_px)
+
+
+def _noise(rng: np.random.Generator, sigma_px: float) -> Floats:
+    """Noise of a given grain: one tileable field, shifted and turned at random, which is much faster than a new one."""
+    field = np.roll(_noise_pool(sigma_px), rng.integers(0, SKIN_PX, 2).tolist(), axis=(0, 1))
+    return field.T if rng.random() < 0.5 else field
+
+
+def _closed(points: Floats) -> Floats:
     """A smooth closed outline through points: (96, 2)."""
     count = len(points)
     wrapped = np.concatenate([points[-2:], points, points[:3]])
@@ -120,12 +132,12 @@ def _closed(points: Float32) -> Float32:
     return curve[64 : 64 + 32 * count]
 
 
-def _grown(outline: Float32, factor: float, lift: float) -> Float32:
+def _grown(outline: Floats, factor: float, lift: float) -> Floats:
     centre = outline.mean(axis=0)
     return np.asarray((outline - centre) * factor + centre + np.array([0, lift]), np.float32)
 
 
-def _ring(eye: Float32) -> Float32:
+def _ring(eye: Floats) -> Floats:
     """A thin band just outside the lids' edges: stronger above."""
     ring = polygon_mask(_grown(eye, 1.12, 0.002), SKIN_PX, 0.8) - polygon_mask(_grown(eye, 1.0, -0.002), SKIN_PX, 0.8)
     rows = np.arange(SKIN_PX, dtype=np.float32)[:, None] / SKIN_PX
@@ -133,12 +145,12 @@ def _ring(eye: Float32) -> Float32:
     return np.asarray(np.clip(ring, 0, 1) * upper, np.float32)
 
 
-def _blend(rgb: Float32, colour: npt.NDArray[np.floating[Any]], share: Float32) -> Float32:
-    mask = np.clip(share, 0, 1)[..., None]
-    return np.asarray(rgb * (1 - mask) + colour * mask, np.float32)
+def _blend(rgb: Floats, colour: npt.NDArray[np.floating[Any]], share: Floats) -> Floats:
+    mask = np.clip(share, 0, 1).astype(np.float32)[..., None]
+    return rgb + mask * (np.asarray(colour, np.float32) - rgb)
 
 
-def _spots(rgb: Float32, look: Appearance, rng: np.random.Generator) -> Float32:
+def _spots(rgb: Floats, look: Appearance, rng: np.random.Generator) -> Floats:
     """Freckles, moles and the spots of age."""
     picture = Image.new("L", (SKIN_PX, SKIN_PX))
     draw = ImageDraw.Draw(picture)
@@ -162,8 +174,8 @@ def _dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius_px: float, streng
     draw.ellipse((cx - radius_px, cy - radius_px, cx + radius_px, cy + radius_px), fill=int(strength))
 
 
-def _draw_strokes(roots: Float32, tips: Float32, *, width: int) -> Float32:
-    """Bent hairs from roots to tips, both (N, 2) in map pixels: (1024, 1024) float32 in 0-255."""
+def _draw_strokes(roots: Floats, tips: Floats, *, width: int) -> Floats:
+    """Bent hairs from roots to tips, both (N, 2) in map pixels: (768, 768) float32 in 0-255."""
     picture = Image.new("L", (STROKES_PX, STROKES_PX))
     draw = ImageDraw.Draw(picture)
     for (x0, y0), (x1, y1) in zip(roots.tolist(), tips.tolist(), strict=True):
@@ -171,7 +183,7 @@ def _draw_strokes(roots: Float32, tips: Float32, *, width: int) -> Float32:
     return np.asarray(picture, np.float32)
 
 
-def _brow_strokes(look: Appearance, paint: FacePaint, rng: np.random.Generator) -> tuple[Float32, Float32]:
+def _brow_strokes(look: Appearance, paint: FacePaint, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Upright at the inner end, lying along the arch further out."""
     scale = STROKES_PX / MAP_CM
     count = int(260 + 420 * look.brow_density * look.brow_thickness_cm)
@@ -199,7 +211,7 @@ def _brow_strokes(look: Appearance, paint: FacePaint, rng: np.random.Generator) 
     )
 
 
-def _beard_areas(rig: Rig, lips: Float32) -> dict[str, Float32]:
+def _beard_areas(rig: Rig, lips: Floats) -> dict[str, Floats]:
     """Where moustache, chin beard and cheek beard grow: masks (512, 512)."""
     outlines = {
         "moustache": [(0, -1.35), (1.3, -1.45), (2.3, -2.3), (2.95, -3.4), (2.75, -3.9), (2.2, -3.3), (0, -2.6)],
@@ -226,7 +238,7 @@ def _beard_areas(rig: Rig, lips: Float32) -> dict[str, Float32]:
     return areas
 
 
-def _beard_area(look: Appearance, paint: FacePaint) -> Float32:
+def _beard_area(look: Appearance, paint: FacePaint) -> Floats:
     parts = {
         "none": (),
         "moustache": ("moustache",),
@@ -238,7 +250,7 @@ def _beard_area(look: Appearance, paint: FacePaint) -> Float32:
     return np.maximum.reduce(areas) if areas else np.zeros((SKIN_PX, SKIN_PX), np.float32)
 
 
-def _beard_strokes(look: Appearance, paint: FacePaint, rng: np.random.Generator) -> tuple[Float32, Float32]:
+def _beard_strokes(look: Appearance, paint: FacePaint, rng: np.random.Generator) -> tuple[Floats, Floats]:
     empty = np.zeros((0, 2), np.float32)
     if look.beard == "none":
         return empty, empty
