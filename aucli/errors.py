@@ -40,3 +40,7 @@ class RecipeError(AucliError):
 
 class RigError(AucliError):
     """A face rig that cannot be read."""
+
+
+class RenderError(AucliError):
+    """A picture that cannot be rendered, because OpenGL is missing."""

@@ -1,0 +1,250 @@
+"""`aucli synth`: from a rig to labelled pictures or videos.
+
+Work is cut into units, one person or one video each, and every unit draws from its own seed: so the result does not
+depend on how many processes share the work, and a run that was stopped goes on with the units that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aucli.errors import OptionsError
+from aucli.synth.expressions import SYNTH_AUS
+from aucli.synth.rig import load_rig, save_rig
+from aucli.synth.table import SCHEMA
+
+Kind = Literal["pictures", "videos"]
+Progress = Callable[[int, int], None]
+
+TABLE_NAME: Final = "labels.parquet"
+OPTIONS_NAME: Final = "synth.json"
+_PARTS: Final = "parts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthOptions:
+    """What to render.
+
+    Attributes:
+        rig: FaceKit's folder of OBJ files, or a packed ``.npz``.
+        out: folder for the pictures or videos and the label table.
+        kind: pictures, or videos.
+        count: how many pictures or videos.
+        size_px: side of the square frames; even.
+        seed: everything follows from it.
+        workers: processes; 0 for one per CPU.
+        pictures_per_person: pictures of one person, each with its own expression, pose, light and lens.
+        seconds, fps: length and rate of the videos.
+        supersampling: samples per pixel along each side.
+    """
+
+    rig: Path
+    out: Path
+    kind: Kind = "pictures"
+    count: int = 1000
+    size_px: int = 224
+    seed: int = 0
+    workers: int = 0
+    pictures_per_person: int = 8
+    seconds: float = 6.0
+    fps: float = 25.0
+    supersampling: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name, allowed, wanted in (
+            ("kind", self.kind in ("pictures", "videos"), "pictures or videos"),
+            ("count", self.count >= 0, "0 or more"),
+            ("size_px", 64 <= self.size_px <= 1024 and self.size_px % 2 == 0, "an even number from 64 to 1024"),
+            ("seed", self.seed >= 0, "0 or more"),
+            ("workers", self.workers >= 0, "0 (one per CPU) or more"),
+            ("pictures_per_person", self.pictures_per_person >= 1, "1 or more"),
+            ("seconds", 0.2 <= self.seconds <= 600, "0.2 to 600"),
+            ("fps", 1 <= self.fps <= 120, "1 to 120"),
+            ("supersampling", 1 <= self.supersampling <= 4, "1 to 4"),
+        ):
+            if not allowed:
+                raise OptionsError(f"{name} is {getattr(self, name)!r}; allowed is {wanted}")
+
+    @property
+    def units(self) -> int:
+        """How many persons (for pictures) or videos make up the work."""
+        per_unit = self.pictures_per_person if self.kind == "pictures" else 1
+        return -(-self.count // per_unit)
+
+    def content(self) -> dict[str, Any]:
+        """What the result depends on: all options but the folders and the number of processes."""
+        chosen = asdict(self)
+        for name in ("rig", "out", "workers", "count"):
+            del chosen[name]
+        return chosen
+
+
+@dataclass(frozen=True)
+class SynthResult:
+    """What a run has made.
+
+    Attributes:
+        table: the label table, one row per frame.
+        frames: rows in it.
+        rendered_units, kept_units: units rendered now, and found from an earlier run.
+        device: what drew, as OpenGL names it; empty where nothing was left to draw.
+    """
+
+    table: Path
+    frames: int
+    rendered_units: int
+    kept_units: int
+    device: str
+
+
+def generate(options: SynthOptions, *, progress: Progress | None = None) -> SynthResult:
+    """Render pictures or videos with their label table.
+
+    Args:
+        options: what to render. A folder that holds an unfinished run with the same options is completed.
+        progress: called with units done and units in all.
+
+    Raises:
+        OptionsError: if the folder holds a run with other options.
+        RigError: if the rig cannot be read.
+        RenderError: if there is no OpenGL.
+    """
+    out = options.out
+    _claim(out, options)
+    parts = out / _PARTS
+    parts.mkdir(exist_ok=True)
+    missing = [unit for unit in range(options.units) if not _part(out, unit).is_file()]
+    kept = options.units - len(missing)
+    devices = []
+    for done, device in enumerate(_rendered(options, missing), start=kept + 1):
+        devices.append(device)
+        if progress:
+            progress(done, options.units)
+    frames = _merge(out, options)
+    return SynthResult(out / TABLE_NAME, frames, len(missing), kept, devices[-1] if devices else "")
+
+
+def _claim(out: Path, options: SynthOptions) -> None:
+    """Write down what this folder holds, or check that it holds the same."""
+    out.mkdir(parents=True, exist_ok=True)
+    note = out / OPTIONS_NAME
+    content = options.content()
+    if note.is_file():
+        try:
+            found = json.loads(note.read_text(encoding="utf-8"))
+        except ValueError:
+            raise OptionsError(f"{note} is damaged: choose another --out, or remove that folder") from None
+        changed = [name for name in content if found.get(name) != content[name]]
+        if changed:
+            was, now = (", ".join(f"{name}={source.get(name)}" for name in changed) for source in (found, content))
+            raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another --out")
+        return
+    whole = note.with_suffix(".partial")
+    whole.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    whole.replace(note)
+
+
+def _part(out: Path, unit: int) -> Path:
+    return out / _PARTS / f"{unit:07d}.parquet"
+
+
+def _rendered(options: SynthOptions, units: list[int]) -> Iterator[str]:
+    """Render units in parallel; yields the name of the device after each."""
+    if not units:
+        return
+    workers = min(options.workers or os.cpu_count() or 1, len(units))
+    with _packed_rig(options.rig) as rig_path:
+        job = (str(rig_path), options)
+        if workers == 1:
+            _start_worker(*job)
+            yield from map(_render_unit, units)
+            _stop_worker()
+            return
+        # Fresh processes: a GPU context does not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with _one_thread_each(), context.Pool(workers, _start_worker, job) as pool:
+            yield from pool.imap_unordered(_render_unit, units, chunksize=1)
+
+
+@contextmanager
+def _packed_rig(path: Path) -> Iterator[Path]:
+    """The rig as one file that each process loads quickly; OBJ folders are packed first."""
+    if path.is_file():
+        load_rig(path)
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="aucli-rig-") as folder:
+        packed = Path(folder) / "rig.npz"
+        save_rig(load_rig(path), packed)
+        yield packed
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Mesa's software renderer starts a thread per CPU; with a process per CPU they only get in each other's way."""
+    name = "LP_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ.setdefault(name, "0")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+_worker: Any = None
+
+
+def _start_worker(rig_path: str, options: SynthOptions) -> None:
+    from aucli.synth.studio import Studio
+
+    global _worker
+    _worker = (Studio(load_rig(rig_path), size_px=options.size_px, supersampling=options.supersampling), options)
+
+
+def _stop_worker() -> None:
+    global _worker
+    _worker[0].close()
+    _worker = None
+
+
+def _render_unit(unit: int) -> str:
+    from aucli.synth.units import render_pictures, render_video
+
+    studio, options = _worker
+    render = render_pictures if options.kind == "pictures" else render_video
+    rows = render(studio, options, unit)
+    path = _part(options.out, unit)
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial, compression="zstd")
+    partial.replace(path)
+    return str(studio.description)
+
+
+def _merge(out: Path, options: SynthOptions) -> int:
+    """Join the parts, in order, into one table."""
+    schema = SCHEMA.with_metadata({"aucli.synth": json.dumps({**options.content(), "aus": list(SYNTH_AUS)})})
+    partial = (out / TABLE_NAME).with_suffix(".partial")
+    frames = 0
+    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        for unit in range(options.units):
+            waiting.append(pq.read_table(_part(out, unit), schema=SCHEMA))
+            if len(waiting) == 256 or unit == options.units - 1:
+                table = pa.concat_tables(waiting).replace_schema_metadata(schema.metadata)
+                writer.write_table(table)
+                frames += table.num_rows
+                waiting = []
+    partial.replace(out / TABLE_NAME)
+    return frames
