@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from media import (
+from tests.media import (
     Decoded,
     MadeVideo,
     cut_off,
