@@ -5,7 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_trees import (
+
+from aucli.errors import DatasetError, OptionsError
+from aucli.training.data import load_dataset
+from aucli.training.data.binghamton import read_occurrence
+from aucli.training.data.samples import Samples
+from aucli.training.metrics import evaluate
+from aucli.training.splits import make_splits
+from tests.benchmark_trees import (
     EVALUATED,
     LEGACY_HEADER,
     grey_of,
@@ -17,13 +24,6 @@ from benchmark_trees import (
     write_packed_csv,
     write_video,
 )
-
-from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import load_dataset
-from aucli.training.data.binghamton import read_occurrence
-from aucli.training.data.samples import Samples
-from aucli.training.metrics import evaluate
-from aucli.training.splits import make_splits
 
 
 def rows_of(samples: Samples, sequence: str) -> np.ndarray:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
 
 from aucli.errors import DatasetError, OptionsError
 from aucli.training.data import load_dataset
 from aucli.training.splits import cross_dataset_split, make_splits
+from tests.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
 
 EVALUATED = (1, 2, 4, 6, 9, 12, 25, 26)
 

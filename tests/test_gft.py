@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft
 
 from aucli.errors import DatasetError, OptionsError
 from aucli.training.data import load_dataset
 from aucli.training.splits import SplitOptions, make_splits
+from tests.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft
 
 
 def with_partition(root: Path, rows: str) -> Path:

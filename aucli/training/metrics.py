@@ -136,6 +136,7 @@ class Predictions:
         probabilities: (N, A) float, NaN where no face was found.
         subjects: (N,) any integers or strings that tell people apart.
         thresholds: (A,) an AU is present from this probability on.
+        decided: (N, A) bool, the decisions themselves where they are known; thresholds are not used then.
 
     Raises:
         DatasetError: if shapes disagree, or a label or probability is out of range.
@@ -147,6 +148,7 @@ class Predictions:
     probabilities: npt.NDArray[np.floating[Any]]
     subjects: npt.NDArray[Any]
     thresholds: Float64Array
+    decided: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n, a = len(self.labels), len(self.aus)
@@ -158,6 +160,8 @@ class Predictions:
         ):
             if array.shape != shape:
                 raise DatasetError(f"{what} of {self.name} have the shape {array.shape}; expected {shape}")
+        if self.decided is not None and self.decided.shape != (n, a):
+            raise DatasetError(f"decided of {self.name} has the shape {self.decided.shape}; expected {(n, a)}")
         if n and not np.isin(self.labels, (-1, 0, 1)).all():
             raise DatasetError(f"labels of {self.name} hold other values than 1, 0 and -1")
         known = self.probabilities[~np.isnan(self.probabilities)]
@@ -248,10 +252,9 @@ def evaluate_folds(
         probabilities=np.concatenate([fold.probabilities for fold in folds]),
         subjects=np.concatenate([_own_codes(fold.subjects, k) for k, fold in enumerate(folds)]),
         thresholds=np.mean([fold.thresholds for fold in folds], axis=0),
+        decided=np.concatenate([_decide(fold) for fold in folds]),
     )
-    pooled_tally = _tally(
-        pooled_predictions, lost_faces, replicates, decided=np.concatenate([_decide(fold) for fold in folds])
-    )
+    pooled_tally = _tally(pooled_predictions, lost_faces, replicates)
     pooled_weights = _bootstrap_weights(pooled_tally.people, replicates, seed, len(folds))
     pooled = _summarise(
         "pooled folds", "pooled", lost_faces, [pooled_tally], [pooled_weights], [pooled_predictions], replicates
@@ -305,6 +308,8 @@ class _Tally:
 
 
 def _decide(predictions: Predictions) -> npt.NDArray[np.bool_]:
+    if predictions.decided is not None:
+        return predictions.decided
     decided: npt.NDArray[np.bool_] = predictions.probabilities.astype(np.float64) >= predictions.thresholds
     return decided
 
@@ -314,17 +319,12 @@ def _own_codes(subjects: npt.NDArray[Any], fold: int) -> Int64Array:
     return np.unique(subjects, return_inverse=True)[1].astype(np.int64) + (fold << 32)
 
 
-def _tally(
-    predictions: Predictions,
-    lost_faces: LostFaces,
-    replicates: int,
-    decided: npt.NDArray[np.bool_] | None = None,
-) -> _Tally:
+def _tally(predictions: Predictions, lost_faces: LostFaces, replicates: int) -> _Tally:
     if lost_faces not in get_args(LostFaces):
         raise OptionsError(f"lost_faces is {lost_faces!r}; allowed are {', '.join(get_args(LostFaces))}")
     if replicates < 0:
         raise OptionsError(f"replicates is {replicates}; allowed is 0 or more")
-    decided = _decide(predictions) if decided is None else decided
+    decided = _decide(predictions)
     names, person = np.unique(predictions.subjects, return_inverse=True)
     confusion = np.zeros((len(names), len(predictions.aus), 4), dtype=np.int64)
     histograms = []

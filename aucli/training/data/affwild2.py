@@ -36,7 +36,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo
-from aucli.training.data.video_length import video_frame_count
+from aucli.video import probe
 
 NAME: Final = "affwild2"
 
@@ -228,7 +228,7 @@ def _add_sequence(
         findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name, f"{len(labels)} lines")
         return
     images = images_in_folder(folder) if folder is not None else None
-    promised = video_frame_count(video) if video is not None else None
+    promised = probe(video).n_frames_header if video is not None else None
     last_image = int(images.numbers[-1]) if images is not None and len(images.numbers) else 0
     _check_length(path, len(labels), promised, last_image, options, findings)
     if promised is not None:

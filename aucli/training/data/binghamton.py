@@ -34,7 +34,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import Published, check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.training.data.video_length import video_frame_count
+from aucli.video import probe
 
 NOT_SCORABLE: Final = 9
 """Occurrence and intensity code of a frame or AU that was not or could not be scored. Source: readme of the
@@ -408,7 +408,7 @@ def add_sequence(
 def _check_video(video: Path, frames: Int32Array, stem: str, findings: Findings, check_lengths: bool) -> None:
     if not check_lengths or not len(frames):
         return
-    promised = video_frame_count(video)
+    promised = probe(video).n_frames_header
     beyond = int((frames > promised).sum())
     findings.warn(
         "label beyond the end of the video", "kept", beyond, "frame", stem,

@@ -38,7 +38,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.training.data.video_length import video_frame_count
+from aucli.video import probe
 
 NAME: Final = "disfa"
 
@@ -201,7 +201,7 @@ def _add_videos(
             if video is None:
                 findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name)
                 continue
-            if options.check_video_lengths and (promised := video_frame_count(video)) != len(frames):
+            if options.check_video_lengths and (promised := probe(video).n_frames_header) != len(frames):
                 findings.warn(
                     "video and labels differ in length", "kept", abs(promised - len(frames)), "frame", name,
                     f"{len(frames)} labels, the video's header promises {promised}; preparing will tell",

@@ -130,7 +130,9 @@ class Report:
 
     def _rows(self, per_finding: bool) -> list[tuple[str, str, str, str, str, str]]:
         if per_finding:
-            return [(f.level, f.kind, f.effect, _counted(f.count, f.unit), f.where, f.detail) for f in self.findings]
+            return [
+                (f.level, f.kind, f.effect, _counted(f.count, f.unit), f.where, _short(f.detail)) for f in self.findings
+            ]
         groups: dict[tuple[Level, str, Effect, Unit], list[Finding]] = {}
         for finding in self.findings:
             groups.setdefault((finding.level, finding.kind, finding.effect, finding.unit), []).append(finding)
@@ -138,9 +140,14 @@ class Report:
         for (level, kind, effect, unit), members in groups.items():
             places = list(dict.fromkeys(f.where for f in members if f.where))
             where = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
-            detail = members[0].detail if len(members) == 1 else ""
+            detail = _short(members[0].detail) if len(members) == 1 else ""
             rows.append((level, kind, effect, _counted(sum(f.count for f in members), unit), where, detail))
         return rows
+
+
+def _short(detail: str, limit: int = 120) -> str:
+    """Long lists of frames are whole in the JSON; a terminal gets their beginning."""
+    return detail if len(detail) <= limit else f"{detail[: limit - 4]} ..."
 
 
 def _counted(count: int, unit: str) -> str:
