@@ -133,7 +133,7 @@ def test_both_layouts_give_the_same_labels(tmp_path: Path) -> None:
 def test_bp4d_videos_count_from_one(tmp_path: Path) -> None:
     make_bp4d(tmp_path)
     shutil.rmtree(tmp_path / "Sequences_2D+3D")
-    write_video(tmp_path / "videos/2F01_03.avi", [20 * i for i in range(5)])
+    write_video(tmp_path / "2D/2F01_03.avi", [20 * i for i in range(5)])
     samples, report = load_dataset("bp4d", tmp_path)
     assert [s.name for s in samples.sequences] == ["F001_T2"]
     assert samples.frame.tolist() == [1, 2, 3, 4, 5, 6]
@@ -169,7 +169,7 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
         load_dataset("bp4d", tmp_path)
     with pytest.raises(DatasetError, match="unknown data set"):
         load_dataset("bp5d", tmp_path)
-    (tmp_path / "2D").mkdir()
+    (tmp_path / "2D/F003/T1").mkdir(parents=True)
     with pytest.raises(DatasetError, match="labelled sequence without pixels"):
         load_dataset("bp4d", tmp_path)
 

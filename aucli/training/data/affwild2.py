@@ -13,6 +13,7 @@ the header is frame i, image ``{i:05d}.jpg``, from 1. Images exist only where th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -51,7 +52,8 @@ PARTITION_FOLDERS: Final[dict[str, Partition]] = {
 """``Training_Set`` in the first challenge, ``Train_Set`` since. Sources: WTO; kuhnkeF/ABAW2020TNT."""
 
 AU_FOLDERS: Final = ("AU_Detection_Challenge", "AU_Set")
-"""Folders of AU labels; the other tasks lie beside them in folders of the same shape."""
+"""Folders of AU labels; the other tasks lie beside them in folders of the same shape. Any name that begins with AU is
+taken, for it changes from challenge to challenge."""
 
 SIDE_SUFFIXES: Final = ("_left", "_right")
 """Only at the end of a name: ``video10_1`` has an underscore and no side."""
@@ -147,8 +149,7 @@ def _partitions_in(folder: Path) -> list[tuple[Path, Partition]]:
 
 
 def _au_folders(base: Path, depth: int) -> list[Path]:
-    names = {name.casefold() for name in AU_FOLDERS}
-    found = [base] if base.name.casefold() in names and _partitions_in(base) else []
+    found = [base] if re.match(r"au[ _-]", base.name, re.IGNORECASE) and _partitions_in(base) else []
     if depth:
         for child in subfolders(base):
             if child.name.casefold() not in CROP_FOLDERS:

@@ -153,7 +153,7 @@ def _find_pixels(root: Path, layout: Layout, options: BinghamtonOptions, finding
     looked_for = f"looked for {', '.join(layout.image_folders)}"
     if options.pixels != "videos":
         images = find_folder(root, layout.image_folders, chosen=options.images_dir)
-        if images is not None:
+        if images is not None and (options.pixels == "images" or _holds_subjects(images)):
             return PixelIndex(images)
         if options.pixels == "images":
             raise DatasetError(f"no image folder under {root}: {looked_for}; set the option images_dir")
@@ -174,6 +174,15 @@ def _find_pixels(root: Path, layout: Layout, options: BinghamtonOptions, finding
             "set the option images_dir or videos_dir"
         )
     return PixelIndex(None, videos)
+
+
+def _holds_subjects(folder: Path) -> bool:
+    """Whether a folder holds subjects' images; one of the same name may hold videos."""
+    return any(
+        re.fullmatch(r"[FM]\d{3}(_T\d+)?(\.zip)?", entry.name, re.IGNORECASE)
+        and (entry.is_dir() or entry.name.lower().endswith(".zip"))
+        for entry in visible(folder)
+    )
 
 
 def _report_absent(files: list[LabelFile], layout: Layout, findings: Findings) -> None:
@@ -213,7 +222,10 @@ def read_occurrence(path: Path, aus: tuple[int, ...]) -> Occurrence:
     Raises:
         DatasetError: if the header is of neither layout or lacks an AU, frames do not ascend, or a code is unknown.
     """
-    header, body = split_header(read_text(path))
+    text = read_text(path)
+    if not text:
+        return Occurrence(np.empty(0, dtype=np.int32), np.empty((0, len(aus)), dtype=np.int8))
+    header, body = split_header(text)
     columns = _columns_of(header, aus, path)
     table = parse_integers(body, len(header), path)
     frames = table[:, 0]

@@ -29,7 +29,6 @@ from aucli.training.data.layout import (
     find_folder,
     images_in_folder,
     require_folder,
-    resolve,
     subfolders,
     visible,
     walk_files,
@@ -220,13 +219,16 @@ def _add_images(
     folder = find_folder(root, FRAME_FOLDERS, chosen=options.images_dir)
     if folder is None:
         raise DatasetError(
-            f"neither videos such as LeftVideoSN001_comp.avi nor images under {root}: looked for "
-            f"{', '.join(FRAME_FOLDERS)}; set the option videos_dir or images_dir"
+            f"neither {options.camera} videos such as LeftVideoSN001_comp.avi nor images under {root}: looked for "
+            f"{', '.join(FRAME_FOLDERS)}; set the option camera, videos_dir or images_dir"
         )
     images: dict[str, NumberedImages] = {}
-    for subject in labels:
-        subject_folder = resolve(folder, subject)
-        if subject_folder is not None and subject_folder.is_dir():
+    for subject_folder in subfolders(folder):
+        match = re.search(r"SN\d{3}", subject_folder.name, re.IGNORECASE)
+        subject = match.group(0).upper() if match else ""
+        if subject in images:
+            raise DatasetError(f"{folder} has two folders of {subject}; choose one camera's with the option images_dir")
+        if subject in labels:
             images[subject] = images_in_folder(subject_folder)
             images[subject].tell(findings, subject)
     first = options.first_image
