@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from aucli.agreement import AgreementOptions, compare, match_video
+from aucli.agreement import AgreementOptions, compare, compare_files, match_video
 from aucli.errors import OptionsError, TableError
 from aucli.human_codes import CodeOptions, read_codes
 
@@ -75,6 +77,14 @@ def test_intervals_against_a_table(tmp_path: Path) -> None:
         0,
         0,
     )
+
+
+def test_files_against_a_file(tmp_path: Path) -> None:
+    arrow = table().with_columns(pl.col("video").cast(pl.String)).to_arrow()
+    metadata = {b"aucli": json.dumps({"schema": 1, "aus": ["AU06", "AU12"]}).encode()}
+    pq.write_table(arrow.replace_schema_metadata(metadata), tmp_path / "aus.parquet")
+    result = compare_files(tmp_path / "aus.parquet", [elan(tmp_path)])
+    assert result == compare(table(), read_codes(elan(tmp_path)))
 
 
 def test_frames_without_a_face(tmp_path: Path) -> None:

@@ -217,8 +217,28 @@ def test_bp4dplus(tmp_path: Path) -> None:
     assert "fold 2 (tests part 2) is left out" in warnings[1]
 
 
-def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
+def test_a_damaged_zip_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     make_bp4dplus(tmp_path)
     (tmp_path / "2D+3D/F001.zip").write_bytes(b"PK not really")
-    with pytest.raises(DatasetError, match=r"F001\.zip"):
-        load_dataset("bp4dplus", tmp_path)
+    samples, report = load_dataset("bp4dplus", tmp_path)
+    assert samples.subjects == ("bp4dplus/F072", "bp4dplus/M058")
+    damaged = [f for f in report.findings if f.kind == "zip archive cannot be read"]
+    assert [f.where for f in damaged] == ["F001_T1", "F001_T6"]
+    assert "F001.zip" in damaged[0].detail
+
+
+def test_a_damaged_video_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    write_packed_csv(tmp_path / "AUCoding/AU_OCC/F001_T1.csv", [1, 2], pattern([1, 2]))
+    write_packed_csv(tmp_path / "AUCoding/AU_OCC/F001_T6.csv", [1, 2], pattern([1, 2]))
+    write_video(tmp_path / "F001_T1.mp4", [10, 40], codec="mpeg4")
+    (tmp_path / "F001_T6.mp4").write_bytes(b"no video")
+    samples, report = load_dataset("bp4dplus", tmp_path)
+    assert [s.name for s in samples.sequences] == ["F001_T1"]
+    assert [f.where for f in report.findings if f.kind == "video cannot be opened"] == ["F001_T6"]
+
+
+def test_lower_case_copies_are_read_too(tmp_path: Path) -> None:
+    write_legacy_csv(tmp_path / "bp4d/aucoding/au_occ/f001_t1.CSV", [1, 2], pattern([1, 2]))
+    write_images(tmp_path / "bp4d/sequences_2d+3d/f001/t1", ["1.JPEG", "2.png"], [2, 4])
+    samples, _ = load_dataset("bp4d", tmp_path)
+    assert (samples.subjects, samples.frame.tolist()) == (("bp4d/F001",), [1, 2])

@@ -8,7 +8,7 @@ import pytest
 from aucli.errors import DatasetError, OptionsError
 from aucli.training.data import load_dataset
 from aucli.training.splits import SplitOptions, make_splits
-from tests.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft
+from tests.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft, write_video
 
 
 def with_partition(root: Path, rows: str) -> Path:
@@ -41,6 +41,17 @@ def test_images_and_videos_count_from_the_base(tmp_path: Path) -> None:
     assert abs(greys[2][0] - 40) < 6
     images = samples.take(samples.of_subjects(["gft/001B"]))
     assert images.member.to_pylist() == ["1.jpg", "3.jpg", "4.jpg", "5.jpg", "6.jpg"]
+
+
+def test_videos_that_are_short_or_damaged(tmp_path: Path) -> None:
+    make_gft(tmp_path)
+    write_video(tmp_path / "videos/001A.avi", [0, 20, 40, 60])
+    _, report = load_dataset("gft", tmp_path)
+    assert report.count("label beyond the end of the video") == 2
+    (tmp_path / "videos/001A.avi").write_bytes(b"no video")
+    samples, report = load_dataset("gft", tmp_path)
+    assert "gft/001A" not in samples.subjects
+    assert report.count("video cannot be opened") == 1
 
 
 def test_an_unknown_value_raises(tmp_path: Path) -> None:

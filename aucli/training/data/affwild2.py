@@ -14,6 +14,8 @@ the header is frame i, image ``{i:05d}.jpg``, from 1. Images exist only where th
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -37,7 +39,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo
-from aucli.video import probe
+from aucli.training.data.videos import promised_frames
 
 NAME: Final = "affwild2"
 
@@ -101,23 +103,32 @@ def load_affwild2(root: Path, options: AffWild2Options, findings: Findings) -> S
         raise DatasetError(
             f"neither {' nor '.join(CROP_FOLDERS)} nor videos under {root}; set the option images_dir or videos_dir"
         )
+    files = _label_files(folders)
+    people = Counter(without_side(name) for name in files)
+    shared = {name for name in files if people[without_side(name)] > 1 or name != without_side(name)}
     builder = SamplesBuilder(aus)
-    seen: dict[str, Partition] = {}
-    for folder, partition in folders:
-        for entry in visible(folder):
-            path = Path(entry.path)
-            if path.suffix.lower() != ".txt":
-                continue
-            if path.stem in seen:
-                raise DatasetError(f"{path.name} has labels in {seen[path.stem]} and in {partition}; remove one")
-            seen[path.stem] = partition
-            _add_sequence(builder, path, partition, crops, videos, options, findings)
+    for path, partition in files.values():
+        _add_sequence(builder, path, partition, crops, videos, shared, options, findings)
     samples = builder.build()
     for partition, expected in (("train", published.AFFWILD2_TRAIN), ("validation", published.AFFWILD2_VALIDATION)):
         here = np.array([s.partition == partition for s in samples.sequences], dtype=np.bool_)
         rows = here[samples.sequence_index] if len(samples) else np.empty(0, dtype=np.bool_)
         check_published(samples.take(rows), expected, findings, what=partition)
     return samples
+
+
+def _label_files(folders: list[tuple[Path, Partition]]) -> dict[str, tuple[Path, Partition]]:
+    """Label file and partition by the sequence's name."""
+    files: dict[str, tuple[Path, Partition]] = {}
+    for folder, partition in folders:
+        for entry in visible(folder):
+            path = Path(entry.path)
+            if path.suffix.lower() != ".txt":
+                continue
+            if path.stem in files:
+                raise DatasetError(f"{path.name} has labels in {files[path.stem][1]} and in {partition}; remove one")
+            files[path.stem] = (path, partition)
+    return files
 
 
 def find_label_folders(root: Path, chosen: str | None) -> list[tuple[Path, Partition]]:
@@ -215,6 +226,7 @@ def _add_sequence(
     partition: Partition,
     crops: Path | None,
     videos: dict[str, Path],
+    shared: Set[str],
     options: AffWild2Options,
     findings: Findings,
 ) -> None:
@@ -229,7 +241,9 @@ def _add_sequence(
         findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name, f"{len(labels)} lines")
         return
     images = images_in_folder(folder) if folder is not None else None
-    promised = probe(video).n_frames_header if video is not None else None
+    promised = promised_frames(video, name, findings) if video is not None else None
+    if images is None and promised is None:
+        return
     last_image = int(images.numbers[-1]) if images is not None and len(images.numbers) else 0
     _check_length(path, len(labels), promised, last_image, options, findings)
     if promised is not None:
@@ -250,7 +264,7 @@ def _add_sequence(
     if images is None:
         assert video is not None
         info = SequenceInfo(NAME, subject, name, video, "video", partition)
-        if name != base:
+        if name in shared:
             findings.warn(
                 "two people share a video", "kept", 1, "sequence", name,
                 "which face is coded is known from the owners' crops only",

@@ -34,7 +34,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import Published, check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.video import probe
+from aucli.training.data.videos import promised_frames
 
 NOT_SCORABLE: Final = 9
 """Occurrence and intensity code of a frame or AU that was not or could not be scored. Source: readme of the
@@ -337,8 +337,8 @@ class PixelIndex:
     images: Path | None
     videos: Mapping[tuple[str, int], Path] = field(default_factory=dict)
 
-    def images_of(self, subject: str, task: int) -> NumberedImages | None:
-        """The images of one sequence: ``F001/T1/``, ``F001_T1/``, or ``F001.zip``."""
+    def images_of(self, subject: str, task: int, findings: Findings) -> NumberedImages | None:
+        """The images of one sequence: ``F001/T1/``, ``F001_T1/``, or ``F001.zip``; a damaged archive is reported."""
         if self.images is None:
             return None
         for relative in (f"{subject}/T{task}", f"{subject}_T{task}", f"{subject}/{subject}_T{task}"):
@@ -349,7 +349,11 @@ class PixelIndex:
         if archive is None:
             return None
         inside = re.compile(rf"(?:.*/)?T{task}/[^/]+", re.IGNORECASE)
-        members = [name for name in zip_members(archive) if inside.fullmatch(name)]
+        try:
+            members = [name for name in zip_members(archive) if inside.fullmatch(name)]
+        except DatasetError as error:
+            findings.warn("zip archive cannot be read", "dropped", 1, "sequence", f"{subject}_T{task}", str(error))
+            return None
         return images_in_zip(archive, members) if members else None
 
     def unlabelled(self, labelled: Iterable[LabelFile]) -> list[str]:
@@ -393,7 +397,7 @@ def add_sequence(
         "no AU scored", "dropped", int(unscored.sum()), "frame", file.stem, f"frames {number_ranges(frames[unscored])}"
     )
     frames, labels = frames[~unscored], labels[~unscored]
-    images = pixels.images_of(file.subject, file.task)
+    images = pixels.images_of(file.subject, file.task, findings)
     video = pixels.videos.get((file.subject, file.task))
     if images is not None:
         images.tell(findings, file.stem)
@@ -408,7 +412,8 @@ def add_sequence(
         )
         builder.add(info, frame=frames[found], labels=labels[found], member=members)
     elif video is not None:
-        _check_video(video, frames, file.stem, findings, check_lengths)
+        if check_lengths and not _check_video(video, frames, file.stem, findings):
+            return
         info = SequenceInfo(dataset, f"{dataset}/{file.subject}", file.stem, video, "video")
         below = frames < 1
         findings.warn("frame 0 in a label file counted from 1", "dropped", int(below.sum()), "frame", file.stem)
@@ -417,12 +422,13 @@ def add_sequence(
         findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", file.stem, f"{len(frames)} frames")
 
 
-def _check_video(video: Path, frames: Int32Array, stem: str, findings: Findings, check_lengths: bool) -> None:
-    if not check_lengths or not len(frames):
-        return
-    promised = probe(video).n_frames_header
-    beyond = int((frames > promised).sum())
+def _check_video(video: Path, frames: Int32Array, stem: str, findings: Findings) -> bool:
+    """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
+    promised = promised_frames(video, stem, findings)
+    if promised is None:
+        return False
     findings.warn(
-        "label beyond the end of the video", "kept", beyond, "frame", stem,
-        f"last label {frames[-1]}, the video's header promises {promised}; preparing will tell",
+        "label beyond the end of the video", "kept", int((frames > promised).sum()), "frame", stem,
+        f"the last label is frame {frames.max(initial=0)}, the video's header promises {promised}; preparing will tell",
     )  # fmt: skip
+    return True

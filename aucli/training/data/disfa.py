@@ -37,7 +37,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.video import probe
+from aucli.training.data.videos import promised_frames
 
 NAME: Final = "disfa"
 
@@ -200,7 +200,10 @@ def _add_videos(
             if video is None:
                 findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name)
                 continue
-            if options.check_video_lengths and (promised := probe(video).n_frames_header) != len(frames):
+            if options.check_video_lengths:
+                promised = promised_frames(video, name, findings)
+                if promised is None:
+                    continue
                 findings.warn(
                     "video and labels differ in length", "kept", abs(promised - len(frames)), "frame", name,
                     f"{len(frames)} labels, the video's header promises {promised}; preparing will tell",

@@ -11,6 +11,7 @@ import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_letters
 from typing import Final, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int8Array, Int32Array, Partition, Samples, SamplesBuilder, SequenceInfo
+from aucli.training.data.videos import promised_frames
 
 NAME: Final = "gft"
 
@@ -69,6 +71,7 @@ class GftOptions(DatasetOptions):
         delimiter: of label files: ``comma``, ``tab``, ``blank``, or ``auto``.
         pixels: ``videos``, ``images``, or ``auto``: images where a participant has a folder of them, else the video.
         partition_file: file of ``participant,split`` rows, absolute or relative to the root.
+        check_video_lengths: compare label files with the frame count in each video's header.
     """
 
     participant_pattern: str = r"(\d{3}[A-Za-z])"
@@ -77,6 +80,7 @@ class GftOptions(DatasetOptions):
     delimiter: Literal["auto", "comma", "tab", "blank"] = "auto"
     pixels: Literal["auto", "images", "videos"] = "auto"
     partition_file: str = PARTITION_FILE
+    check_video_lengths: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,32 +107,47 @@ def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
     files = _label_files(root, options, findings)
     partition_path = _partition_path(root, options)
     partition = read_partition(partition_path) if partition_path else {}
-    images, videos = _pixels(root, options, findings)
+    pixels = _pixels(root, options, findings)
     builder = SamplesBuilder(aus)
     for participant, path in files.items():
         frames, labels = read_labels(path, aus, options)
         frames, labels = _drop_unscored(frames, labels, aus, participant, findings)
-        subject, group = f"{NAME}/{participant}", f"{NAME}/{re.sub(r'[A-Za-z]+$', '', participant)}"
-        side = partition.get(participant)
-        if participant in images and options.pixels != "videos":
-            indexed = images_in_folder(images[participant])
-            indexed.tell(findings, participant)
-            found, members = indexed.pick(frames)
-            lacking = np.delete(frames, found)
-            findings.warn(
-                "frame without image", "dropped", len(lacking), "frame", participant, f"frames {number_ranges(lacking)}"
-            )
-            info = SequenceInfo(NAME, subject, participant, images[participant], "folder", side, group)
-            builder.add(info, frame=frames[found], labels=labels[found], member=members)
-        elif participant in videos and options.pixels != "images":
-            info = SequenceInfo(NAME, subject, participant, videos[participant], "video", side, group)
-            builder.add(info, frame=frames, labels=labels, position=frames - options.frame_base)
-        else:
-            findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", participant)
+        _add_participant(builder, participant, frames, labels, partition.get(participant), pixels, options, findings)
     samples = builder.build()
     _report_unverified(partition, samples, options, findings)
     check_published(samples, published.GFT, findings)
     return samples
+
+
+def _add_participant(
+    builder: SamplesBuilder,
+    participant: str,
+    frames: Int32Array,
+    labels: Int8Array,
+    partition: Partition | None,
+    pixels: _Pixels,
+    options: GftOptions,
+    findings: Findings,
+) -> None:
+    subject, group = f"{NAME}/{participant}", f"{NAME}/{participant.rstrip(ascii_letters)}"
+    folder, video = pixels.images.get(participant), pixels.videos.get(participant)
+    if folder is not None and options.pixels != "videos":
+        images = images_in_folder(folder)
+        images.tell(findings, participant)
+        found, members = images.pick(frames)
+        lacking = np.delete(frames, found)
+        findings.warn(
+            "frame without image", "dropped", len(lacking), "frame", participant, f"frames {number_ranges(lacking)}"
+        )
+        info = SequenceInfo(NAME, subject, participant, folder, "folder", partition, group)
+        builder.add(info, frame=frames[found], labels=labels[found], member=members)
+    elif video is not None and options.pixels != "images":
+        if options.check_video_lengths and not _check_video(video, frames, participant, options, findings):
+            return
+        info = SequenceInfo(NAME, subject, participant, video, "video", partition, group)
+        builder.add(info, frame=frames, labels=labels, position=frames - options.frame_base)
+    else:
+        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", participant)
 
 
 def _label_files(root: Path, options: GftOptions, findings: Findings) -> dict[str, Path]:
@@ -284,8 +303,15 @@ def _drop_unscored(
     return frames, labels
 
 
-def _pixels(root: Path, options: GftOptions, findings: Findings) -> tuple[dict[str, Path], dict[str, Path]]:
+@dataclass(frozen=True)
+class _Pixels:
     """Image folder and video by participant."""
+
+    images: dict[str, Path]
+    videos: dict[str, Path]
+
+
+def _pixels(root: Path, options: GftOptions, findings: Findings) -> _Pixels:
     images: dict[str, Path] = {}
     image_root = (
         require_folder(root, (), what="images", option="images_dir", chosen=options.images_dir)
@@ -305,7 +331,20 @@ def _pixels(root: Path, options: GftOptions, findings: Findings) -> tuple[dict[s
         participant = match.group(1).upper()
         findings.warn("two videos for one participant", "ignored", int(participant in videos), "file", path.name)
         videos.setdefault(participant, path)
-    return images, videos
+    return _Pixels(images, videos)
+
+
+def _check_video(video: Path, frames: Int32Array, participant: str, options: GftOptions, findings: Findings) -> bool:
+    """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
+    promised = promised_frames(video, participant, findings)
+    if promised is None:
+        return False
+    beyond = int((frames - options.frame_base >= promised).sum())
+    findings.warn(
+        "label beyond the end of the video", "kept", beyond, "frame", participant,
+        f"the last label is frame {frames.max(initial=0)}, the video's header promises {promised}; preparing will tell",
+    )  # fmt: skip
+    return True
 
 
 def _folders_with_images(root: Path, depth: int = 2) -> list[Path]:
