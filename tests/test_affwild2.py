@@ -55,6 +55,7 @@ def test_sides_share_a_video_and_a_subject(tmp_path: Path) -> None:
     samples, report = load_dataset("affwild2", tmp_path, {"pixels": "videos"})
     right = of_sequence(samples, "video10_1_right")
     assert right[0].sequence.container.name == "video10_1.mp4"
+    assert right[0].sequence.side == "right"
     assert right.position.tolist() == [0, 1, 4, 5, 6, 7]
     assert samples.subjects == ("affwild2/1-30-160x120", "affwild2/video10_1", "affwild2/video2")
     assert report.count("two people share a video") == 3

@@ -382,15 +382,13 @@ def _summarise(
     replicates: int,
 ) -> Evaluation:
     """Scores averaged over the parts (one part: as they are), with intervals."""
-    exact = {
-        m: _nanmean(np.stack([_exact(t, p, lost_faces)[m] for t, p in zip(tallies, parts, strict=True)]))
-        for m in METRICS
-    }
+    per_part = [_exact(tally, part, lost_faces) for tally, part in zip(tallies, parts, strict=True)]
+    exact = {m: _nanmean(np.stack([scores[m] for scores in per_part])) for m in METRICS}
     usable = [(tally, weight) for tally, weight in zip(tallies, weights, strict=True) if weight is not None]
     drawn: dict[str, Float64Array] = {}
     if len(usable) == len(tallies) and usable:
-        per_part = [_replicate(tally, weight) for tally, weight in usable]
-        drawn = {m: _nanmean(np.stack([part[m] for part in per_part])) for m in METRICS}
+        replicated = [_replicate(tally, weight) for tally, weight in usable]
+        drawn = {m: _nanmean(np.stack([scores[m] for scores in replicated])) for m in METRICS}
     per_au = []
     for a, au in enumerate(parts[0].aus):
         confusion = np.sum([tally.confusion[:, a].sum(axis=0) for tally in tallies], axis=0)

@@ -38,7 +38,7 @@ from aucli.training.data.layout import (
 from aucli.training.data.options import DatasetOptions, require_choice
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo
+from aucli.training.data.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo, Side
 from aucli.training.data.videos import promised_frames
 
 NAME: Final = "affwild2"
@@ -198,6 +198,13 @@ def without_side(name: str) -> str:
     return name
 
 
+def side_of(name: str) -> Side | None:
+    """Which of two people in a video a label file's name means; None where it has no suffix."""
+    if name.endswith("_left"):
+        return "left"
+    return "right" if name.endswith("_right") else None
+
+
 def read_labels(path: Path, aus: tuple[int, ...]) -> Int8Array:
     """(K, A) labels; row i is frame i + 1.
 
@@ -263,11 +270,11 @@ def _add_sequence(
     subject = f"{NAME}/{base}"
     if images is None:
         assert video is not None
-        info = SequenceInfo(NAME, subject, name, video, "video", partition)
+        info = SequenceInfo(NAME, subject, name, video, "video", partition, side=side_of(name))
         if name in shared:
             findings.warn(
                 "two people share a video", "kept", 1, "sequence", name,
-                "which face is coded is known from the owners' crops only",
+                f"the name says {side_of(name) or 'no side'}; which face is coded only the owners' crops tell for sure",
             )  # fmt: skip
         builder.add(info, frame=frames, labels=labels, position=frames - 1)
         return

@@ -34,6 +34,7 @@ MISSING: Final = -1
 
 PixelKind = Literal["folder", "zip", "video"]
 Partition = Literal["train", "validation", "test"]
+Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class SequenceInfo:
         kind: which of the three.
         partition: the side on which the data set's owners put the sequence, where they do.
         group: people who must stay on the same side of a split (GFT's groups of three), where there are such.
+        side: where two people are in one video, which of them, as the owners' file names say (Aff-Wild2).
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class SequenceInfo:
     kind: PixelKind
     partition: Partition | None = None
     group: str | None = None
+    side: Side | None = None
 
     def __post_init__(self) -> None:
         if not self.dataset or not self.name:
@@ -67,6 +70,8 @@ class SequenceInfo:
             raise DatasetError(f"pixels are in a {self.kind!r}; allowed are {', '.join(get_args(PixelKind))}")
         if self.partition not in (None, *get_args(Partition)):
             raise DatasetError(f"partition is {self.partition!r}; allowed are {', '.join(get_args(Partition))}")
+        if self.side not in (None, *get_args(Side)):
+            raise DatasetError(f"side is {self.side!r}; allowed are {', '.join(get_args(Side))}")
 
 
 @dataclass(frozen=True)
