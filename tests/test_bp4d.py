@@ -103,6 +103,7 @@ def test_an_unknown_header_names_the_file(tmp_path: Path, cells: int) -> None:
         ("1.5" + ",0" * 99, "expected an integer"),
         ("2" + ",0" * 99 + "\n1" + ",0" * 99, "do not ascend"),
         ("1 2" + ",0" * 99, "expected an integer"),
+        ("99999999999" + ",0" * 99, "expected an integer"),
     ],
 )
 def test_a_broken_label_file_is_refused(tmp_path: Path, body: str, message: str) -> None:

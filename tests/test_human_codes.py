@@ -230,6 +230,7 @@ def test_states_that_do_not_pair(tmp_path: Path, drop: str, message: str) -> Non
         ("Begin Time - msec\tEnd Time - msec\n0\t1\n", "no annotations"),
         ("Begin Time - msec\tEnd Time - msec\tAU12\n9\t1\tx\n", "ends before it begins"),
         ("AU12.ordinal,AU12.onset,AU12.offset,AU12.code\n1,x,2,y\n", "has the time 'x'"),
+        ("AU1.onset,AU1.code\n1,y\n", "AU1.onset and no AU1.offset"),
         ("#4\nnonsense\n", "line 2 .* neither a column nor a cell"),
         ("#4\n00:00:00:400,00:00:01:200,(c)\n", "before any column"),
         ("Behavior,Start (s)\nAU12,1\n", "no Stop"),

@@ -40,9 +40,11 @@ def read_datavyu(source: Path, text: str, options: CodeOptions) -> list[Codes]:
             span = (_milliseconds(row[at["onset"]], source), _milliseconds(row[at["offset"]], source))
             _add_cell(collector, video, row[at["column"]], {header[i]: row[i] for i in codes}, span)
         return collector.finish()
-    columns = [cell.rpartition(".")[0] for cell in header if cell.casefold().endswith(".onset")]
+    columns = [cell.removesuffix(".onset") for cell in header if cell.endswith(".onset")]
     collector.rows.setdefault(None, [])
     for column in columns:
+        if f"{column}.offset" not in header:
+            raise TableError(f"{source} has {column}.onset and no {column}.offset")
         onset, offset = header.index(f"{column}.onset"), header.index(f"{column}.offset")
         codes = [i for i, cell in enumerate(header) if cell.startswith(f"{column}.") and i > offset]
         for row in rows:

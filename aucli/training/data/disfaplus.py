@@ -22,7 +22,7 @@ from aucli.errors import DatasetError, OptionsError
 from aucli.training.data import published
 from aucli.training.data.disfa import CODED_AUS, MAX_INTENSITY, POSITIVE_INTENSITY
 from aucli.training.data.label_files import read_text
-from aucli.training.data.layout import require_folder, resolve, subfolders, visible
+from aucli.training.data.layout import MAX_DIGITS, require_folder, resolve, subfolders, visible
 from aucli.training.data.options import DatasetOptions
 from aucli.training.data.published import check_published
 from aucli.training.data.report import Findings
@@ -164,9 +164,9 @@ def frame_number(image: str, trial: Path) -> int:
     """The last number in an image's name: ``013.jpg`` is 13.
 
     Raises:
-        DatasetError: if the name holds no number.
+        DatasetError: if the name holds no number, or one that is too long for a frame.
     """
     match = _LAST_NUMBER.search(Path(image).stem)
-    if match is None:
-        raise DatasetError(f"the image name {image!r} in the labels of {trial} holds no number")
+    if match is None or len(match.group(1).lstrip("0")) > MAX_DIGITS:
+        raise DatasetError(f"the image name {image!r} in the labels of {trial} holds no frame number")
     return int(match.group(1))

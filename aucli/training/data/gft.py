@@ -19,7 +19,7 @@ import numpy as np
 from aucli.errors import DatasetError, OptionsError
 from aucli.facs import GFT_AUS
 from aucli.training.data import published
-from aucli.training.data.label_files import au_numbers, read_text, split_header
+from aucli.training.data.label_files import INT32_MAX, au_numbers, read_text, split_header
 from aucli.training.data.layout import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -263,7 +263,7 @@ def _whole_numbers(cells: np.ndarray[tuple[int], np.dtype[np.str_]], path: Path,
         values = cells.astype(np.float64)
     except ValueError as error:
         raise DatasetError(f"{path} has a {what} that is not a number: {error}") from error
-    if not np.isfinite(values).all() or (values != np.floor(values)).any():
+    if not (np.abs(values) <= INT32_MAX).all() or (values != np.floor(values)).any():
         raise DatasetError(f"{path} has a {what} that is not a whole number")
     return values.astype(np.int32)
 

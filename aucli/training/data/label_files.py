@@ -20,6 +20,8 @@ from aucli.training.data.samples import Int8Array, Int32Array
 AU_NAME: Final = re.compile(r"(?:AU|action ?unit)?[ _-]*0*(\d{1,2})", re.IGNORECASE)
 """``AU1``, ``AU01``, ``au_1``, ``1``."""
 
+INT32_MAX: Final = 2**31 - 1
+
 
 def read_text(path: Path) -> str:
     """A label file as text, without byte order mark, carriage returns and trailing blank lines.
@@ -62,7 +64,7 @@ def parse_integers(body: str, width: int, path: Path, *, first_line: int = 2, de
         body.encode(), has_header=False, separator=delimiter, infer_schema=False, quote_char=None, new_columns=columns
     )
     values = frame.select(pl.all().str.strip_chars().cast(pl.Float64, strict=False)).to_numpy()
-    wrong = np.argwhere(~(np.isfinite(values) & (values == np.floor(values))))
+    wrong = np.argwhere(~((np.abs(values) <= INT32_MAX) & (values == np.floor(values))))
     if wrong.size:
         row, column = (int(i) for i in wrong[0])
         raise DatasetError(

@@ -19,6 +19,9 @@ from aucli.training.data.samples import Int32Array
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 VIDEO_SUFFIXES: Final = frozenset({".avi", ".mp4", ".mov", ".mkv", ".mpg", ".wmv"})
 
+MAX_DIGITS: Final = 9
+"""A longer number in an image's name is no frame number (a time stamp, say)."""
+
 
 def require_root(root: Path) -> Path:
     """The data set's folder, if it is one.
@@ -180,7 +183,7 @@ def _numbered(container: Path, names: Sequence[str], *, in_zip: bool, pattern: s
         if f"{dot}{suffix.lower()}" not in IMAGE_SUFFIXES:
             continue
         match = rule.fullmatch(stem)
-        if match is None:
+        if match is None or len(match.group(1).lstrip("0")) > MAX_DIGITS:
             unnumbered.append(name)
         elif (number := int(match.group(1))) in by_number:
             doubled.append(number)
