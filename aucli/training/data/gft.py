@@ -1,0 +1,371 @@
+"""GFT, the Sayette Group Formation Task (Girard et al. 2017): 96 people in groups of three, one coded minute each.
+
+The format of the distributed label files is not publicly documented in what could be read, so the reader recognises
+dialects and everything it cannot know is an option: one delimited file per participant, a frame column where the
+header has one, AU columns by the number in their name, and a set of codes that mean missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_letters
+from typing import Final, Literal
+
+import numpy as np
+
+from aucli.errors import DatasetError, OptionsError
+from aucli.facs import GFT_AUS
+from aucli.training.data import published
+from aucli.training.data.label_files import INT32_MAX, au_numbers, read_text, split_header
+from aucli.training.data.layout import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    find_folder,
+    images_in_folder,
+    require_folder,
+    subfolders,
+    visible,
+    walk_files,
+)
+from aucli.training.data.options import DatasetOptions, require_choice
+from aucli.training.data.published import check_published
+from aucli.training.data.report import Findings, number_ranges
+from aucli.training.data.samples import Int8Array, Int32Array, Partition, Samples, SamplesBuilder, SequenceInfo
+from aucli.training.data.videos import promised_frames
+
+NAME: Final = "gft"
+
+CODED_AUS: Final = frozenset((1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 19, 22, 23, 24, 28))
+"""AUs that a label file may hold. Fourteen are named by the Fair-Consistent-Affect-Analysis readme; the rest are
+allowed because the distributed file could not be read."""
+
+PARTITION_COUNTS: Final = (78, 18)
+"""Training and test participants. Source: Girard et al. 2017; ZhiwenShao/AC2D."""
+
+MISSING_CODES: Final = frozenset({-1, 9, 999})
+"""Codes taken as missing besides an empty cell and NaN. Unverified: an option."""
+
+FRAME_BASE: Final = 1
+"""Number of the first frame. Extracted frames start at ``1.jpg`` (Fair-Consistent-Affect-Analysis); for the label files
+this is unverified: an option, reported as doubtful, and contradicted by a frame 0."""
+
+LABEL_FOLDERS: Final = ("labels", "annotations", "AU", "AUs", "occurrence", "FACS", "codes", "AU_OCC")
+LABEL_SUFFIXES: Final = frozenset({".csv", ".txt", ".tsv"})
+PARTITION_FILE: Final = "gft_partition.csv"
+
+_DELIMITERS: Final = {"comma": ",", "tab": "\t", "blank": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GftOptions(DatasetOptions):
+    """How to read GFT.
+
+    Attributes:
+        participant_pattern: regular expression that finds the participant in a file or folder name; its first group
+            is the id, whose digits are the group and whose letter is the seat, e.g. ``001A``.
+        frame_base: number of the first frame in label files and image names, 0 or 1.
+        missing_codes: codes that mean missing, besides an empty cell and NaN.
+        delimiter: of label files: ``comma``, ``tab``, ``blank``, or ``auto``.
+        pixels: ``videos``, ``images``, or ``auto``: images where a participant has a folder of them, else the video.
+        partition_file: file of ``participant,split`` rows, absolute or relative to the root.
+        check_video_lengths: compare label files with the frame count in each video's header.
+    """
+
+    participant_pattern: str = r"(\d{3}[A-Za-z])"
+    frame_base: Literal[0, 1] = FRAME_BASE
+    missing_codes: frozenset[int] = MISSING_CODES
+    delimiter: Literal["auto", "comma", "tab", "blank"] = "auto"
+    pixels: Literal["auto", "images", "videos"] = "auto"
+    partition_file: str = PARTITION_FILE
+    check_video_lengths: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("frame_base", self.frame_base, (0, 1))
+        require_choice("delimiter", self.delimiter, ("auto", *_DELIMITERS))
+        require_choice("pixels", self.pixels, ("auto", "images", "videos"))
+        if self.missing_codes & {0, 1}:
+            raise OptionsError(f"missing_codes is {sorted(self.missing_codes)}; 0 and 1 mean absent and present")
+        try:
+            groups = re.compile(self.participant_pattern).groups
+        except re.error as error:
+            raise OptionsError(f"participant_pattern {self.participant_pattern!r} is not a pattern: {error}") from error
+        if groups < 1:
+            raise OptionsError(f"participant_pattern {self.participant_pattern!r} has no group in parentheses")
+
+
+def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
+    """Read GFT: one label file per participant, and a folder of images or a video for each.
+
+    Raises:
+        DatasetError: if label files cannot be found, or hold something that the options do not explain.
+    """
+    aus = options.chosen_aus(GFT_AUS, CODED_AUS)
+    files = _label_files(root, options, findings)
+    partition_path = _partition_path(root, options)
+    partition = read_partition(partition_path) if partition_path else {}
+    pixels = _pixels(root, options, findings)
+    builder = SamplesBuilder(aus)
+    for participant, path in files.items():
+        frames, labels = read_labels(path, aus, options)
+        frames, labels = _drop_unscored(frames, labels, aus, participant, findings)
+        _add_participant(builder, participant, frames, labels, partition.get(participant), pixels, options, findings)
+    samples = builder.build()
+    _report_unverified(partition, samples, options, findings)
+    check_published(samples, published.GFT, findings)
+    return samples
+
+
+def _add_participant(
+    builder: SamplesBuilder,
+    participant: str,
+    frames: Int32Array,
+    labels: Int8Array,
+    partition: Partition | None,
+    pixels: _Pixels,
+    options: GftOptions,
+    findings: Findings,
+) -> None:
+    subject, group = f"{NAME}/{participant}", f"{NAME}/{participant.rstrip(ascii_letters)}"
+    folder, video = pixels.images.get(participant), pixels.videos.get(participant)
+    if folder is not None and options.pixels != "videos":
+        images = images_in_folder(folder)
+        images.tell(findings, participant)
+        found, members = images.pick(frames)
+        lacking = np.delete(frames, found)
+        findings.warn(
+            "frame without image", "dropped", len(lacking), "frame", participant, f"frames {number_ranges(lacking)}"
+        )
+        info = SequenceInfo(NAME, subject, participant, folder, "folder", partition, group)
+        builder.add(info, frame=frames[found], labels=labels[found], member=members)
+    elif video is not None and options.pixels != "images":
+        if options.check_video_lengths and not _check_video(video, frames, participant, options, findings):
+            return
+        info = SequenceInfo(NAME, subject, participant, video, "video", partition, group)
+        builder.add(info, frame=frames, labels=labels, position=frames - options.frame_base)
+    else:
+        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", participant)
+
+
+def _label_files(root: Path, options: GftOptions, findings: Findings) -> dict[str, Path]:
+    chosen = options.labels_dir
+    folder = find_folder(root, LABEL_FOLDERS, chosen=chosen) or root
+    files: dict[str, Path] = {}
+    for path in walk_files(folder, LABEL_SUFFIXES, depth=2):
+        match = re.search(options.participant_pattern, path.stem)
+        if match is None:
+            if path.name != Path(options.partition_file).name:
+                findings.note("file without participant in its name", "ignored", 1, "file", path.name)
+            continue
+        participant = match.group(1).upper()
+        if participant in files:
+            raise DatasetError(f"{files[participant]} and {path} are both label files of {participant}; set labels_dir")
+        files[participant] = path
+    if not files:
+        raise DatasetError(
+            f"no label files of participants such as 001A.csv under {folder}; set the options labels_dir and "
+            "participant_pattern"
+        )
+    return files
+
+
+def _partition_path(root: Path, options: GftOptions) -> Path | None:
+    path = Path(options.partition_file)
+    path = path if path.is_absolute() else root / path
+    return path if path.is_file() else None
+
+
+def read_partition(path: Path) -> dict[str, Partition]:
+    """Read a ``participant,split`` file; a split is ``train`` or ``test`` in any case.
+
+    Raises:
+        DatasetError: if a column or value is unknown, or a participant is on both sides.
+    """
+    rows = list(csv.DictReader(read_text(path).splitlines()))
+    sides: dict[str, Partition] = {}
+    for number, row in enumerate(rows, start=2):
+        if row.get("participant") is None or row.get("split") is None:
+            raise DatasetError(f"line {number} of {path}: expected the columns participant,split")
+        participant, written = row["participant"].strip().upper(), row["split"].strip().lower()
+        side: Partition
+        if written in ("train", "training"):
+            side = "train"
+        elif written in ("test", "testing"):
+            side = "test"
+        else:
+            raise DatasetError(f"line {number} of {path} has the split {row['split']!r}; allowed are train and test")
+        if sides.setdefault(participant, side) != side:
+            raise DatasetError(f"line {number} of {path} puts {participant} in {side} as well; a person has one side")
+    if not sides:
+        raise DatasetError(f"{path} names no participants; expected rows of participant,split")
+    return sides
+
+
+def read_labels(path: Path, aus: tuple[int, ...], options: GftOptions) -> tuple[Int32Array, Int8Array]:
+    """Read one participant's label file in any of the accepted dialects.
+
+    Returns:
+        (K,) frame numbers, ascending, and (K, A) labels.
+
+    Raises:
+        DatasetError: if the header names no AUs or lacks one, or a value is neither 0, 1 nor a missing code.
+    """
+    text = read_text(path)
+    delimiter = _sniff_delimiter(text, path) if options.delimiter == "auto" else _DELIMITERS[options.delimiter]
+    header, cells = _cells(text, delimiter, path)
+    named = au_numbers(header)
+    # A first cell that is no AU name, or whose number comes again, is the frame column.
+    has_frames = named[0] is None or named[0] == 0 or named[0] in named[1:]
+    au_columns = {au: i for i, au in enumerate(named) if au is not None and not (has_frames and i == 0)}
+    lacking = [au for au in aus if au not in au_columns]
+    if lacking:
+        raise DatasetError(f"{path} has no column for AU {', '.join(map(str, lacking))}; its header is {header}")
+    if has_frames:
+        frames = _whole_numbers(cells[:, 0], path, "frame")
+    else:
+        frames = np.arange(len(cells), dtype=np.int32) + np.int32(options.frame_base)
+    if len(frames) and (np.diff(frames) <= 0).any():
+        raise DatasetError(f"frame numbers in {path} do not ascend")
+    if len(frames) and frames[0] < options.frame_base:
+        raise DatasetError(f"{path} has a frame {frames[0]} although frame_base is {options.frame_base}; set it to 0")
+    labels = np.stack([_labels(cells[:, au_columns[au]], au, path, options) for au in aus], axis=1)
+    return frames, labels
+
+
+def _sniff_delimiter(text: str, path: Path) -> str | None:
+    first = text.partition("\n")[0]
+    for delimiter in (",", "\t"):
+        if delimiter in first:
+            return delimiter
+    if len(first.split()) > 1:
+        return None
+    raise DatasetError(f"{path} has a header of one cell, {first!r}; expected commas, tabs or blanks")
+
+
+def _cells(
+    text: str, delimiter: str | None, path: Path
+) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.str_]]]:
+    header, body = (
+        split_header(text, delimiter) if delimiter else (text.partition("\n")[0].split(), text.partition("\n")[2])
+    )
+    rows = [line.split(delimiter) for line in body.split("\n") if line.strip()]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise DatasetError(f"line {number} of {path} has {len(row)} cells; the header has {len(header)}")
+    return header, np.char.strip(np.array(rows, dtype=np.str_).reshape(len(rows), len(header)), ' "')
+
+
+def _whole_numbers(cells: np.ndarray[tuple[int], np.dtype[np.str_]], path: Path, what: str) -> Int32Array:
+    try:
+        values = cells.astype(np.float64)
+    except ValueError as error:
+        raise DatasetError(f"{path} has a {what} that is not a number: {error}") from error
+    if not (np.abs(values) <= INT32_MAX).all() or (values != np.floor(values)).any():
+        raise DatasetError(f"{path} has a {what} that is not a whole number")
+    return values.astype(np.int32)
+
+
+def _labels(cells: np.ndarray[tuple[int], np.dtype[np.str_]], au: int, path: Path, options: GftOptions) -> Int8Array:
+    empty = (cells == "") | (np.char.lower(cells) == "nan")
+    codes = _whole_numbers(np.where(empty, "0", cells), path, f"code of AU{au}")
+    missing = empty | np.isin(codes, list(options.missing_codes))
+    wrong = np.flatnonzero(~missing & (codes != 0) & (codes != 1))
+    if wrong.size:
+        raise DatasetError(
+            f"AU{au} has the code {codes[wrong[0]]} in line {wrong[0] + 2} of {path}; allowed are 0, 1 and the "
+            f"missing_codes {sorted(options.missing_codes)}"
+        )
+    return np.where(missing, -1, codes).astype(np.int8)
+
+
+def _drop_unscored(
+    frames: Int32Array, labels: Int8Array, aus: tuple[int, ...], participant: str, findings: Findings
+) -> tuple[Int32Array, Int8Array]:
+    unscored = (labels == -1).all(axis=1)
+    findings.note(
+        "no AU scored",
+        "dropped",
+        int(unscored.sum()),
+        "frame",
+        participant,
+        f"frames {number_ranges(frames[unscored])}",
+    )
+    frames, labels = frames[~unscored], labels[~unscored]
+    for column, au in enumerate(aus):
+        masked = labels[:, column] == -1
+        findings.note(
+            "missing code", "masked", int(masked.sum()), "label", participant,
+            f"AU{au} of frames {number_ranges(frames[masked])}",
+        )  # fmt: skip
+    return frames, labels
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """Image folder and video by participant."""
+
+    images: dict[str, Path]
+    videos: dict[str, Path]
+
+
+def _pixels(root: Path, options: GftOptions, findings: Findings) -> _Pixels:
+    images: dict[str, Path] = {}
+    image_root = (
+        require_folder(root, (), what="images", option="images_dir", chosen=options.images_dir)
+        if options.images_dir
+        else root
+    )
+    for folder in _folders_with_images(image_root):
+        match = re.search(options.participant_pattern, folder.name)
+        if match:
+            images.setdefault(match.group(1).upper(), folder)
+    videos: dict[str, Path] = {}
+    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, VIDEO_SUFFIXES, depth=3):
+        match = re.search(options.participant_pattern, path.stem)
+        if match is None:
+            findings.note("video without participant in its name", "ignored", 1, "file", path.name)
+            continue
+        participant = match.group(1).upper()
+        findings.warn("two videos for one participant", "ignored", int(participant in videos), "file", path.name)
+        videos.setdefault(participant, path)
+    return _Pixels(images, videos)
+
+
+def _check_video(video: Path, frames: Int32Array, participant: str, options: GftOptions, findings: Findings) -> bool:
+    """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
+    promised = promised_frames(video, participant, findings)
+    if promised is None:
+        return False
+    beyond = int((frames - options.frame_base >= promised).sum())
+    findings.warn(
+        "label beyond the end of the video", "kept", beyond, "frame", participant,
+        f"the last label is frame {frames.max(initial=0)}, the video's header promises {promised}; preparing will tell",
+    )  # fmt: skip
+    return True
+
+
+def _folders_with_images(root: Path, depth: int = 2) -> list[Path]:
+    found = []
+    for folder in subfolders(root):
+        if any(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in visible(folder)):
+            found.append(folder)
+        elif depth:
+            found += _folders_with_images(folder, depth - 1)
+    return found
+
+
+def _report_unverified(
+    partition: dict[str, Partition], samples: Samples, options: GftOptions, findings: Findings
+) -> None:
+    findings.warn(
+        "frame base is unverified", "kept", len(samples.sequences), "sequence", "",
+        f"the first frame is taken as {options.frame_base} (option frame_base)",
+    )  # fmt: skip
+    if not partition:
+        findings.warn(
+            "no partition file", "kept", len(samples.sequences), "sequence", options.partition_file,
+            "needed for the published split: rows of participant,split",
+        )  # fmt: skip

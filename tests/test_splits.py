@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aucli.errors import DatasetError, OptionsError
+from aucli.training.data import bp4d, bp4dplus, disfa, disfaplus
+from aucli.training.data.samples import Samples, SamplesBuilder, SequenceInfo
+from aucli.training.splits import (
+    PARTS,
+    Split,
+    SplitOptions,
+    cross_dataset_split,
+    cut_validation,
+    folds_from_files,
+    make_splits,
+    overlap,
+    person,
+    published_folds,
+    seeded_folds,
+)
+
+SUBJECTS = {"bp4d": bp4d.SUBJECTS, "bp4dplus": bp4dplus.SUBJECTS, "disfa": disfa.SUBJECTS}
+
+
+def people(dataset: str, names: tuple[str, ...], *, groups: dict[str, str] | None = None) -> Samples:
+    builder = SamplesBuilder((1, 12))
+    for name in names:
+        info = SequenceInfo(dataset, f"{dataset}/{name}", name, Path(name), "folder", None, (groups or {}).get(name))
+        builder.add(info, frame=np.arange(2), labels=np.zeros((2, 2), np.int8), member=["0.jpg", "1.jpg"])
+    return builder.build()
+
+
+@pytest.mark.parametrize("dataset", ["bp4d", "bp4dplus", "disfa"])
+def test_published_parts_are_disjoint_and_cover_everybody(dataset: str) -> None:
+    parts = [part.split() for part in PARTS[dataset]]
+    assert sorted(s for part in parts for s in part) == sorted(SUBJECTS[dataset])
+    assert [len(part) for part in parts] == {"bp4d": [14, 14, 13], "bp4dplus": [35] * 4, "disfa": [9] * 3}[dataset]
+
+
+def test_there_are_so_many_people() -> None:
+    assert (len(bp4d.SUBJECTS), len(bp4dplus.SUBJECTS), len(disfa.SUBJECTS), len(disfaplus.SUBJECTS)) == (
+        41,
+        140,
+        27,
+        9,
+    )
+    assert set(disfaplus.SUBJECTS) <= set(disfa.SUBJECTS)
+
+
+@pytest.mark.parametrize("dataset", ["bp4d", "disfa"])
+def test_the_two_numberings_are_each_other_backwards(dataset: str) -> None:
+    paper, part = published_folds(dataset), published_folds(dataset, "part")
+    assert list(paper) == ["fold 1 (tests part 3)", "fold 2 (tests part 2)", "fold 3 (tests part 1)"]
+    assert list(paper.values()) == list(reversed(part.values()))
+
+
+def test_fold_one_of_the_four_is_part_one_in_either_numbering() -> None:
+    assert published_folds("bp4dplus") == published_folds("bp4dplus", "part")
+    assert "F072" in published_folds("bp4dplus")["fold 1 (tests part 1)"]
+
+
+@pytest.mark.parametrize("dataset", ["bp4d", "bp4dplus", "disfa"])
+def test_folds_of_the_whole_data_set(dataset: str) -> None:
+    samples = people(dataset, SUBJECTS[dataset])
+    splits, warnings = make_splits(samples)
+    assert warnings == ()
+    assert sorted(s for split in splits for s in split.test) == sorted(samples.subjects)
+    for split in splits:
+        assert len(split.train) + len(split.validation) + len(split.test) == len(samples.subjects)
+        assert len(split.validation) == round(0.15 * (len(split.train) + len(split.validation)))
+        rows = split.rows(samples)
+        joined = np.concatenate([rows.train, rows.validation, rows.test])
+        assert sorted(joined.tolist()) == list(range(len(samples)))
+
+
+def test_no_validation_part_on_request_as_in_the_papers() -> None:
+    splits, _ = make_splits(people("disfa", disfa.SUBJECTS), SplitOptions(validation_share=0))
+    assert {len(s.train) for s in splits} == {18}
+    assert {s.validation for s in splits} == {()}
+
+
+def test_an_unknown_person_is_in_no_fold() -> None:
+    with pytest.raises(DatasetError, match="F099 is in no fold"):
+        make_splits(people("bp4d", ("F001", "F003", "F004", "F099")))
+    with pytest.raises(DatasetError, match="one data set at a time"):
+        make_splits(Samples.concatenate([people("bp4d", ("F001",)), people("disfa", ("SN001",))]))
+    with pytest.raises(DatasetError, match="no data set"):
+        make_splits(Samples.empty((1, 12)))
+    with pytest.raises(DatasetError, match="disfaplus has no published split"):
+        make_splits(people("disfaplus", ("SN001",)))
+
+
+@given(st.integers(0, 2**40), st.integers(1, 30), st.floats(0, 0.5))
+def test_validation_is_cut_by_seed_and_whole_groups(seed: int, n: int, share: float) -> None:
+    subjects = [f"gft/{i // 3:03d}{'ABC'[i % 3]}" for i in range(n)]
+    groups = {s: s[:-1] for s in subjects}
+    train, validation = cut_validation(subjects, share=share, seed=seed, groups=groups)
+    assert sorted(train + validation) == sorted(subjects)
+    assert train
+    assert not {groups[s] for s in train} & {groups[s] for s in validation}
+    assert cut_validation(list(reversed(subjects)), share=share, seed=seed, groups=groups) == (train, validation)
+    if share > 0 and len(set(groups.values())) > 1:
+        assert validation
+
+
+def test_the_drawn_people_never_change() -> None:
+    subjects = [f"disfa/{s}" for s in disfa.SUBJECTS]
+    assert cut_validation(subjects, share=0.1, seed=3407)[1] == ("disfa/SN005", "disfa/SN011", "disfa/SN024")
+
+
+def test_a_split_refuses_a_person_on_two_sides() -> None:
+    with pytest.raises(DatasetError, match="has disfa/SN001 in train and in test"):
+        Split("x", ("disfa/SN001",), (), ("disfaplus/SN001",))
+    with pytest.raises(DatasetError, match="in validation and in test"):
+        Split("x", ("bp4d/F001",), ("bp4d/F002",), ("bp4d/F002",))
+    with pytest.raises(DatasetError, match="nobody to test on"):
+        Split("x", ("bp4d/F001",), (), ())
+    Split("x", ("bp4d/F001",), (), ("bp4dplus/F001",))
+
+
+def test_people_of_disfaplus_are_people_of_disfa() -> None:
+    assert person("disfaplus/SN001") == "disfa/SN001"
+    assert overlap(["disfa/SN001", "bp4d/F001"], ["disfaplus/SN001", "bp4dplus/F001"]) == ("disfa/SN001",)
+
+
+def test_folds_from_a_users_files(tmp_path: Path) -> None:
+    for k, (test, train) in enumerate((("F001,M001", "F002"), ("F002", "F001\nM001"))):
+        (tmp_path / f"Split{k + 1}_Test_Subjects.csv").write_text(f"subjects\n{test}\n")
+        (tmp_path / f"Split{k + 1}_Train_Subjects.csv").write_text(f"subjects\n{train}\n")
+    assert list(folds_from_files(tmp_path).values()) == [{"F001", "M001"}, {"F002"}]
+    samples = people("bp4dplus", ("F001", "F002", "M001"))
+    splits, _ = make_splits(samples, SplitOptions(folds_dir=str(tmp_path), validation_share=0))
+    assert [s.test for s in splits] == [("bp4dplus/F001", "bp4dplus/M001"), ("bp4dplus/F002",)]
+    (tmp_path / "Split2_Test_Subjects.csv").write_text("F001\n")
+    with pytest.raises(DatasetError, match="share F001"):
+        folds_from_files(tmp_path)
+    (tmp_path / "Split2_Train_Subjects.csv").unlink()
+    with pytest.raises(DatasetError, match="an earlier fold tests too"):
+        folds_from_files(tmp_path)
+    (tmp_path / "Split2_Test_Subjects.csv").write_text("nobody\n")
+    with pytest.raises(DatasetError, match="names no subjects"):
+        folds_from_files(tmp_path)
+    with pytest.raises(DatasetError, match="not a folder"):
+        folds_from_files(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no files such as"):
+        folds_from_files(tmp_path / "empty")
+
+
+def test_across_data_sets() -> None:
+    split, aus = cross_dataset_split(
+        people("bp4d", ("F001", "F002", "F003")), people("disfa", ("SN001",)).with_aus((12,))
+    )
+    assert aus == (12,)
+    assert split.test == ("disfa/SN001",)
+    assert len(split.train) == 2
+    assert split.name == "bp4d to disfa"
+    with pytest.raises(DatasetError, match="no action unit"):
+        cross_dataset_split(people("bp4d", ("F001",)).with_aus((1,)), people("disfa", ("SN001",)).with_aus((12,)))
+
+
+def test_seeded_folds_keep_groups_together() -> None:
+    names = tuple(f"p{i}" for i in range(9))
+    samples = people("synth", names, groups={n: str(i // 3) for i, n in enumerate(names)})
+    splits = seeded_folds(samples, folds=3)
+    assert sorted(s for split in splits for s in split.test) == sorted(samples.subjects)
+    assert {len(split.test) for split in splits} == {3}
+    with pytest.raises(OptionsError, match="folds is 4; allowed is 2 to 3"):
+        seeded_folds(samples, folds=4)
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(OptionsError, match="numbering is 'mine'"):
+        SplitOptions(numbering="mine")  # type: ignore[arg-type]
+    with pytest.raises(OptionsError, match="validation_share"):
+        SplitOptions(validation_share=0.9)
