@@ -1,0 +1,1 @@
+"""Where training pictures come from: a file per source."""
