@@ -262,7 +262,11 @@ class AUNetwork(nn.Module):
 
     def logits(self, crops: Tensor) -> Tensor:
         """(B, 3, S, S) RGB 0..255 -> (B, A) log-odds of presence."""
-        both = self.full_connect(self.encoder(crops))
+        return self.head_logits(self.encoder(crops))
+
+    def head_logits(self, embeddings: Tensor) -> Tensor:
+        """Embeddings (B, A, D) -> (B, A) log-odds of presence."""
+        both = self.full_connect(embeddings)
         return cast(Tensor, both[..., PRESENT] - both[..., 1 - PRESENT])
 
     def forward(self, crops: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
     python benchmarks/annotate.py VIDEO [--detect-every N] [--runs N] [--loops 10]
 
-Prints frames a second of decoding alone, decoding + detection, and the whole; the share of the whole run's CPU time that
-goes into decoding and networks; peak memory for the video and for the video looped; and start-up times. Every figure of
+Prints frames a second of decoding alone, decoding + detection, and the whole; the share of the whole run's CPU time
+that goes into decoding and networks; peak memory for the video and for the video looped; and start-up times. Every figure of
 one call is taken on the same machine in the same run, so ratios between them can be trusted where single figures
 cannot. The looped video is made by copying packets, so it costs no quality and no codec.
 """
@@ -59,7 +59,7 @@ def main() -> None:
         output = Path(folder) / "t.parquet"
         n_frames = annotate(video, output, options=options).n_frames  # also warms the file cache
         print(
-            f"{video.name}: {n_frames} frames, detection on every {arguments.detect_every}. frame, {engine.workers} threads"
+            f"{video.name}: {n_frames} frames, --detect-every {arguments.detect_every}, {engine.workers} threads"
         )
 
         def measure(name: str, run: Callable[[], object]) -> float:

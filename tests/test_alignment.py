@@ -29,7 +29,7 @@ def _picture(height: int, width: int) -> npt.NDArray[np.uint8]:
 
 def _face(interocular_px: float, centre: tuple[float, float], angle: float = 0.0) -> npt.NDArray[np.float64]:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return (ARCFACE_TEMPLATE_112 - 56) * interocular_px / 35.2 @ turn.T + np.array(centre)
+    return np.asarray((ARCFACE_TEMPLATE_112 - 56) * interocular_px / 35.2 @ turn.T + np.array(centre))
 
 
 def _slow_crop(

@@ -50,7 +50,7 @@ def test_a_failure_in_a_task_reaches_the_caller() -> None:
 def test_an_iterable_runs_in_a_thread_and_ends_with_the_block() -> None:
     with iterate_in_thread(range(5), ahead=2) as items:
         assert list(items) == [0, 1, 2, 3, 4]
-    with iterate_in_thread([], ahead=2) as nothing:
+    with iterate_in_thread(range(0), ahead=2) as nothing:
         assert list(nothing) == []
     assert _decoding_threads() == 0
 

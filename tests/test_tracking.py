@@ -110,7 +110,7 @@ def test_foresight_changes_nothing() -> None:
 
 def test_a_restored_tracker_goes_on_with_the_same_numbers() -> None:
     tracker, again = Tracker(), Tracker()
-    frames: list[list[tuple[str, float, float]]] = [[("a", 100 + t, 100), ("b", 300 - t, 100)] for t in range(10)]
+    frames = [[("a", 100.0 + t, 100.0), ("b", 300.0 - t, 100.0)] for t in range(10)]
     _run(tracker, frames)
     again.restore(json.loads(json.dumps(tracker.state())))
     assert _run(again, [[("b", 290, 100), ("a", 110, 100), ("c", 500, 100)]], start=10) == [[1, 0, 2]]

@@ -14,6 +14,9 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aucli.errors import OptionsError, VideoError
+from aucli.video import FrameBatch, FrameReader, VideoInfo, _gop_lengths, _segment_lengths, probe
 from tests.media import (
     Decoded,
     MadeVideo,
@@ -28,9 +31,6 @@ from tests.media import (
     write_sound_only,
     write_without_frames,
 )
-
-from aucli.errors import OptionsError, VideoError
-from aucli.video import FrameBatch, FrameReader, VideoInfo, _gop_lengths, _segment_lengths, probe
 
 IRREGULAR = list(np.cumsum([1, 4, 4, 9, 2, 30, 4, 4] * 5))
 X265_OPEN_GOP = {"x265-params": "keyint=12:min-keyint=12:open-gop=1:bframes=4"}

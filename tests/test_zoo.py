@@ -118,7 +118,7 @@ def test_missing_things_are_named(folder: Path, tmp_path: Path) -> None:
 )
 def test_a_senseless_config_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        ModelConfig(**{**CONFIG.__dict__, **change})  # type: ignore[arg-type]
+        ModelConfig(**{**CONFIG.__dict__, **change})
 
 
 def test_a_folder_that_moved_keeps_its_digest(folder: Path, tmp_path: Path) -> None:

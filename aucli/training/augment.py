@@ -1,0 +1,170 @@
+"""Random views of faces, batched: jittered landmarks, then the crop geometry of annotate, then light and damage.
+
+Every picture gets its own draw. Jitter acts on the five landmarks, as a detector's errors do, and the crop follows by
+the very template and similarity transform of `aucli.alignment`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from aucli.alignment import CropSpec, invert_similarity, similarity_from_landmarks
+
+
+class AugmentConfig(BaseModel):
+    """Strength of the random changes. Distances are shares of the distance between the eyes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    landmark_jitter: float = Field(0.035, ge=0, le=0.5)
+    shift: float = Field(0.08, ge=0, le=1)
+    log_scale: float = Field(0.08, ge=0, le=0.7)
+    rotation_degrees: float = Field(8.0, ge=0, le=45)
+    flip: float = Field(0.5, ge=0, le=1)
+    brightness: float = Field(0.35, ge=0, lt=1)
+    contrast: float = Field(0.4, ge=0, lt=1)
+    log_gamma: float = Field(0.35, ge=0, le=2)
+    blur: float = Field(0.3, ge=0, le=1)
+    low_resolution: float = Field(0.2, ge=0, le=1)
+    noise: float = Field(0.3, ge=0, le=1)
+    erase: float = Field(0.25, ge=0, le=1)
+    grey: float = Field(0.2, ge=0, le=1)
+
+
+def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tensor:
+    """Crops without any chance in them, what lies outside a picture black, as annotate makes them.
+
+    Args:
+        pictures: (B, C, H, W) float, 0..255.
+        landmarks_xy: (B, 5, 2), in pixels of the picture.
+        spec: the crop.
+
+    Returns:
+        (B, C, S, S) float, 0..255.
+    """
+    grid = _sampling_grid(landmarks_xy, spec, pictures.shape)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def random_views(
+    pictures: Tensor, sizes_wh: Tensor, landmarks_xy: Tensor, spec: CropSpec, config: AugmentConfig
+) -> Tensor:
+    """One random view of each picture.
+
+    Args:
+        pictures: (B, C, H, W) float, 0..255, C = 1 or 3.
+        sizes_wh: (B, 2) part of each picture that is filled.
+        landmarks_xy: (B, 5, 2) in pixels of the picture.
+        spec: the crop.
+        config: strengths.
+
+    Returns:
+        (B, 3, S, S) float, RGB, 0..255.
+    """
+    jittered = _jitter(landmarks_xy, config)
+    grid = _sampling_grid(jittered, spec, pictures.shape)
+    crops = _fill_outside(F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh)
+    crops = torch.where(_chosen(crops, config.flip), crops.flip(-1), crops)
+    crops = _light(crops, config)
+    crops = _damage(crops, config)
+    if crops.shape[1] == 3:
+        luma = (crops * crops.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+        crops = torch.where(_chosen(crops, config.grey), luma.expand_as(crops), crops)
+    return crops.clamp(0, 255).expand(-1, 3, -1, -1)
+
+
+def _jitter(landmarks_xy: Tensor, config: AugmentConfig) -> Tensor:
+    """Move, turn and scale the five landmarks together, and each a little by itself."""
+    count = len(landmarks_xy)
+    eyes = (landmarks_xy[:, 1] - landmarks_xy[:, 0]).norm(dim=-1).view(-1, 1, 1)
+    centre = landmarks_xy.mean(dim=1, keepdim=True)
+    angle = torch.deg2rad((torch.rand(count) * 2 - 1) * config.rotation_degrees)
+    scale = torch.exp((torch.rand(count) * 2 - 1) * config.log_scale)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], dim=1)
+    turned = (landmarks_xy - centre) @ turn.transpose(1, 2)
+    shift = (torch.rand(count, 1, 2) * 2 - 1) * config.shift * eyes
+    return centre + turned + shift + torch.randn_like(landmarks_xy) * config.landmark_jitter * eyes
+
+
+def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> Tensor:
+    """(B, S, S, 2) where each pixel of the crop lies in the picture, -1..1 over the picture's edges."""
+    to_picture = invert_similarity(similarity_from_landmarks(landmarks_xy.numpy(), spec.template_xy()))
+    size, (height, width) = spec.size_px, shape[2:]
+    # Pixel centres lie at .5: crop coordinate u = (g + 1) / 2 * size, picture coordinate g = 2 x / width - 1.
+    linear = to_picture[:, :, :2] * size / np.array([width, height]).reshape(1, 2, 1)
+    offset = (to_picture[:, :, :2].sum(axis=2) * size + 2 * to_picture[:, :, 2]) / np.array([width, height]) - 1
+    theta = torch.from_numpy(np.concatenate([linear, offset[:, :, None]], axis=2)).float()
+    return F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
+
+
+def _fill_outside(crops: Tensor, grid: Tensor, pictures: Tensor, sizes_wh: Tensor) -> Tensor:
+    """Put black, grey, the stretched border or a neighbour's picture where the crop reaches beyond the picture.
+
+    Tight photographs end at the hairline; footage does not. What lies there must not become a sign of anything.
+    """
+    frame_wh = torch.tensor([pictures.shape[3], pictures.shape[2]])
+    edge = 2.0 * sizes_wh / frame_wh - 1.0
+    inside = ((grid > -1) & (grid < edge.view(-1, 1, 1, 2))).all(dim=-1).unsqueeze(1)
+    kind = torch.rand(len(crops)).view(-1, 1, 1, 1)
+    level = torch.rand(len(crops)).view(-1, 1, 1, 1) * 255
+    fill = torch.where(kind < 0.3, torch.zeros_like(crops), level.expand_as(crops))
+    fill = torch.where(kind > 0.4, crops, fill)
+    fill = torch.where(kind > 0.7, crops.roll(1, dims=0).roll(crops.shape[-1] // 2, dims=-1), fill)
+    return torch.where(inside, crops, fill)
+
+
+def _chosen(crops: Tensor, probability: float) -> Tensor:
+    return torch.rand(len(crops)).view(-1, 1, 1, 1) < probability
+
+
+def _per_picture(crops: Tensor, strength: float) -> Tensor:
+    return ((torch.rand(len(crops)) * 2 - 1) * strength).view(-1, 1, 1, 1)
+
+
+def _light(crops: Tensor, config: AugmentConfig) -> Tensor:
+    """Contrast about each picture's mean, brightness, gamma."""
+    mean = crops.mean(dim=(1, 2, 3), keepdim=True)
+    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast)) + mean * (1 + _per_picture(crops, config.brightness))
+    return 255 * (crops / 255).clamp(1e-4, 1) ** torch.exp(_per_picture(crops, config.log_gamma))
+
+
+def _damage(crops: Tensor, config: AugmentConfig) -> Tensor:
+    """Blur, low resolution, noise and a covered patch, each on some pictures."""
+    chosen = torch.rand(len(crops)) < config.blur
+    if bool(chosen.any()):
+        sigma = 0.4 + 1.2 * float(torch.rand(()))
+        crops = torch.where(chosen.view(-1, 1, 1, 1), _blur(crops, sigma), crops)
+    chosen = torch.rand(len(crops)) < config.low_resolution
+    if bool(chosen.any()):
+        factor = 0.3 + 0.5 * float(torch.rand(()))
+        small = F.interpolate(crops, scale_factor=factor, mode="bilinear", antialias=True)
+        coarse = F.interpolate(small, size=crops.shape[2:], mode="bilinear")
+        crops = torch.where(chosen.view(-1, 1, 1, 1), coarse, crops)
+    amount = torch.where(_chosen(crops, config.noise), torch.rand(len(crops)).view(-1, 1, 1, 1) * 10, 0.0)
+    crops = crops + torch.randn_like(crops) * amount
+    return _erase(crops, config.erase)
+
+
+def _blur(crops: Tensor, sigma: float) -> Tensor:
+    x = torch.arange(-3, 4, dtype=crops.dtype)
+    weights = torch.exp(-(x**2) / (2 * sigma**2))
+    kernel = torch.outer(weights, weights)
+    kernel = (kernel / kernel.sum()).expand(crops.shape[1], 1, 7, 7)
+    return F.conv2d(F.pad(crops, (3, 3, 3, 3), mode="replicate"), kernel, groups=crops.shape[1])
+
+
+def _erase(crops: Tensor, probability: float) -> Tensor:
+    """Cover a rectangle of up to a third of each side with one grey level."""
+    size = crops.shape[-1]
+    half = (0.05 + 0.12 * torch.rand(len(crops), 2)) * size
+    centre = torch.rand(len(crops), 2) * size
+    ticks = torch.arange(size, dtype=crops.dtype)
+    rows = ((ticks - centre[:, :1]).abs() < half[:, :1]).view(-1, 1, size, 1)
+    columns = ((ticks - centre[:, 1:]).abs() < half[:, 1:]).view(-1, 1, 1, size)
+    level = torch.rand(len(crops)).view(-1, 1, 1, 1) * 255
+    return torch.where(rows & columns & _chosen(crops, probability), level, crops)

@@ -1,0 +1,107 @@
+"""Faces with labels, in memory: what every source of training data becomes before training starts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.errors import DatasetError
+
+Fold = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class LabelledFaces:
+    """Pictures with five landmarks, AU labels and the person they show.
+
+    Attributes:
+        aus: action units, in the order of the labels' columns.
+        pictures: (N, H, W, C) uint8, C = 1 (grey) or 3 (RGB); smaller pictures lie in the upper left corner.
+        sizes_wh: (N, 2) int32, the part of each picture that is filled.
+        landmarks_xy: (N, 5, 2) float32, as `aucli.faces.Faces` has them, in pixels of the picture.
+        labels: (N, A) int8, 1 present, 0 absent, -1 not known.
+        identities: (N,) str, one name per person: what keeps folds apart.
+    """
+
+    aus: tuple[int, ...]
+    pictures: npt.NDArray[np.uint8]
+    sizes_wh: npt.NDArray[np.int32]
+    landmarks_xy: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int8]
+    identities: npt.NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        n = len(self.pictures)
+        if self.pictures.ndim != 4 or self.pictures.shape[3] not in (1, 3) or self.pictures.dtype != np.uint8:
+            raise DatasetError(f"pictures are {self.pictures.shape} {self.pictures.dtype}; expected (N, H, W, 1 or 3) uint8")
+        expected = ((n, 2), (n, 5, 2), (n, len(self.aus)), (n,))
+        found = (self.sizes_wh.shape, self.landmarks_xy.shape, self.labels.shape, self.identities.shape)
+        if found != expected:
+            raise DatasetError(f"sizes, landmarks, labels and identities have shapes {found}; expected {expected}")
+        if not np.isin(self.labels, (-1, 0, 1)).all():
+            raise DatasetError(f"labels are {np.unique(self.labels).tolist()}; allowed are 1, 0 and -1")
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> LabelledFaces:
+        """Choose faces by indices or a boolean mask."""
+        return replace(
+            self,
+            pictures=self.pictures[rows],
+            sizes_wh=self.sizes_wh[rows],
+            landmarks_xy=self.landmarks_xy[rows],
+            labels=self.labels[rows],
+            identities=self.identities[rows],
+        )
+
+    def fold(self, name: Fold, *, seed: int, test: float, validation: float) -> LabelledFaces:
+        """The faces of one fold, by person (see `fold_of_identity`)."""
+        people = np.unique(self.identities)
+        inside = [p for p in people if fold_of_identity(p, seed=seed, test=test, validation=validation) == name]
+        return self[np.isin(self.identities, inside)]
+
+    def save(self, path: Path) -> None:
+        """Write one ``.npz`` file, whole or not at all."""
+        partial = path.with_name(f".{path.name}.partial.npz")
+        np.savez(partial, **{**self.__dict__, "aus": np.array(self.aus)})
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> LabelledFaces:
+        """Read what `save` wrote.
+
+        Raises:
+            DatasetError: if the file is missing or holds something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                columns = {name: file[name] for name in cls.__dataclass_fields__}
+        except (OSError, KeyError, ValueError) as error:
+            raise DatasetError(f"{path} is not a cache of labelled faces ({error}); prepare it again") from error
+        return cls(**{**columns, "aus": tuple(int(au) for au in columns["aus"])})
+
+
+def fold_of_identity(identity: str, *, seed: int, test: float, validation: float) -> Fold:
+    """Which fold a person belongs to: a function of the name alone, so no person can ever be in two.
+
+    Args:
+        identity: the person's name.
+        seed: another seed, another split.
+        test: share of the people held out for the test.
+        validation: share of the remaining people for every choice made in training.
+    """
+
+    def uniform(purpose: str) -> float:
+        digest = hashlib.sha256(f"{seed}:{purpose}:{identity}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    if uniform("test") < test:
+        return "test"
+    return "validation" if uniform("validation") < validation else "train"
