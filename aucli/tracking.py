@@ -247,7 +247,9 @@ def unlikeness(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.ND
     cells_a = a.reshape(len(a), LOOKS_CELLS, LOOKS_CELLS, 3)
     cells_b = b.reshape(len(b), LOOKS_CELLS, LOOKS_CELLS, 3)
     parts = (slice(None), slice(0, LOOKS_CELLS // 2), slice(LOOKS_CELLS // 2, None))
-    return np.asarray(np.min([1.0 - _unit(cells_a[:, :, part]) @ _unit(cells_b[:, :, part]).T for part in parts], axis=0))
+    return np.asarray(
+        np.min([1.0 - _unit(cells_a[:, :, part]) @ _unit(cells_b[:, :, part]).T for part in parts], axis=0)
+    )
 
 
 def _unit(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -58,9 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "t.parquet"
         n_frames = annotate(video, output, options=options).n_frames  # also warms the file cache
-        print(
-            f"{video.name}: {n_frames} frames, --detect-every {arguments.detect_every}, {engine.workers} threads"
-        )
+        print(f"{video.name}: {n_frames} frames, --detect-every {arguments.detect_every}, {engine.workers} threads")
 
         def measure(name: str, run: Callable[[], object]) -> float:
             seconds = []

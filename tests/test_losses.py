@@ -133,7 +133,7 @@ def _slow_wbce(logits: Tensor, labels: Tensor, weights: Tensor, floor: float) ->
 
 def _unit(generator: torch.Generator, *shape: int) -> Tensor:
     z = torch.randn(*shape, generator=generator, dtype=torch.float64)
-    return z / z.norm(dim=-1, keepdim=True)
+    return torch.nn.functional.normalize(z, dim=-1)
 
 
 def _labels(generator: torch.Generator, count: int, num_aus: int, classes: list[float]) -> Tensor:

@@ -67,7 +67,9 @@ def random_views(
     """
     jittered = _jitter(landmarks_xy, config)
     grid = _sampling_grid(jittered, spec, pictures.shape)
-    crops = _fill_outside(F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh)
+    crops = _fill_outside(
+        F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh
+    )
     crops = torch.where(_chosen(crops, config.flip), crops.flip(-1), crops)
     crops = _light(crops, config)
     crops = _damage(crops, config)
@@ -129,7 +131,9 @@ def _per_picture(crops: Tensor, strength: float) -> Tensor:
 def _light(crops: Tensor, config: AugmentConfig) -> Tensor:
     """Contrast about each picture's mean, brightness, gamma."""
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
-    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast)) + mean * (1 + _per_picture(crops, config.brightness))
+    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast)) + mean * (
+        1 + _per_picture(crops, config.brightness)
+    )
     return 255 * (crops / 255).clamp(1e-4, 1) ** torch.exp(_per_picture(crops, config.log_gamma))
 
 
