@@ -3,9 +3,9 @@
     python benchmarks/annotate.py VIDEO [--detect-every N] [--runs N] [--loops 10]
 
 Prints frames a second of decoding alone, decoding + detection, and the whole; the share of the whole run's CPU time
-that goes into decoding and networks; peak memory for the video and for the video looped; and start-up times. Every figure of
-one call is taken on the same machine in the same run, so ratios between them can be trusted where single figures
-cannot. The looped video is made by copying packets, so it costs no quality and no codec.
+that goes into decoding and networks; peak memory for the video and for the video looped; and start-up times. Every
+figure of one call is taken on the same machine in the same run, so ratios between them can be trusted where single
+figures cannot. The looped video is made by copying packets, so it costs no quality and no codec.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ def test_crossing_people_keep_their_numbers() -> None:
 
 
 def test_people_who_swap_places_behind_the_others_back_are_told_apart_by_looks() -> None:
-    frames: list[list[tuple[str, float, float]]] = [[("a", 100, 100), ("b", 160, 100)]] * 5 + [[]] * 10
+    frames: list[list[tuple[str, float, float]]] = [[("a", 100.0, 100.0), ("b", 160.0, 100.0)]] * 5
+    frames += [[] for _ in range(10)]
     frames.append([("b", 100, 100), ("a", 160, 100)])
     assert _run(Tracker(), frames)[-1] == [1, 0]
 
@@ -110,7 +111,9 @@ def test_foresight_changes_nothing() -> None:
 
 def test_a_restored_tracker_goes_on_with_the_same_numbers() -> None:
     tracker, again = Tracker(), Tracker()
-    frames = [[("a", 100.0 + t, 100.0), ("b", 300.0 - t, 100.0)] for t in range(10)]
+    frames: list[list[tuple[str, float, float]]] = [
+        [("a", 100.0 + t, 100.0), ("b", 300.0 - t, 100.0)] for t in range(10)
+    ]
     _run(tracker, frames)
     again.restore(json.loads(json.dumps(tracker.state())))
     assert _run(again, [[("b", 290, 100), ("a", 110, 100), ("c", 500, 100)]], start=10) == [[1, 0, 2]]

@@ -93,10 +93,10 @@ def apply_damage(picture: UInt8, damage: Damage, rng: np.random.Generator) -> UI
         share = damage.noise_colour
         # Shot noise: more in the light, but visible in the dark as well.
         strength = damage.noise * (0.5 + 0.5 * np.sqrt(np.clip(levels, 0, 255) / 255))
-        levels = levels + strength * ((1 - share) * grey + share * colour)
+        levels = np.asarray(levels + strength * ((1 - share) * grey + share * colour), np.float32)
     if damage.grey:
         levels = np.repeat(levels @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=-1)
-    damaged = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
+    damaged = np.asarray(np.clip(levels + 0.5, 0, 255), np.uint8)
     if damage.jpeg_quality:
         damaged = _through_jpeg(damaged, damage.jpeg_quality)
     if damage.h264_crf:
