@@ -129,7 +129,7 @@ def smooth_curve(points: npt.NDArray[np.floating[Any]], count: int) -> Floats:
     u = (position - k)[:, None]
     p0, p1, p2, p3 = (padded[k + shift] for shift in range(4))
     curve = 2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u**2 + (3 * p1 - p0 - 3 * p2 + p3) * u**3
-    return (0.5 * curve).astype(np.float32)
+    return np.asarray(0.5 * curve, np.float32)
 
 
 def wrinkle_maps(rig: Rig) -> Floats:

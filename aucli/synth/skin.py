@@ -110,7 +110,7 @@ def paint_strokes(look: Appearance, paint: FacePaint) -> npt.NDArray[np.uint8]:
         beard = np.maximum(beard, 0.75 * look.beard_density * shade)
     soft = np.asarray(Image.fromarray(brows.astype(np.uint8)).filter(ImageFilter.GaussianBlur(3)), np.float32)
     brows = np.maximum(brows * 0.9, soft * (0.5 + 0.5 * look.brow_density))
-    return np.clip(np.stack([brows, beard], axis=-1), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack([brows, beard], axis=-1), 0, 255), np.uint8)
 
 
 @lru_cache(maxsize=8)
