@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from aucli import __version__
 from aucli.errors import AucliError, OptionsError
+from aucli.synth.command import synth
 
 if TYPE_CHECKING:
     from aucli.annotation import Outcome
@@ -301,3 +302,6 @@ def doctor(as_json: Json = False) -> None:
         typer.echo(json.dumps({"annotate_runs": runs, "checks": [asdict(check) for check in checks]}))
     if not runs:
         raise typer.Exit(FAILED)
+
+
+app.command()(synth)

@@ -69,19 +69,25 @@ class Veil:
     rgba: Floats
     triangles: Int32
 
+    @property
+    def hides(self) -> bool:
+        """Whether it is so dark that what lies behind counts as hidden."""
+        return bool(len(self.rgba)) and float(self.rgba[:, 3].mean()) > 0.5
+
 
 def torso(look: Appearance, head: Floats) -> Solid:
     """Neck opening, shoulders and chest, wide enough for this person's shoulders."""
     heights = np.array([-10.8, -11.6, -12.6, -13.8, -15.4, -17.5, -20.5, -24.0, -32.0, -42.0])
     half_width = np.array([7.0, 8.6, 11.2, 13.6, 15.6, 17.4, 18.8, 19.6, 20.0, 20.0])
     half_depth = np.array([6.9, 7.4, 8.2, 8.9, 9.4, 9.8, 10.6, 11.4, 12.0, 12.0])
+    centre_z = np.array([-0.6, -0.9, -1.3, -1.5, -1.5, -1.3, -0.9, -0.5, 0.0, 0.0])
     below = head[head[:, 1] < -9.5]
     for ring, height in enumerate(heights):
-        near = np.abs(below[:, 1] - height) < 0.9
-        if near.any():
-            half_width[ring] = max(half_width[ring], float(np.abs(below[near, 0]).max()) + 0.5)
-    half_width = np.maximum.accumulate(half_width)
-    centre_z = np.array([-0.6, -0.9, -1.3, -1.5, -1.5, -1.3, -0.9, -0.5, 0.0, 0.0])
+        near = below[np.abs(below[:, 1] - height) < 0.9]
+        if len(near):
+            half_width[ring] = max(half_width[ring], float(np.abs(near[:, 0]).max()) + 0.5)
+            half_depth[ring] = max(half_depth[ring], float(np.abs(near[:, 2] - centre_z[ring]).max()) + 0.5)
+    half_width, half_depth = np.maximum.accumulate(half_width), np.maximum.accumulate(half_depth)
     angles = np.linspace(0, 2 * np.pi, 49)
     c, s = np.cos(angles), np.sin(angles)
     squared = 2.5

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from aucli.errors import AucliError
-
 
 def synth(
     rig: Annotated[
@@ -37,23 +35,19 @@ def synth(
     """
     from aucli.synth import SynthOptions, generate
 
-    try:
-        options = SynthOptions(
-            rig=rig,
-            out=out,
-            kind=kind,  # type: ignore[arg-type]  # SynthOptions refuses other words with a line of its own
-            count=count,
-            size_px=size,
-            seed=seed,
-            workers=workers,
-            pictures_per_person=per_person,
-            seconds=seconds,
-            fps=fps,
-        )
-        result = generate(options, progress=None if quiet or as_json else _progress)
-    except AucliError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2 if type(error).__name__ == "OptionsError" else 1) from None
+    options = SynthOptions(
+        rig=rig,
+        out=out,
+        kind=kind,  # type: ignore[arg-type]  # SynthOptions refuses other words with a line of its own
+        count=count,
+        size_px=size,
+        seed=seed,
+        workers=workers,
+        pictures_per_person=per_person,
+        seconds=seconds,
+        fps=fps,
+    )
+    result = generate(options, progress=None if quiet or as_json else _progress)
     if as_json:
         typer.echo(json.dumps({"table": str(result.table), "frames": result.frames, "device": result.device}))
     elif not quiet:

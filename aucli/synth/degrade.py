@@ -85,18 +85,17 @@ def apply_damage(picture: UInt8, damage: Damage, rng: np.random.Generator) -> UI
     if damage.coarse < 1:
         small = (max(round(width * damage.coarse), 8), max(round(height * damage.coarse), 8))
         image = image.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BICUBIC)
-    levels = np.asarray(image, np.float32)
-    levels = _toned(levels, damage)
+    levels: npt.NDArray[np.floating[Any]] = _toned(np.asarray(image, np.float32), damage)
     if damage.noise:
         grey = rng.standard_normal((height, width, 1), np.float32)
         colour = rng.standard_normal((height, width, 3), np.float32)
         share = damage.noise_colour
         # Shot noise: more in the light, but visible in the dark as well.
         strength = damage.noise * (0.5 + 0.5 * np.sqrt(np.clip(levels, 0, 255) / 255))
-        levels = np.asarray(levels + strength * ((1 - share) * grey + share * colour), np.float32)
+        levels = levels + strength * ((1 - share) * grey + share * colour)
     if damage.grey:
         levels = np.repeat(levels @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=-1)
-    damaged = np.asarray(np.clip(levels + 0.5, 0, 255), np.uint8)
+    damaged: UInt8 = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
     if damage.jpeg_quality:
         damaged = _through_jpeg(damaged, damage.jpeg_quality)
     if damage.h264_crf:

@@ -57,7 +57,7 @@ ACTIONS: Final[dict[int, Action]] = {
     18: Action({}, {"mouthPucker": 1.0}, {"lip_lines": 0.8}),
     20: Action({"mouthStretch": 0.7, "mouthDimple": 0.55}, {}, {"mouth_stretch": 0.8}),
     23: Action(
-        {"mouthPress": 0.45}, {"mouthPucker": 0.22, "mouthRollUpper": 0.18, "mouthRollLower": 0.22}, {"lip_lines": 0.9}
+        {"mouthPress": 0.6}, {"mouthPucker": 0.3, "mouthRollUpper": 0.28, "mouthRollLower": 0.32}, {"lip_lines": 0.9}
     ),
     24: Action({"mouthPress": 1.2}, {"mouthRollUpper": 0.12, "mouthRollLower": 0.12}, {"lip_lines": 0.25}),
     25: Action({"mouthLowerDown": 0.4, "mouthUpperUp": 0.1}, {"jawOpen": 0.1}),
@@ -251,6 +251,9 @@ _CONFLICTS: Final = (
 # AUs that often come on one side only.
 _ONE_SIDED: Final = {14: 0.35, 12: 0.07, 2: 0.08, 10: 0.08, 15: 0.06, 20: 0.05, 43: 0.04, 7: 0.04}
 _LONE_AUS: Final = tuple(au for au in SYNTH_AUS if au != 45)
+# Prototypes hold these seldom, so lone AUs and rare combinations hold them twice as often.
+_SCARCE: Final = frozenset({14, 15, 18, 20, 23, 24, 28})
+_LONE_SHARES: Final = tuple((2.0 if au in _SCARCE else 1.0) for au in _LONE_AUS)
 
 
 def sample_aus(rng: np.random.Generator) -> dict[int, float]:
@@ -262,15 +265,20 @@ def sample_aus(rng: np.random.Generator) -> dict[int, float]:
     elif kind == 1:
         aus = _members(rng, _SPEECH)
     elif kind == 2:
-        aus = {int(rng.choice(_LONE_AUS)): float(rng.uniform(1, 5))}
+        aus = {int(rng.choice(_LONE_AUS, p=_lone_shares())): float(rng.uniform(1, 5))}
     elif kind == 3:
-        chosen = rng.choice(_LONE_AUS, size=int(rng.integers(2, 6)), replace=False)
+        chosen = rng.choice(_LONE_AUS, size=int(rng.integers(2, 6)), replace=False, p=_lone_shares())
         aus = {int(au): float(rng.uniform(0.8, 5)) for au in chosen}
     else:
         aus = {}
     if 43 in aus:
         aus[43] = float(rng.uniform(4.2, 5)) if rng.random() < 0.85 else float(rng.uniform(1, 4))
     return without_conflicts(aus, rng)
+
+
+def _lone_shares() -> npt.NDArray[np.float64]:
+    shares = np.array(_LONE_SHARES)
+    return np.asarray(shares / shares.sum())
 
 
 def without_conflicts(aus: Mapping[int, float], rng: np.random.Generator) -> dict[int, float]:
@@ -288,9 +296,9 @@ def sample_sides(rng: np.random.Generator, aus: Mapping[int, float]) -> Expressi
     for au, intensity in aus.items():
         spread = 0.3 if rng.random() < 0.12 else 0.06
         shares = np.clip(1 + rng.normal(0, spread, 2), 0.3, 1.15)
-        shares /= shares.max()
         if rng.random() < _ONE_SIDED.get(au, 0.0):
             shares[int(rng.integers(2))] = 0.0
+        shares /= shares.max()
         left[au], right[au] = (float(intensity * share) for share in shares)
     return Expression(left, right)
 

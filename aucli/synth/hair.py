@@ -182,7 +182,7 @@ def _ribbons(curves: Floats, head: Floats, style: _Style, rng: np.random.Generat
     tangents = _unit(tangents)
     outward = curves - np.array([0.0, 0.0, centre[2]]) - np.array([0, 1.0, 0]) * np.minimum(curves[..., 1:2], 5.0)
     outward = _unit(outward - (outward * tangents).sum(axis=-1, keepdims=True) * tangents)
-    across = np.cross(tangents, outward)
+    across: Floats = np.cross(tangents, outward)
     tilt = rng.normal(0, 0.45, (count, 1, 1))
     across = across * np.cos(tilt) + outward * np.sin(tilt)
     width = style.width_cm * rng.uniform(0.7, 1.4, (count, 1, 1)) * np.linspace(1.0, 0.55, knots)[None, :, None]

@@ -50,6 +50,8 @@ BRIGHTEST_LEVEL: Final = 250.0
 _DEPTH_TOLERANCE_CM: Final = 0.35
 # Gap between the lips (cm) at the intensities 0 and A to E of AU25.
 _GAP_OF_INTENSITY: Final = (0.0, 0.1, 0.3, 0.7, 1.3, 2.2)
+# Least z of a unit normal that counts as facing forward.
+_FORWARD: Final = 0.25
 _INNER_LIPS: Final = ((61, 67), (62, 66), (63, 65))
 _CLOSED_EYES: Final = (43, 45)
 
@@ -63,12 +65,19 @@ class AuPoints:
 
 
 def au_points(body: Body) -> dict[int, AuPoints]:
-    """The vertices that each AU moves by at least 0.4 of its largest motion; for lids, the lids' edges as well."""
+    """Those vertices that an AU moves by at least 0.4 of its largest motion, and that face forward with and without it.
+
+    The inner sides of lips and lids are left out, and what an AU itself turns inwards, as AU28 does with the red of the
+    lips: whether they can be seen says nothing about whether the AU can.
+    """
     first, last = FACEKIT_RANGES["narrow_face"]
-    x = body.rig.neutral[first:last, 0]
+    rest = body.rig.neutral
+    x, resting = rest[first:last, 0], body.face_topology.normals(rest)[first:last, 2] > _FORWARD
     points = {}
     for au in ACTIONS:
-        motion = np.linalg.norm(body.rig.offsets(rig_weights(symmetric({au: 5.0})))[first:last], axis=1)
+        offsets = body.rig.offsets(rig_weights(symmetric({au: 5.0})))
+        motion = np.linalg.norm(offsets[first:last], axis=1)
+        motion[~(resting & (body.face_topology.normals(rest + offsets)[first:last, 2] > _FORWARD))] = 0.0
         moved = motion > 0.4 * motion.max()
         points[au] = AuPoints(np.flatnonzero(moved & (x >= 0)), np.flatnonzero(moved & (x <= 0)))
     return points

@@ -232,7 +232,7 @@ class Renderer:
         )
         self._solids = [_Mesh.solid(self, part) for part in _posed_solids(scene) if len(part.triangles)]
         self._ribbons = None if scene.person.hair.empty else _Mesh.hair(self, _posed_hair(scene.person.hair, posed))
-        self._veils = [_Mesh.veil(self, part) for part in _posed_veils(scene)]
+        self._veils = [(part, _Mesh.veil(self, part)) for part in _posed_veils(scene)]
 
     def _cast_shadows(self) -> None:
         ctx = self._ctx
@@ -268,12 +268,13 @@ class Renderer:
         if self._veils:
             ctx.enable(ctx.BLEND)
             ctx.blend_func = ctx.SRC_ALPHA, ctx.ONE_MINUS_SRC_ALPHA
-            self._frame.depth_mask = False
-            for mesh in self._veils:
+            for veil, mesh in self._veils:
+                # Dark lenses enter the depth buffer, from which the labels take what can be seen.
+                self._frame.depth_mask = veil.hides
                 mesh.colour.render()
             self._frame.depth_mask = True
         behind.release()
-        for mesh in (*self._solids, *self._veils, *([self._ribbons] if self._ribbons else [])):
+        for mesh in (*self._solids, *(mesh for _, mesh in self._veils), *([self._ribbons] if self._ribbons else [])):
             mesh.release()
 
     def _draw_head(self, scene: Scene) -> None:

@@ -192,15 +192,18 @@ def _packed_rig(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Mesa's software renderer starts a thread per CPU; with a process per CPU they only get in each other's way."""
-    name = "LP_NUM_THREADS"
-    before = os.environ.get(name)
-    os.environ.setdefault(name, "0")
+    """Keep Mesa's software renderer and BLAS from starting a thread per CPU in each of as many processes."""
+    names = ("LP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: "0" if name == "LP_NUM_THREADS" else "1" for name in names})
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 _worker: Any = None

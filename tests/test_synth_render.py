@@ -1,0 +1,264 @@
+"""Rendered pictures and their labels: geometry, visibility, determinism, resumption."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from aucli.errors import OptionsError, RenderError
+from aucli.synth import SynthOptions, generate
+from aucli.synth.appearance import Appearance, sample_appearance
+from aucli.synth.camera import look_at
+from aucli.synth.degrade import Damage, apply_damage, sample_damage
+from aucli.synth.expressions import SYNTH_AUS, Expression, symmetric
+from aucli.synth.lighting import studio as studio_light
+from aucli.synth.person import Person
+from aucli.synth.rig import load_rig
+from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation
+
+PLAIN = Set(
+    lighting=studio_light(),
+    background=np.full((4, 4, 3), 150, np.uint8),
+    focal=4.0,
+    face_share=0.25,
+    shift=(0.0, 0.0),
+    camera_height_rad=0.0,
+    damage=Damage(),
+)
+
+
+@pytest.fixture(scope="module")
+def rig_path(shared: Path) -> Path:
+    return shared / "facekit" / "facekit.npz"
+
+
+@pytest.fixture(scope="module")
+def photographer(rig_path: Path) -> Any:
+    pytest.importorskip("moderngl", reason="rendering needs the extra aucli[synth]")
+    try:
+        studio = Studio(load_rig(rig_path), size_px=160, supersampling=1.0)
+    except RenderError as error:
+        pytest.skip(f"no OpenGL on this machine: {error}")
+    yield studio
+    studio.close()
+
+
+def plain_look() -> Appearance:
+    look = sample_appearance(np.random.default_rng(21))
+    return dataclasses.replace(look, hair="buzz", glasses="none", headwear="none", beard="none")
+
+
+def shoot(photographer: Studio, aus: dict[int, float], *, look: Appearance | None = None, **change: Any) -> Shot:
+    person = Person.of(photographer.body, look or plain_look())
+    head = change.pop("head", (0.0, 0.0, 0.0))
+    gaze = change.pop("gaze", (0.0, 0.0))
+    scenery = dataclasses.replace(PLAIN, **change)
+    return photographer.shoot(person, symmetric(aus), head, gaze, scenery, np.random.default_rng(0))
+
+
+def test_angles_are_the_inverse_of_the_rotation() -> None:
+    rng = np.random.default_rng(1)
+    for angles in rng.uniform(-1.0, 1.0, (50, 3)):
+        np.testing.assert_allclose(angles_deg(head_rotation(*angles)), np.degrees(angles), atol=1e-6)
+
+
+def test_projection_agrees_with_similar_triangles() -> None:
+    camera = look_at(np.zeros(3), np.array([0.0, 0.0, 1.0]), 50.0, roll_rad=0.0, focal=4.0)
+    xy, depth = camera.project(np.array([[0.0, 0, 0], [3.0, 0, 0], [0, 2.0, 10.0]]), 200)
+    np.testing.assert_allclose(xy, [[99.5, 99.5], [99.5 + 100 * 4 * 3 / 50, 99.5], [99.5, 99.5 - 100 * 4 * 2 / 40]])
+    np.testing.assert_allclose(camera.distance_cm(depth), [50, 50, 40], rtol=1e-9)
+
+
+def test_picture_and_landmarks(photographer: Studio) -> None:
+    shot = shoot(photographer, {})
+    assert shot.rgb.shape == (160, 160, 3)
+    points = np.array(shot.row["landmarks68"]).reshape(68, 2)
+    assert shot.row["interocular_px"] == pytest.approx(0.25 * 160, rel=0.08)
+    # The person's right eye lies left in the picture; brows over eyes over nose over mouth over chin.
+    assert points[36, 0] < points[45, 0]
+    heights = [points[17:27, 1].mean(), points[36:48, 1].mean(), points[30, 1], points[48:60, 1].mean(), points[8, 1]]
+    assert heights == sorted(heights)
+    assert np.mean(shot.row["landmarks68_seen"]) > 0.75
+    np.testing.assert_allclose([shot.row[f"{name}_deg"] for name in ("yaw", "pitch", "roll")], 0, atol=1e-4)
+    # The dark pupil is where the landmarks say the eye is.
+    eye = points[36:42].mean(axis=0).round().astype(int)
+    around = shot.rgb[eye[1] - 4 : eye[1] + 5, eye[0] - 4 : eye[0] + 5].mean(axis=2)
+    assert around.min() < 0.5 * shot.rgb[int(points[30, 1]), int(points[30, 0])].mean()
+
+
+def test_pose_moves_the_picture_as_labelled(photographer: Studio) -> None:
+    turned = shoot(photographer, {}, head=(0.5, 0.2, -0.1))
+    assert [turned.row[f"{n}_deg"] for n in ("yaw", "pitch", "roll")] == pytest.approx(
+        np.degrees([0.5, 0.2, -0.1]).tolist()
+    )
+    points = np.array(turned.row["landmarks68"]).reshape(68, 2)
+    # Turned to its own left, the nose moves to the right in the picture.
+    assert points[30, 0] > 0.5 * (points[36, 0] + points[45, 0])
+    rolled = np.array(shoot(photographer, {}, head=(0, 0, 0.3)).row["landmarks68"]).reshape(68, 2)
+    assert rolled[45, 1] - rolled[36, 1] > 5
+
+
+@pytest.mark.parametrize("au", [au for au in SYNTH_AUS if au not in (25, 45)])
+def test_strong_aus_are_seen_and_alone(photographer: Studio, au: int) -> None:
+    codes = shoot(photographer, {au: 5.0}).row
+    assert codes[f"AU{au:02d}"] == 1
+    others = [other for other in SYNTH_AUS if other not in (au, 25)]
+    assert all(codes[f"AU{other:02d}"] == 0 for other in others)
+
+
+def test_rest_is_absent_and_traces_are_unknown(photographer: Studio) -> None:
+    rest = shoot(photographer, {}).row
+    assert all(rest[f"AU{au:02d}"] == 0 for au in SYNTH_AUS)
+    assert shoot(photographer, {4: 0.6}).row["AU04"] == -1
+    assert shoot(photographer, {43: 2.0}).row["AU43"] == -1
+
+
+def test_lips_are_coded_by_their_gap(photographer: Studio) -> None:
+    parted = shoot(photographer, {26: 4.0}).row
+    assert parted["AU25"] == 1
+    assert parted["AU25_intensity"] > 1
+    assert shoot(photographer, {24: 4.0}).row["AU25"] == 0
+
+
+def test_what_is_hidden_or_too_small_is_unknown(photographer: Studio) -> None:
+    shaded = dataclasses.replace(plain_look(), glasses="sunglasses", lens_tint=0.97)
+    eyes = shoot(photographer, {43: 5.0}, look=shaded).row
+    assert eyes["AU43"] == -1
+    assert eyes["AU05"] == -1
+    assert eyes["AU12"] == 0
+    tiny = shoot(photographer, {7: 2.0}, face_share=0.08).row
+    assert tiny["AU07"] == -1
+    blurred = shoot(photographer, {14: 2.0}, damage=Damage(blur_px=6.0)).row
+    assert blurred["AU14"] == -1
+    night = dataclasses.replace(studio_light(), exposure=0.001)
+    assert {shoot(photographer, {12: 5.0}, lighting=night).row[f"AU{au:02d}"] for au in (1, 4, 12, 17)} == {-1}
+
+
+def test_one_sided_aus_keep_their_side(photographer: Studio) -> None:
+    person = Person.of(photographer.body, plain_look())
+    shot = photographer.shoot(person, Expression({12: 4.0}, {}), (0, 0, 0), (0, 0), PLAIN, np.random.default_rng(0))
+    assert shot.row["AU12"] == 1
+    assert shot.row["AU12_asymmetry"] == pytest.approx(4.0)
+    points = np.array(shot.row["landmarks68"]).reshape(68, 2)
+    # The left corner, right in the picture, is pulled up.
+    assert points[54, 1] < points[48, 1] - 1
+
+
+def test_no_damage_changes_nothing_and_damage_keeps_the_shape() -> None:
+    rng = np.random.default_rng(2)
+    picture = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(apply_damage(picture, Damage(), rng), picture)
+    for _ in range(20):
+        damaged = apply_damage(picture, sample_damage(rng), rng)
+        assert damaged.shape == picture.shape
+        assert damaged.dtype == np.uint8
+    grey = apply_damage(picture, Damage(grey=True), rng)
+    assert (grey[..., 0] == grey[..., 2]).all()
+
+
+def small(rig: Path, out: Path, **changes: Any) -> SynthOptions:
+    chosen: dict[str, Any] = {"count": 5, "size_px": 64, "pictures_per_person": 2, "workers": 1, "supersampling": 1.0}
+    return SynthOptions(rig=rig, out=out, **{**chosen, **changes})
+
+
+def content(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+def test_same_seed_same_bytes_for_any_number_of_workers(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    alone = generate(small(rig_path, tmp_path / "alone"))
+    shared_out = generate(small(rig_path, tmp_path / "shared", workers=2))
+    assert alone.frames == shared_out.frames == 5
+    assert content(tmp_path / "alone") == content(tmp_path / "shared")
+    generate(small(rig_path, tmp_path / "other", seed=1))
+    assert content(tmp_path / "alone") != content(tmp_path / "other")
+
+
+def test_a_stopped_run_goes_on(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    generate(small(rig_path, out))
+    whole = content(out)
+    (out / "labels.parquet").unlink()
+    (out / "parts" / "0000001.parquet").unlink()
+    again = generate(small(rig_path, out))
+    assert (again.rendered_units, again.kept_units) == (1, 2)
+    assert content(out) == whole
+    with pytest.raises(OptionsError, match="seed=0, not seed=7"):
+        generate(small(rig_path, out, seed=7))
+
+
+def test_table_fits_the_pictures(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    result = generate(small(rig_path, tmp_path))
+    rows = pq.read_table(result.table).to_pylist()
+    assert [row["person"] for row in rows] == [0, 0, 1, 1, 2]
+    for row in rows:
+        with Image.open(tmp_path / row["path"]) as picture:
+            assert picture.size == (64, 64)
+        assert {row[f"AU{au:02d}"] for au in SYNTH_AUS} <= {-1, 0, 1}
+        assert all(0 <= row[f"AU{au:02d}_intensity"] <= 5 for au in SYNTH_AUS)
+
+
+def test_nothing_asked_for_gives_an_empty_table(rig_path: Path, tmp_path: Path) -> None:
+    result = generate(small(rig_path, tmp_path, count=0))
+    assert result.frames == 0
+    table = pq.read_table(result.table)
+    assert table.num_rows == 0
+    assert "AU12" in table.column_names
+
+
+def test_videos(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    import av
+
+    options = small(rig_path, tmp_path, kind="videos", count=1, seconds=0.4, fps=25.0)
+    rows = pq.read_table(generate(options).table).to_pylist()
+    assert [row["frame"] for row in rows] == list(range(10))
+    assert rows[5]["time_s"] == pytest.approx(0.2)
+    with av.open(str(tmp_path / rows[0]["path"])) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in container.decode(video=0)) == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"count": -1}, "count is -1"), ({"size_px": 65}, "even number"), ({"kind": "films"}, "pictures or videos")],
+)
+def test_options_check_themselves(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match=message):
+        SynthOptions(rig=tmp_path, out=tmp_path, **changes)
+
+
+def test_command(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    import typer
+
+    from aucli.synth.command import synth
+
+    app = typer.Typer()
+    app.command()(synth)
+    runner = CliRunner()
+    arguments = [
+        "--rig",
+        str(rig_path),
+        "--out",
+        str(tmp_path / "out"),
+        "--count",
+        "1",
+        "--size",
+        "64",
+        "--workers",
+        "1",
+    ]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "labels.parquet").is_file()
+    missing = runner.invoke(app, ["--rig", str(tmp_path / "none"), "--out", str(tmp_path / "o")])
+    assert missing.exit_code == 1
+    assert "no rig at" in missing.output
+    refused = runner.invoke(app, [*arguments[:-4], "--size", "7"])
+    assert refused.exit_code == 2

@@ -1,0 +1,138 @@
+"""The rig in both of its forms, and the mesh arithmetic."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aucli.errors import RigError
+from aucli.synth.mesh import Topology
+from aucli.synth.rig import NEUTRAL_OBJ, load_rig, save_rig
+
+# A cube, as FaceKit writes its meshes: quads with texture coordinates, under two materials.
+CUBE = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
+QUADS = ((1, 2, 4, 3), (5, 7, 8, 6), (1, 5, 6, 2), (3, 4, 8, 7), (1, 3, 7, 5), (2, 6, 8, 4))
+
+
+def write_obj(path: Path, vertices: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
+    lines = ["mtllib some.mtl"]
+    lines += [f"v {x:.9f} {y:.9f} {z:.9f}" for x, y, z in vertices]
+    lines += ["vt 0.0 0.0", "vt 1.0 0.0", "vt 1.0 1.0", "vt 0.0 1.0", "usemtl M_Face"]
+    for number, quad in enumerate(QUADS):
+        if number == 4:
+            lines.append("usemtl M_Teeth")
+        lines.append("f " + " ".join(f"{vertex}/{k + 1}" for k, vertex in enumerate(quad)))
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def obj_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "FaceXModel"
+    folder.mkdir()
+    write_obj(folder / NEUTRAL_OBJ, CUBE)
+    for number in range(3):
+        write_obj(folder / f"identity{number:03d}.obj", CUBE * (1 + 0.125 * (number + 1)))
+    write_obj(folder / "jawOpen.obj", CUBE - [0, 0.5, 0])
+    write_obj(folder / "browDown_L.obj", CUBE + [0.25, 0, 0] * (CUBE[:, :1] > 0))
+    (folder / "vertex_indices.json").write_text(json.dumps({"idx_to_landmark_verts": [k % 8 for k in range(68)]}))
+    return folder
+
+
+def test_obj_folder_is_read(obj_folder: Path) -> None:
+    rig = load_rig(obj_folder)
+    assert rig.neutral.shape == (8, 3)
+    assert rig.expression_names == ("browDown_L", "jawOpen")
+    assert rig.identities.shape == (3, 8, 3)
+    assert rig.materials == ("M_Face", "M_Teeth")
+    assert len(rig.triangles) == 12
+    assert rig.triangle_material.tolist() == [0] * 8 + [1] * 4
+    assert rig.triangles[:2].tolist() == [[0, 1, 3], [0, 3, 2]]
+    assert not rig.is_facekit
+
+
+def test_parent_of_the_obj_folder_will_do(obj_folder: Path) -> None:
+    assert load_rig(obj_folder.parent).expression_names == ("browDown_L", "jawOpen")
+
+
+def test_both_forms_give_the_same_rig(obj_folder: Path, tmp_path: Path) -> None:
+    from_folder = load_rig(obj_folder)
+    save_rig(from_folder, tmp_path / "rig.npz")
+    packed = load_rig(tmp_path / "rig.npz")
+    for name in ("neutral", "expressions", "identities", "triangles", "uv", "uv_triangles", "landmarks68"):
+        np.testing.assert_array_equal(getattr(packed, name), getattr(from_folder, name))
+    assert packed.materials == from_folder.materials
+
+
+def test_shapes_add_up(obj_folder: Path) -> None:
+    rig = load_rig(obj_folder)
+    np.testing.assert_allclose(rig.identity(np.array([1.0, -1.0])), CUBE * (1 + 0.125 - 0.25), atol=1e-5)
+    np.testing.assert_array_equal(rig.identity(np.zeros(0)), rig.neutral)
+    np.testing.assert_array_equal(rig.offsets({}), 0)
+    both = rig.offsets({"jawOpen": 0.5, "browDown_L": 2.0})
+    np.testing.assert_allclose(both, [0, -0.25, 0] + np.array([0.5, 0, 0]) * (CUBE[:, :1] > 0), atol=1e-6)
+
+
+def test_wrong_input_is_named(obj_folder: Path, tmp_path: Path) -> None:
+    rig = load_rig(obj_folder)
+    with pytest.raises(RigError, match="no shape 'nose'"):
+        rig.offsets({"nose": 1.0})
+    with pytest.raises(RigError, match="4 identity coefficients"):
+        rig.identity(np.zeros(4))
+    with pytest.raises(RigError, match="no rig at"):
+        load_rig(tmp_path / "nothing.npz")
+    (tmp_path / "text.npz").write_text("no zip")
+    with pytest.raises(RigError, match="not a packed rig"):
+        load_rig(tmp_path / "text.npz")
+    np.savez(tmp_path / "half.npz", neutral=CUBE)
+    with pytest.raises(RigError, match="lacks expressions"):
+        load_rig(tmp_path / "half.npz")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RigError, match=NEUTRAL_OBJ):
+        load_rig(tmp_path / "empty")
+
+
+def test_mesh_of_another_size_is_refused(obj_folder: Path) -> None:
+    write_obj(obj_folder / "jawOpen.obj", CUBE[:7])
+    with pytest.raises(RigError, match=r"jawOpen\.obj"):
+        load_rig(obj_folder)
+
+
+def test_normals_and_hollows_agree_with_plain_loops() -> None:
+    rng = np.random.default_rng(3)
+    positions = rng.normal(size=(30, 3)).astype(np.float32)
+    triangles = np.array([rng.choice(29, 3, replace=False) for _ in range(60)], np.int32)
+    topology = Topology(triangles, 30)
+    normals = topology.normals(positions)
+    expected = np.zeros((30, 3))
+    for i, j, k in triangles:
+        face = np.cross(positions[j] - positions[i], positions[k] - positions[i])
+        for vertex in (i, j, k):
+            expected[vertex] += face
+    lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(normals, expected / np.maximum(lengths, 1e-12), atol=1e-4)
+    assert not normals[29].any()
+
+    neighbours = {v: {int(w) for t in triangles if v in t for w in t} - {v} for v in range(30)}
+    curvature = np.zeros(30)
+    for vertex, others in neighbours.items():
+        rises = [
+            (positions[o] - positions[vertex])
+            @ normals[vertex]
+            / max(((positions[o] - positions[vertex]) ** 2).sum(), 1e-4)
+            for o in sorted(others)
+        ]
+        curvature[vertex] = np.mean(rises) if rises else 0.0
+    spread = [
+        0.5 * curvature[v] + 0.5 * np.mean([curvature[o] for o in n]) if n else 0.0 for v, n in neighbours.items()
+    ]
+    np.testing.assert_allclose(topology.hollows(positions, normals), spread, atol=1e-3)
+
+
+def test_the_shared_rig_is_facekit(shared: Path) -> None:
+    rig = load_rig(shared / "facekit" / "facekit.npz")
+    assert rig.is_facekit
+    assert len(rig.identities) == 100
+    assert {"mouthSmile_L", "browDown_R", "jawOpen", "eyeBlink_L"} <= set(rig.expression_names)
