@@ -134,7 +134,12 @@ def load_network(model: Model) -> AUNetwork:
 
     try:
         network = AUNetwork(EncoderConfig(**{**model.config.encoder, "aus": model.config.aus}))
-        network.load_state_dict(safetensors.torch.load_file(model.weights))
-    except (TypeError, RuntimeError, OSError) as error:
+        missing, unexpected = network.load_state_dict(safetensors.torch.load_file(model.weights), strict=False)
+    except (TypeError, RuntimeError, OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"{model.folder} does not fit its own config: {str(error).splitlines()[0]}") from error
+    # Batch norms count their training steps; nobody reads the counts at inference, and files leave them out.
+    if wrong := [*unexpected, *(name for name in missing if not name.endswith("num_batches_tracked"))]:
+        raise ModelError(
+            f"{model.folder}: weights and config do not name the same tensors ({wrong[0]}, {len(wrong)} in all)"
+        )
     return network

@@ -235,14 +235,11 @@ def test_options_check_themselves(changes: dict[str, Any], message: str, tmp_pat
 
 
 def test_command(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
-    import typer
+    from aucli.cli import app
 
-    from aucli.synth.command import synth
-
-    app = typer.Typer()
-    app.command()(synth)
     runner = CliRunner()
     arguments = [
+        "synth",
         "--rig",
         str(rig_path),
         "--out",
@@ -257,7 +254,7 @@ def test_command(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     done = runner.invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "labels.parquet").is_file()
-    missing = runner.invoke(app, ["--rig", str(tmp_path / "none"), "--out", str(tmp_path / "o")])
+    missing = runner.invoke(app, ["synth", "--rig", str(tmp_path / "none"), "--out", str(tmp_path / "o")])
     assert missing.exit_code == 1
     assert "no rig at" in missing.output
     refused = runner.invoke(app, [*arguments[:-4], "--size", "7"])
