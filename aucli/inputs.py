@@ -45,7 +45,7 @@ def find_videos(patterns: Sequence[str]) -> tuple[list[VideoInput], dict[str, st
         _collect(pattern, Path(), paths, problems, inside_list=False)
     found = list(paths.values())
     shared = _shared_folder(found)
-    return [VideoInput(path, Path(os.path.relpath(path, shared)).as_posix()) for path in found], problems
+    return [VideoInput(path, _label(path, shared)) for path in found], problems
 
 
 def _collect(pattern: str, base: Path, paths: dict[str, Path], problems: dict[str, str], *, inside_list: bool) -> None:
@@ -89,6 +89,12 @@ def _collect_list(
 def _is_plain(path: Path, top: Path) -> bool:
     """Hidden files, such as the `._*` companions that macOS leaves on other disks, are not videos."""
     return path.is_file() and not any(part.startswith(".") for part in path.relative_to(top).parts)
+
+
+def _label(path: Path, shared: str) -> str:
+    """A path as text that any file can hold: a name that is not UTF-8 loses the bytes that are not."""
+    relative = Path(os.path.relpath(path, shared)).as_posix()
+    return relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _shared_folder(paths: Sequence[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def test_patterns_that_give_nothing(tree: Path, pattern: str, problem: str) -> N
     (tree / "void.txt").touch()
     (tree / "binary.txt").write_bytes(b"\xff\xfe\x00\x81")
     assert find_videos([pattern]) == ([], {pattern: problem})
+
+
+def test_a_name_that_is_not_utf8_still_has_a_label(tree: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    (tree / "b" / name).touch()
+    assert _labels(f"b/{name}") == ["caf\ufffd.mp4"]
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_a_file(tree: Path) -> None:
