@@ -150,7 +150,7 @@ def _hugging(direction: Floats, points: Floats, centre: Floats, radii: Floats, l
     normal = _unit((points - centre) / radii**2)
     rise = np.maximum((direction * normal).sum(axis=1, keepdims=True), 0)
     near = points[:, 1:2] > 3.0
-    return direction - np.clip(1.0 - lift, 0, 1) * near * rise * normal
+    return np.asarray(direction - np.clip(1.0 - lift, 0, 1) * near * rise * normal)
 
 
 def _skull(head: Floats) -> tuple[Floats, Floats]:
