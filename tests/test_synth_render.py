@@ -95,9 +95,8 @@ def test_picture_and_landmarks(photographer: Studio) -> None:
 
 def test_pose_moves_the_picture_as_labelled(photographer: Studio) -> None:
     turned = shoot(photographer, {}, head=(0.5, 0.2, -0.1))
-    assert [turned.row[f"{n}_deg"] for n in ("yaw", "pitch", "roll")] == pytest.approx(
-        np.degrees([0.5, 0.2, -0.1]).tolist()
-    )
+    labelled = [turned.row[f"{name}_deg"] for name in ("yaw", "pitch", "roll")]
+    np.testing.assert_allclose(labelled, np.degrees([0.5, 0.2, -0.1]), atol=1e-4)
     points = np.array(turned.row["landmarks68"]).reshape(68, 2)
     # Turned to its own left, the nose moves to the right in the picture.
     assert points[30, 0] > 0.5 * (points[36, 0] + points[45, 0])
@@ -194,6 +193,14 @@ def test_a_stopped_run_goes_on(photographer: Studio, rig_path: Path, tmp_path: P
         generate(small(rig_path, out, seed=7))
 
 
+def test_a_longer_run_completes_a_shorter_one(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    generate(small(rig_path, tmp_path / "grown", count=3))
+    grown = generate(small(rig_path, tmp_path / "grown", count=4))
+    assert (grown.rendered_units, grown.frames) == (1, 4)
+    generate(small(rig_path, tmp_path / "whole", count=4))
+    assert content(tmp_path / "grown") == content(tmp_path / "whole")
+
+
 def test_table_fits_the_pictures(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     result = generate(small(rig_path, tmp_path))
     rows = pq.read_table(result.table).to_pylist()
@@ -238,24 +245,13 @@ def test_command(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     from aucli.cli import app
 
     runner = CliRunner()
-    arguments = [
-        "synth",
-        "--rig",
-        str(rig_path),
-        "--out",
-        str(tmp_path / "out"),
-        "--count",
-        "1",
-        "--size",
-        "64",
-        "--workers",
-        "1",
-    ]
+    folders = ["synth", "--rig", str(rig_path), "--out", str(tmp_path / "out")]
+    arguments = [*folders, "--count", "1", "--size", "64", "--workers", "1"]
     done = runner.invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "labels.parquet").is_file()
     missing = runner.invoke(app, ["synth", "--rig", str(tmp_path / "none"), "--out", str(tmp_path / "o")])
     assert missing.exit_code == 1
     assert "no rig at" in missing.output
-    refused = runner.invoke(app, [*arguments[:-4], "--size", "7"])
+    refused = runner.invoke(app, [*folders, "--size", "7"])
     assert refused.exit_code == 2

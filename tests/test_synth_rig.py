@@ -118,16 +118,11 @@ def test_normals_and_hollows_agree_with_plain_loops() -> None:
     neighbours = {v: {int(w) for t in triangles if v in t for w in t} - {v} for v in range(30)}
     curvature = np.zeros(30)
     for vertex, others in neighbours.items():
-        rises = [
-            (positions[o] - positions[vertex])
-            @ normals[vertex]
-            / max(((positions[o] - positions[vertex]) ** 2).sum(), 1e-4)
-            for o in sorted(others)
-        ]
+        steps = [positions[other] - positions[vertex] for other in sorted(others)]
+        rises = [step @ normals[vertex] / max((step**2).sum(), 1e-4) for step in steps]
         curvature[vertex] = np.mean(rises) if rises else 0.0
-    spread = [
-        0.5 * curvature[v] + 0.5 * np.mean([curvature[o] for o in n]) if n else 0.0 for v, n in neighbours.items()
-    ]
+    around = [np.mean([curvature[o] for o in n]) if n else 0.0 for n in neighbours.values()]
+    spread = 0.5 * curvature + 0.5 * np.array(around)
     np.testing.assert_allclose(topology.hollows(positions, normals), spread, atol=1e-3)
 
 

@@ -59,7 +59,7 @@ class SynthOptions:
     pictures_per_person: int = 8
     seconds: float = 6.0
     fps: float = 25.0
-    supersampling: float = 1.5
+    supersampling: float = 1.4
 
     def __post_init__(self) -> None:
         for name, allowed, wanted in (
@@ -81,6 +81,12 @@ class SynthOptions:
         """How many persons (for pictures) or videos make up the work."""
         per_unit = self.pictures_per_person if self.kind == "pictures" else 1
         return -(-self.count // per_unit)
+
+    def frames_of(self, unit: int) -> int:
+        """How many pictures, or frames of a video, one unit holds."""
+        if self.kind == "videos":
+            return round(self.seconds * self.fps)
+        return min(self.pictures_per_person, self.count - unit * self.pictures_per_person)
 
     def content(self) -> dict[str, Any]:
         """What the result depends on: all options but the folders and the number of processes."""
@@ -124,7 +130,7 @@ def generate(options: SynthOptions, *, progress: Progress | None = None) -> Synt
     _claim(out, options)
     parts = out / _PARTS
     parts.mkdir(exist_ok=True)
-    missing = [unit for unit in range(options.units) if not _part(out, unit).is_file()]
+    missing = [unit for unit in range(options.units) if not _is_whole(options, unit)]
     kept = options.units - len(missing)
     devices = []
     for done, device in enumerate(_rendered(options, missing), start=kept + 1):
@@ -157,6 +163,12 @@ def _claim(out: Path, options: SynthOptions) -> None:
 
 def _part(out: Path, unit: int) -> Path:
     return out / _PARTS / f"{unit:07d}.parquet"
+
+
+def _is_whole(options: SynthOptions, unit: int) -> bool:
+    """Whether a unit is there with all its frames: the last one of a shorter run may lack some."""
+    path = _part(options.out, unit)
+    return path.is_file() and pq.read_metadata(path).num_rows == options.frames_of(unit)
 
 
 def _rendered(options: SynthOptions, units: list[int]) -> Iterator[str]:

@@ -54,13 +54,13 @@ class _Style:
 
 
 _STYLES: Final[dict[HairStyle, _Style]] = {
-    "short": _Style(1000, (1.2, 2.8), 0.75, 0.22, 0.05, 0.10, (0.45, 0.75, 0.35)),
-    "swept": _Style(900, (5.0, 8.0), 0.85, 0.20, 0.06, 0.04, (0.5, 1.2, 0.1)),
-    "fringe": _Style(900, (4.0, 7.5), 0.85, 0.12, 0.30, 0.05, (0.6, -0.35, 0.5)),
-    "bob": _Style(900, (12.0, 18.0), 1.0, 0.10, 0.45, 0.035, (1.1, 0.35, 0.4)),
-    "long": _Style(900, (22.0, 32.0), 1.15, 0.10, 0.45, 0.05, (1.1, 0.45, 0.4)),
-    "tied": _Style(800, (8.0, 12.0), 0.95, 0.03, 0.0, 0.02, (0.05, 1.5, 0.05)),
-    "curly": _Style(1200, (3.5, 6.5), 0.7, 0.9, 0.05, 0.55, (0.3, 0.3, 0.0)),
+    "short": _Style(850, (1.2, 2.8), 0.75, 0.22, 0.05, 0.10, (0.45, 0.75, 0.35)),
+    "swept": _Style(780, (5.0, 8.0), 0.85, 0.20, 0.06, 0.04, (0.5, 1.2, 0.1)),
+    "fringe": _Style(800, (4.0, 7.5), 0.85, 0.12, 0.30, 0.05, (0.6, -0.35, 0.5)),
+    "bob": _Style(780, (12.0, 18.0), 1.0, 0.10, 0.45, 0.035, (1.1, 0.35, 0.4)),
+    "long": _Style(780, (22.0, 32.0), 1.15, 0.10, 0.45, 0.05, (1.1, 0.45, 0.4)),
+    "tied": _Style(750, (8.0, 12.0), 0.95, 0.03, 0.0, 0.02, (0.05, 1.5, 0.05)),
+    "curly": _Style(1000, (3.5, 6.5), 0.7, 0.9, 0.05, 0.55, (0.3, 0.3, 0.0)),
 }
 
 
@@ -134,6 +134,7 @@ def _grow(roots: Floats, normals: Floats, head: Floats, style: _Style, rng: np.r
     growing = np.ones((count, 1), bool)
     for k in range(_SEGMENTS):
         curl = 0.6 * curl + 0.8 * rng.normal(0, 1, (count, 3))
+        direction = _hugging(direction, points[-1], centre, radii, style.lift)
         along = direction + np.array([0, -style.gravity, 0]) * (0.6 + 0.12 * k) + style.curl * curl
         direction = _unit(along)
         grown = _outside(points[-1] + step * direction, centre, radii, roots)
@@ -142,6 +143,14 @@ def _grow(roots: Floats, normals: Floats, head: Floats, style: _Style, rng: np.r
         points.append(np.where(growing, grown, points[-1]))
         direction = np.where(growing, _unit(points[-1] - points[-2]), direction)
     return np.stack(points, axis=1).astype(np.float32)
+
+
+def _hugging(direction: Floats, points: Floats, centre: Floats, radii: Floats, lift: float) -> Floats:
+    """Bend hair that rises off the skull along it: smooth hair lies close, curly hair stands."""
+    normal = _unit((points - centre) / radii**2)
+    rise = np.maximum((direction * normal).sum(axis=1, keepdims=True), 0)
+    near = points[:, 1:2] > 3.0
+    return np.asarray(direction - np.clip(1.0 - lift, 0, 1) * near * rise * normal)
 
 
 def _skull(head: Floats) -> tuple[Floats, Floats]:

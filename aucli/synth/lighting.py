@@ -43,7 +43,7 @@ def studio() -> Lighting:
     harmonics[0] = 0.38
     harmonics[1] = 0.12
     harmonics[2] = 0.08
-    return Lighting(directions, rgb, harmonics, shadow_softness=0.006, exposure=0.82)
+    return Lighting(directions, rgb, harmonics, shadow_softness=0.006, exposure=0.72)
 
 
 def sample_lighting(rng: np.random.Generator, surround_rgb: tuple[Float32, Float32]) -> Lighting:

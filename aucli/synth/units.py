@@ -50,7 +50,7 @@ def render_pictures(studio: Studio, options: SynthOptions, unit: int) -> list[di
     person = Person.of(studio.body, sample_appearance(rng))
     first = unit * options.pictures_per_person
     rows = []
-    for number in range(first, min(first + options.pictures_per_person, options.count)):
+    for number in range(first, first + options.frames_of(unit)):
         expression = sample_sides(rng, sample_aus(rng))
         shot = studio.shoot(person, expression, sample_head_pose(rng), sample_gaze(rng), sample_set(rng), rng)
         # One frame does not tell closed eyes from a blink.
@@ -73,7 +73,7 @@ def render_video(studio: Studio, options: SynthOptions, unit: int) -> list[dict[
     with VideoFile(
         path, (options.size_px, options.size_px), options.fps, scenery.damage.h264_crf or _VIDEO_CRF
     ) as video:
-        for frame in range(round(options.seconds * options.fps)):
+        for frame in range(options.frames_of(unit)):
             time_s = frame / options.fps
             yaw, pitch, roll = performance.head.at(time_s)
             shot = studio.shoot(

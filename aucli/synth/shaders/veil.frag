@@ -17,7 +17,8 @@ void main() {
         vec3 mirror = environment(reflect(-v, n)) * fresnel * 1.5;
         for (int i = 0; i < u_lights; i++) mirror += u_light_rgb[i] * highlight(n, v, u_light_direction[i], 0.2) * fresnel;
         radiance = radiance * alpha + mirror;
-        alpha = clamp(alpha + dot(mirror, vec3(0.33)), 0.0, 1.0);
+        // A reflection veils the eyes but never hides them: labels take a lens to be as opaque as its tint.
+        alpha = max(alpha, min(alpha + dot(mirror, vec3(0.33)), 0.4));
         f_rgba = vec4(develop(radiance / max(alpha, 1e-3)), alpha);
     } else {
         f_rgba = vec4(develop(radiance), alpha);
