@@ -20,19 +20,19 @@ class AugmentConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    landmark_jitter: float = Field(0.035, ge=0, le=0.5)
-    shift: float = Field(0.08, ge=0, le=1)
-    log_scale: float = Field(0.08, ge=0, le=0.7)
-    rotation_degrees: float = Field(8.0, ge=0, le=45)
-    flip: float = Field(0.5, ge=0, le=1)
-    brightness: float = Field(0.35, ge=0, lt=1)
-    contrast: float = Field(0.4, ge=0, lt=1)
-    log_gamma: float = Field(0.35, ge=0, le=2)
-    blur: float = Field(0.3, ge=0, le=1)
-    low_resolution: float = Field(0.2, ge=0, le=1)
-    noise: float = Field(0.3, ge=0, le=1)
-    erase: float = Field(0.25, ge=0, le=1)
-    grey: float = Field(0.2, ge=0, le=1)
+    landmark_jitter: float = Field(default=0.035, ge=0, le=0.5)
+    shift: float = Field(default=0.08, ge=0, le=1)
+    log_scale: float = Field(default=0.08, ge=0, le=0.7)
+    rotation_degrees: float = Field(default=8.0, ge=0, le=45)
+    flip: float = Field(default=0.5, ge=0, le=1)
+    brightness: float = Field(default=0.35, ge=0, lt=1)
+    contrast: float = Field(default=0.4, ge=0, lt=1)
+    log_gamma: float = Field(default=0.35, ge=0, le=2)
+    blur: float = Field(default=0.3, ge=0, le=1)
+    low_resolution: float = Field(default=0.2, ge=0, le=1)
+    noise: float = Field(default=0.3, ge=0, le=1)
+    erase: float = Field(default=0.25, ge=0, le=1)
+    grey: float = Field(default=0.2, ge=0, le=1)
 
 
 def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tensor:
@@ -47,7 +47,8 @@ def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tenso
         (B, C, S, S) float, 0..255.
     """
     grid = _sampling_grid(landmarks_xy, spec, pictures.shape)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    crops: Tensor = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return crops
 
 
 def random_views(
@@ -67,7 +68,9 @@ def random_views(
     """
     jittered = _jitter(landmarks_xy, config)
     grid = _sampling_grid(jittered, spec, pictures.shape)
-    crops = _fill_outside(F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh)
+    crops = _fill_outside(
+        F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh
+    )
     crops = torch.where(_chosen(crops, config.flip), crops.flip(-1), crops)
     crops = _light(crops, config)
     crops = _damage(crops, config)
@@ -129,7 +132,9 @@ def _per_picture(crops: Tensor, strength: float) -> Tensor:
 def _light(crops: Tensor, config: AugmentConfig) -> Tensor:
     """Contrast about each picture's mean, brightness, gamma."""
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
-    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast)) + mean * (1 + _per_picture(crops, config.brightness))
+    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast)) + mean * (
+        1 + _per_picture(crops, config.brightness)
+    )
     return 255 * (crops / 255).clamp(1e-4, 1) ** torch.exp(_per_picture(crops, config.log_gamma))
 
 

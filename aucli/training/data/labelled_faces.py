@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +38,9 @@ class LabelledFaces:
     def __post_init__(self) -> None:
         n = len(self.pictures)
         if self.pictures.ndim != 4 or self.pictures.shape[3] not in (1, 3) or self.pictures.dtype != np.uint8:
-            raise DatasetError(f"pictures are {self.pictures.shape} {self.pictures.dtype}; expected (N, H, W, 1 or 3) uint8")
+            raise DatasetError(
+                f"pictures are {self.pictures.shape} {self.pictures.dtype}; expected (N, H, W, 1 or 3) uint8"
+            )
         expected = ((n, 2), (n, 5, 2), (n, len(self.aus)), (n,))
         found = (self.sizes_wh.shape, self.landmarks_xy.shape, self.labels.shape, self.identities.shape)
         if found != expected:
@@ -71,7 +72,7 @@ class LabelledFaces:
         """Write one ``.npz`` file, whole or not at all."""
         partial = path.with_name(f".{path.name}.partial.npz")
         np.savez(partial, **{**self.__dict__, "aus": np.array(self.aus)})
-        os.replace(partial, path)
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> LabelledFaces:
