@@ -91,7 +91,8 @@ def _jitter(landmarks_xy: Tensor, config: AugmentConfig) -> Tensor:
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], dim=1)
     turned = (landmarks_xy - centre) @ turn.transpose(1, 2)
     shift = (torch.rand(count, 1, 2) * 2 - 1) * config.shift * eyes
-    return centre + turned + shift + torch.randn_like(landmarks_xy) * config.landmark_jitter * eyes
+    jittered: Tensor = centre + turned + shift + torch.randn_like(landmarks_xy) * config.landmark_jitter * eyes
+    return jittered
 
 
 def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> Tensor:
@@ -102,7 +103,8 @@ def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> T
     linear = to_picture[:, :, :2] * size / np.array([width, height]).reshape(1, 2, 1)
     offset = (to_picture[:, :, :2].sum(axis=2) * size + 2 * to_picture[:, :, 2]) / np.array([width, height]) - 1
     theta = torch.from_numpy(np.concatenate([linear, offset[:, :, None]], axis=2)).float()
-    return F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
+    grid: Tensor = F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
+    return grid
 
 
 def _fill_outside(crops: Tensor, grid: Tensor, pictures: Tensor, sizes_wh: Tensor) -> Tensor:

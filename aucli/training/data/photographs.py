@@ -324,7 +324,8 @@ def without_pose(values: FloatArray, pitch: FloatArray, yaw: FloatArray, *, fit_
     """What is left of a measure after least squares on pitch, its square and yaw's square."""
     pose = np.stack([np.ones_like(pitch), pitch, pitch**2, yaw**2], axis=1)
     weights = np.linalg.lstsq(pose[fit_on], values[fit_on], rcond=None)[0]
-    return values - pose @ weights
+    rest: FloatArray = values - pose @ weights
+    return rest
 
 
 def relative_to_person(values: FloatArray, people: npt.NDArray[np.str_], usable: BoolArray) -> FloatArray:
