@@ -20,19 +20,19 @@ class AugmentConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    landmark_jitter: float = Field(0.035, ge=0, le=0.5)
-    shift: float = Field(0.08, ge=0, le=1)
-    log_scale: float = Field(0.08, ge=0, le=0.7)
-    rotation_degrees: float = Field(8.0, ge=0, le=45)
-    flip: float = Field(0.5, ge=0, le=1)
-    brightness: float = Field(0.35, ge=0, lt=1)
-    contrast: float = Field(0.4, ge=0, lt=1)
-    log_gamma: float = Field(0.35, ge=0, le=2)
-    blur: float = Field(0.3, ge=0, le=1)
-    low_resolution: float = Field(0.2, ge=0, le=1)
-    noise: float = Field(0.3, ge=0, le=1)
-    erase: float = Field(0.25, ge=0, le=1)
-    grey: float = Field(0.2, ge=0, le=1)
+    landmark_jitter: float = Field(default=0.035, ge=0, le=0.5)
+    shift: float = Field(default=0.08, ge=0, le=1)
+    log_scale: float = Field(default=0.08, ge=0, le=0.7)
+    rotation_degrees: float = Field(default=8.0, ge=0, le=45)
+    flip: float = Field(default=0.5, ge=0, le=1)
+    brightness: float = Field(default=0.35, ge=0, lt=1)
+    contrast: float = Field(default=0.4, ge=0, lt=1)
+    log_gamma: float = Field(default=0.35, ge=0, le=2)
+    blur: float = Field(default=0.3, ge=0, le=1)
+    low_resolution: float = Field(default=0.2, ge=0, le=1)
+    noise: float = Field(default=0.3, ge=0, le=1)
+    erase: float = Field(default=0.25, ge=0, le=1)
+    grey: float = Field(default=0.2, ge=0, le=1)
 
 
 def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tensor:
@@ -47,7 +47,8 @@ def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tenso
         (B, C, S, S) float, 0..255.
     """
     grid = _sampling_grid(landmarks_xy, spec, pictures.shape)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    crops: Tensor = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return crops
 
 
 def random_views(
@@ -90,7 +91,8 @@ def _jitter(landmarks_xy: Tensor, config: AugmentConfig) -> Tensor:
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], dim=1)
     turned = (landmarks_xy - centre) @ turn.transpose(1, 2)
     shift = (torch.rand(count, 1, 2) * 2 - 1) * config.shift * eyes
-    return centre + turned + shift + torch.randn_like(landmarks_xy) * config.landmark_jitter * eyes
+    jittered: Tensor = centre + turned + shift + torch.randn_like(landmarks_xy) * config.landmark_jitter * eyes
+    return jittered
 
 
 def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> Tensor:
@@ -101,7 +103,8 @@ def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> T
     linear = to_picture[:, :, :2] * size / np.array([width, height]).reshape(1, 2, 1)
     offset = (to_picture[:, :, :2].sum(axis=2) * size + 2 * to_picture[:, :, 2]) / np.array([width, height]) - 1
     theta = torch.from_numpy(np.concatenate([linear, offset[:, :, None]], axis=2)).float()
-    return F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
+    grid: Tensor = F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
+    return grid
 
 
 def _fill_outside(crops: Tensor, grid: Tensor, pictures: Tensor, sizes_wh: Tensor) -> Tensor:

@@ -25,33 +25,33 @@ class EncoderSection(_Section):
     backbone: str
     aus: tuple[int, ...]
     colour: Literal["rgb", "grey"] = "rgb"
-    global_dim: int = Field(1024, ge=1)
-    embedding_dim: int = Field(1024, ge=1)
-    neighbours: int = Field(4, ge=1)
-    drop_path: float = Field(0.0, ge=0, lt=1)
+    global_dim: int = Field(default=1024, ge=1)
+    embedding_dim: int = Field(default=1024, ge=1)
+    neighbours: int = Field(default=4, ge=1)
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
 
 
 class CropSection(_Section):
     """The crop's geometry; see `aucli.alignment.CropSpec`."""
 
-    size_px: int = Field(160, ge=32)
-    scale: float = Field(0.72, ge=0.2, le=1.5)
-    shift_y: float = Field(-0.02, ge=-0.3, le=0.3)
+    size_px: int = Field(default=160, ge=32)
+    scale: float = Field(default=0.72, ge=0.2, le=1.5)
+    shift_y: float = Field(default=-0.02, ge=-0.3, le=0.3)
 
 
 class SplitSection(_Section):
     """Shares of the people held out."""
 
-    test: float = Field(0.2, ge=0, lt=1)
-    validation: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(default=0.2, ge=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
 
 
 class LossSection(_Section):
-    """The loss of the first stage. ``bce_weight`` adds weighted cross-entropy through the heads to a contrastive one."""
+    """The loss of stage 1. ``bce_weight`` adds weighted cross-entropy through the heads to a contrastive one."""
 
     name: LossName = "aunce"
-    temperature: float = Field(0.5, gt=0.01)
-    bce_weight: float = Field(0.0, ge=0)
+    temperature: float = Field(default=0.5, gt=0.01)
+    bce_weight: float = Field(default=0.0, ge=0)
 
 
 class StageSection(_Section):
@@ -64,22 +64,22 @@ class StageSection(_Section):
 class OptimSection(_Section):
     """AdamW with warm-up and cosine over all stretches together."""
 
-    batch_size: int = Field(64, ge=2)
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.02, ge=0)
-    warmup_share: float = Field(0.05, ge=0, lt=1)
-    ema_decay: float = Field(0.995, ge=0, lt=1)
-    clip_norm: float = Field(5.0, gt=0)
+    batch_size: int = Field(default=64, ge=2)
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)
+    ema_decay: float = Field(default=0.995, ge=0, lt=1)
+    clip_norm: float = Field(default=5.0, gt=0)
 
 
 class LinearSection(_Section):
     """Linear evaluation: the heads on the frozen encoder."""
 
-    epochs: int = Field(30, ge=1)
-    views: int = Field(2, ge=1)
-    lr: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    batch_size: int = Field(256, ge=2)
+    epochs: int = Field(default=30, ge=1)
+    views: int = Field(default=2, ge=1)
+    lr: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    batch_size: int = Field(default=256, ge=2)
 
 
 class Recipe(_Section):

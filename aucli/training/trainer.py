@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import csv
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ class Trainer:
         self.recipe, self.faces, self.folder = recipe, faces, folder
         self.progress, self.checkpoint_every = progress, checkpoint_every
         torch.manual_seed(recipe.seed)
-        self.network = AUNetwork(recipe.encoder_config()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = AUNetwork(recipe.encoder_config()).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         weights = au_weights(torch.from_numpy(faces.labels))
         self.loss = make_loss(recipe.loss.name, temperature=recipe.loss.temperature, weights=weights)
@@ -145,7 +144,7 @@ class Trainer:
         }
         partial = self.folder / f".{CHECKPOINT_NAME}.partial"
         torch.save(state, partial)
-        os.replace(partial, self.folder / CHECKPOINT_NAME)
+        partial.replace(self.folder / CHECKPOINT_NAME)
 
     def _resume(self) -> None:
         state = torch.load(self.folder / CHECKPOINT_NAME, weights_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +72,7 @@ class LabelledFaces:
         """Write one ``.npz`` file, whole or not at all."""
         partial = path.with_name(f".{path.name}.partial.npz")
         np.savez(partial, **{**self.__dict__, "aus": np.array(self.aus)})
-        os.replace(partial, path)
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> LabelledFaces:

@@ -1,0 +1,96 @@
+"""From a trained encoder to a model folder: heads, thresholds, the test, the files and the card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aucli.encoder import AUNetwork
+from aucli.facs import AU_NAMES
+from aucli.training.data.labelled_faces import Fold, LabelledFaces
+from aucli.training.export import export_network
+from aucli.training.linear_evaluation import fit_linear_heads, predict
+from aucli.training.metrics import Estimate, Evaluation, choose_thresholds, evaluate
+from aucli.training.recipe import Recipe
+from aucli.zoo import ModelConfig, write_model
+
+
+def folds(faces: LabelledFaces, recipe: Recipe) -> dict[Fold, LabelledFaces]:
+    """Training, validation and test fold of a recipe, by person."""
+    split = recipe.split
+    names: tuple[Fold, ...] = ("train", "validation", "test")
+    return {n: faces.fold(n, seed=recipe.seed, test=split.test, validation=split.validation) for n in names}
+
+
+def fit_and_measure(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) -> Evaluation:
+    """Fit the heads on the training fold, choose thresholds on the validation fold, measure once on the test fold.
+
+    Args:
+        network: trained encoder; its heads are fitted in place.
+        faces: all faces; the folds are cut here.
+        recipe: the run's recipe.
+    """
+    parts = folds(faces, recipe)
+    torch.manual_seed(recipe.seed)
+    fit_linear_heads(network, parts["train"], recipe)
+    chosen_on, test = parts["validation"], parts["test"]
+    thresholds = choose_thresholds(chosen_on.labels, predict(network, chosen_on, recipe).double().numpy())
+    return evaluate(
+        test.labels,
+        predict(network, test, recipe).double().numpy(),
+        aus=faces.aus,
+        subjects=test.identities,
+        thresholds=np.clip(thresholds, 0.01, 0.99).round(4),
+    )
+
+
+def write_bundle(
+    network: AUNetwork, results: Evaluation, recipe: Recipe, folder: Path, *, licence: str, summary: str, card: str
+) -> ModelConfig:
+    """Write weights, graph, config and card of a measured model.
+
+    Args:
+        network: the network with its heads.
+        results: what `fit_and_measure` found; its thresholds go into the config.
+        recipe: the run's recipe.
+        folder: the model folder, made if it is not there.
+        licence: of the weights, SPDX.
+        summary: one line: what the model was trained on.
+        card: the card's text; ``{results}`` in it becomes the table of results.
+    """
+    export_network(network, folder)
+    config = ModelConfig(
+        name=recipe.name,
+        aus=tuple(scores.au for scores in results.per_au),
+        thresholds=tuple(scores.threshold for scores in results.per_au),
+        crop=recipe.crop_spec(),
+        encoder=asdict(network.config),
+        licence=licence,
+        summary=summary,
+    )
+    return write_model(folder, config, card=card.replace("{results}", results_table(results)))
+
+
+def results_table(results: Evaluation) -> str:
+    """Results as a Markdown table, with the mean in the last row."""
+    lines = [
+        "| AU | | present | absent | threshold | AUC (95 % interval) | F1 (95 % interval) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for r in results.per_au:
+        name, absent = AU_NAMES[r.au].lower(), r.labelled - r.positive
+        auc, f1 = _with_interval(r.scores["roc_auc"]), _with_interval(r.scores["f1"])
+        lines.append(f"| {r.au} | {name} | {r.positive} | {absent} | {r.threshold:.2f} | {auc} | {f1} |")
+    means = (_with_interval(results.mean[name]) for name in ("roc_auc", "f1"))
+    lines.append(f"| mean | | | | | {' | '.join(means)} |")
+    return "\n".join(lines)
+
+
+def _with_interval(score: Estimate) -> str:
+    if score.value is None:
+        return "not defined"
+    interval = "" if score.low is None or score.high is None else f" ({score.low:.3f} to {score.high:.3f})"
+    return f"{score.value:.3f}{interval}"

@@ -1,0 +1,101 @@
+"""A trained network as files of the zoo: weights in safetensors, a graph for ONNX Runtime that reads the same weights.
+
+The graph holds no copy of the weights: its initializers are ONNX external data, pointing at the bytes of
+``model.safetensors`` (offsets from that file's header), so the two can never disagree.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnx.external_data_helper import set_external_data
+from safetensors.torch import save_file
+
+from aucli.encoder import AUNetwork
+from aucli.errors import ModelError
+from aucli.zoo import GRAPH_NAME, WEIGHTS_NAME
+
+OPSET = 18
+
+
+def export_network(network: AUNetwork, folder: Path) -> None:
+    """Write ``model.safetensors`` and ``model.onnx`` into a folder.
+
+    The graph's input ``crops`` is float32 (N, 3, S, S), RGB 0..255, N free; its output
+    ``probabilities`` is float32 (N, A).
+
+    Raises:
+        ModelError: if the exported graph holds large constants that are not among the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    network = network.eval()
+    state = {
+        name: tensor.detach().contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")  # counts training steps, read by nobody
+    }
+    save_file(state, folder / WEIGHTS_NAME)
+    graph = _traced(network)
+    _point_at_safetensors(graph, folder / WEIGHTS_NAME)
+    onnx.save_model(graph, str(folder / GRAPH_NAME))
+
+
+def load_weights(network: AUNetwork, path: Path) -> None:
+    """Read weights that `export_network` wrote into a network of the same config.
+
+    Raises:
+        ModelError: if names or shapes do not fit.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        missing, unexpected = network.load_state_dict(load_file(path), strict=False)
+    except RuntimeError as error:  # shapes that differ
+        raise ModelError(f"{path} does not fit the network: {str(error).splitlines()[1].strip()}") from error
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ModelError(f"{path} does not fit the network: lacks {missing[:3]}, has unknown {unexpected[:3]}")
+
+
+def _traced(network: AUNetwork) -> onnx.ModelProto:
+    size = network.config.input_size_px
+    crops = torch.rand(2, 3, size, size) * 255
+    program: Any = torch.onnx.export(
+        network,
+        (crops,),
+        input_names=["crops"],
+        output_names=["probabilities"],
+        dynamic_shapes=({0: torch.export.Dim("n")},),
+        opset_version=OPSET,
+        dynamo=True,
+        optimize=False,  # ONNX Runtime folds batch norms when it loads; here the weights must stay what they are
+        verbose=False,
+    )
+    graph: onnx.ModelProto = program.model_proto
+    return graph
+
+
+def _point_at_safetensors(model: onnx.ModelProto, weights: Path) -> None:
+    """Turn every initializer that is a tensor of the safetensors file into a reference to its bytes there."""
+    with weights.open("rb") as file:
+        (header_length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(header_length))
+        for tensor in model.graph.initializer:
+            entry = header.get(tensor.name)
+            if entry is None:
+                if tensor.ByteSize() > 65536:
+                    raise ModelError(f"the graph's constant {tensor.name} is not among the weights of {weights}")
+                continue
+            begin, end = entry["data_offsets"]
+            file.seek(8 + header_length + begin)
+            stored = file.read(end - begin)
+            if onnx.numpy_helper.to_array(tensor).tobytes() != stored:
+                raise ModelError(f"the graph's {tensor.name} differs from the weights of {weights}")
+            tensor.raw_data = stored  # set_external_data takes raw data only
+            set_external_data(tensor, weights.name, offset=8 + header_length + begin, length=end - begin)
+            tensor.ClearField("raw_data")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from aucli.encoder import AUNetwork, EncoderConfig
+from aucli.errors import ModelError
+from aucli.training.export import export_network, load_weights
+
+
+def _network(aus: tuple[int, ...] = (1, 4, 12)) -> AUNetwork:
+    torch.manual_seed(0)
+    config = EncoderConfig("mobilenetv4_conv_small", aus, 64, "grey", global_dim=24, embedding_dim=16)
+    network = AUNetwork(config)
+    network.train()(torch.rand(8, 3, 64, 64) * 255)  # batch norms that differ from their start
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[AUNetwork, Path]:
+    folder = tmp_path_factory.mktemp("model")
+    network = _network()
+    export_network(network, folder)
+    return network, folder
+
+
+def test_graph_agrees_with_torch_for_any_batch(exported: tuple[AUNetwork, Path]) -> None:
+    network, folder = exported
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    for count in (0, 1, 2, 5):
+        crops = torch.rand(count, 3, 64, 64) * 255
+        (probabilities,) = session.run(["probabilities"], {"crops": crops.numpy()})
+        np.testing.assert_allclose(probabilities, network(crops).detach().numpy(), atol=1e-5)
+
+
+def test_weights_are_stored_once(exported: tuple[AUNetwork, Path]) -> None:
+    network, folder = exported
+    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    assert (folder / "model.onnx").stat().st_size < 0.25 * size
+    assert (folder / "model.safetensors").stat().st_size < 1.1 * size
+
+
+def test_weights_come_back(exported: tuple[AUNetwork, Path]) -> None:
+    network, folder = exported
+    again = AUNetwork(network.config).eval()
+    load_weights(again, folder / "model.safetensors")
+    crops = torch.rand(2, 3, 64, 64) * 255
+    assert torch.equal(again(crops), network(crops))
+
+
+def test_weights_of_another_network_are_refused(exported: tuple[AUNetwork, Path]) -> None:
+    config = EncoderConfig("resnet10t", (1, 4, 12), 64, "grey", global_dim=24, embedding_dim=16)
+    with pytest.raises(ModelError, match="does not fit the network"):
+        load_weights(AUNetwork(config), exported[1] / "model.safetensors")

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aucli.alignment import CropSpec, crop_faces
+from aucli.errors import DatasetError, RecipeError
+from aucli.training.augment import AugmentConfig, plain_crops, random_views
+from aucli.training.bundle import fit_and_measure, folds, write_bundle
+from aucli.training.data.labelled_faces import LabelledFaces, fold_of_identity
+from aucli.training.linear_evaluation import au_weights
+from aucli.training.recipe import Recipe, load_recipe
+from aucli.training.trainer import Trainer
+from aucli.zoo import bundled_folder, find_model, verify
+
+AUS = (1, 12)
+
+
+def _faces(count: int = 60, people: int = 20) -> LabelledFaces:
+    """Grey noise whose brightness is AU12 and whose texture is AU1."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(-1, 2, (count, 2)).astype(np.int8)
+    fine = rng.normal(0, 1, (count, 64, 64))
+    level = 128 + 60 * labels[:, 1, None, None] + fine * (10 + 25 * (labels[:, 0, None, None] == 1))
+    landmarks = np.array([[24, 26], [40, 26], [32, 34], [26, 44], [38, 44]], np.float32)
+    return LabelledFaces(
+        aus=AUS,
+        pictures=level.clip(0, 255).astype(np.uint8)[..., None],
+        sizes_wh=np.full((count, 2), 64, np.int32),
+        landmarks_xy=np.repeat(landmarks[None], count, axis=0),
+        labels=labels,
+        identities=np.array([f"person{i % people}" for i in range(count)]),
+    )
+
+
+def _recipe(**changes: object) -> Recipe:
+    options: dict[str, object] = {
+        "name": "tiny",
+        "data": "photographs",
+        "encoder": {
+            "backbone": "mobilenetv4_conv_small",
+            "aus": AUS,
+            "colour": "grey",
+            "global_dim": 16,
+            "embedding_dim": 8,
+        },
+        "crop": {"size_px": 48},
+        "loss": {"bce_weight": 1.0},
+        "stages": [{"size_px": 32, "epochs": 1}, {"size_px": 48, "epochs": 1}],
+        "optim": {"batch_size": 8},
+        "linear": {"epochs": 2, "batch_size": 16},
+    }
+    return Recipe(**(options | changes))  # type: ignore[arg-type]
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50)
+@given(st.lists(st.text(max_size=8), max_size=60), st.integers(0, 99))
+def test_no_person_is_in_two_folds(names: list[str], seed: int) -> None:
+    count = len(names)
+    faces = LabelledFaces(
+        AUS,
+        np.zeros((count, 2, 2, 1), np.uint8),
+        np.zeros((count, 2), np.int32),
+        np.zeros((count, 5, 2), np.float32),
+        np.zeros((count, 2), np.int8),
+        np.array(names, dtype=str) if names else np.zeros(0, "U1"),
+    )
+    parts = [faces.fold(f, seed=seed, test=0.3, validation=0.3) for f in ("train", "validation", "test")]
+    people = [set(part.identities.tolist()) for part in parts]
+    assert sum(map(len, parts)) == count
+    assert not (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])
+
+
+def test_shares_of_the_folds() -> None:
+    drawn = [fold_of_identity(str(i), seed=1, test=0.2, validation=0.1) for i in range(4000)]
+    assert abs(drawn.count("test") / 4000 - 0.2) < 0.02
+    assert abs(drawn.count("validation") / 4000 - 0.08) < 0.02
+
+
+def test_faces_come_back_from_disk(tmp_path: Path) -> None:
+    faces = _faces(5)
+    faces.save(tmp_path / "faces.npz")
+    again = LabelledFaces.load(tmp_path / "faces.npz")
+    assert again.aus == faces.aus
+    np.testing.assert_array_equal(again.pictures, faces.pictures)
+    np.testing.assert_array_equal(again.identities, faces.identities)
+    assert [p.name for p in tmp_path.iterdir()] == ["faces.npz"]
+    (tmp_path / "broken.npz").write_bytes(b"no")
+    with pytest.raises(DatasetError, match="not a cache of labelled faces"):
+        LabelledFaces.load(tmp_path / "broken.npz")
+
+
+def test_labels_that_make_no_sense_are_refused() -> None:
+    faces = _faces(3)
+    with pytest.raises(DatasetError, match="allowed are 1, 0 and -1"):
+        LabelledFaces(**{**faces.__dict__, "labels": faces.labels + 2})
+    with pytest.raises(DatasetError, match="have shapes"):
+        LabelledFaces(**{**faces.__dict__, "labels": faces.labels[:2]})
+
+
+# --- crops ----------------------------------------------------------------------------------------------------------
+
+
+def test_plain_crops_are_those_of_annotate() -> None:
+    rng = np.random.default_rng(1)
+    small = rng.integers(0, 256, (12, 12)).astype(np.float32)
+    picture = torch.nn.functional.interpolate(torch.from_numpy(small)[None, None], size=(96, 96), mode="bicubic")
+    frame = picture.clamp(0, 255).round()[0, 0].numpy().astype(np.uint8)
+    landmarks = np.array([[[36, 40], [61, 37], [50, 52], [41, 66], [62, 64]]], np.float32)
+    spec = CropSpec(size_px=96, scale=0.6)
+    expected = crop_faces(np.repeat(frame[..., None], 3, axis=2), landmarks, spec)[0, :, :, 0].astype(np.float32)
+    found = plain_crops(torch.from_numpy(frame)[None, None].float(), torch.from_numpy(landmarks), spec)[0, 0].numpy()
+    assert np.abs(found - expected)[8:-8, 8:-8].mean() < 1.0
+
+
+def test_views_without_strength_are_plain_crops() -> None:
+    faces = _faces(4)
+    nothing = AugmentConfig(**dict.fromkeys(AugmentConfig.model_fields, 0.0))
+    pictures = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float()
+    landmarks, sizes = torch.from_numpy(faces.landmarks_xy), torch.from_numpy(faces.sizes_wh)
+    spec = CropSpec(size_px=32, scale=1.2)  # so tight that nothing lies outside
+    views = random_views(pictures, sizes, landmarks, spec, nothing)
+    torch.testing.assert_close(views[:, :1], plain_crops(pictures, landmarks, spec), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_views_differ_and_stay_in_range(channels: int) -> None:
+    pictures = torch.rand(6, channels, 64, 64) * 255
+    landmarks = torch.from_numpy(_faces(6).landmarks_xy)
+    sizes = torch.full((6, 2), 64)
+    torch.manual_seed(0)
+    first, second = (random_views(pictures, sizes, landmarks, CropSpec(48), AugmentConfig()) for _ in range(2))
+    assert first.shape == (6, 3, 48, 48)
+    assert float(first.min()) >= 0
+    assert float(first.max()) <= 255
+    assert not torch.equal(first, second)
+
+
+# --- recipe ---------------------------------------------------------------------------------------------------------
+
+
+def test_bundled_recipes_are_valid() -> None:
+    found = sorted(bundled_folder("train").glob("photographs.toml"))
+    assert found
+    for path in found:
+        assert load_recipe(path).encoder_config().aus
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "not a readable recipe"),
+        ('name = "x"', "data is"),
+        ('name = "x"\ndata = "photographs"\nsead = 1', "sead is 1"),
+    ],
+)
+def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(tmp_path / "r.toml")
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+def test_au_weights_are_inverse_to_occurrence() -> None:
+    labels = torch.tensor([[1, 1], [0, 1], [0, 0], [0, -1], [-1, -1]])
+    torch.testing.assert_close(au_weights(labels), torch.tensor([4.0, 1.5]) * 2 / 5.5)
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    recipe, faces = _recipe(), _faces(32)
+    straight = Trainer(recipe, faces, tmp_path / "straight", progress=lambda _: None).run()
+    first = Trainer(recipe, faces, tmp_path / "killed", progress=lambda _: None, checkpoint_every=3)
+    first.run(until_step=5)  # two steps beyond the checkpoint are lost
+    second = Trainer(recipe, faces, tmp_path / "killed", progress=lambda _: None)
+    assert second.step == 3
+    resumed = second.run().state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in straight.state_dict().items())
+
+
+def test_from_run_to_model_folder(tmp_path: Path) -> None:
+    recipe, faces = _recipe(split={"test": 0.4, "validation": 0.4}), _faces()
+    parts = folds(faces, recipe)
+    network = Trainer(recipe, parts["train"], tmp_path / "run", progress=lambda _: None).run()
+    results = fit_and_measure(network, faces, recipe)
+    assert [r.au for r in results.per_au] == list(AUS)
+    test = parts["test"].labels
+    assert [r.positive for r in results.per_au] == (test == 1).sum(axis=0).tolist()
+    config = write_bundle(
+        network, results, recipe, tmp_path / "tiny", licence="Apache-2.0", summary="noise", card="# tiny\n\n{results}\n"
+    )
+    model = find_model(str(tmp_path / "tiny"))
+    verify(model)
+    assert model.config == config
+    assert "| 12 | lip corner puller |" in model.card()
