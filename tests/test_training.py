@@ -26,7 +26,7 @@ def _faces(count: int = 60, people: int = 20) -> LabelledFaces:
     rng = np.random.default_rng(0)
     labels = rng.integers(-1, 2, (count, 2)).astype(np.int8)
     fine = rng.normal(0, 1, (count, 64, 64))
-    level = 128 + 60 * labels[:, 1, None, None] + fine * (10 + 25 * (labels[:, 0, None, None] == 1))
+    level = 128 + 60 * labels[:, 1, None, None].astype(float) + fine * (10 + 25 * (labels[:, 0, None, None] == 1))
     landmarks = np.array([[24, 26], [40, 26], [32, 34], [26, 44], [38, 44]], np.float32)
     return LabelledFaces(
         aus=AUS,
@@ -55,7 +55,7 @@ def _recipe(**changes: object) -> Recipe:
         "optim": {"batch_size": 8},
         "linear": {"epochs": 2, "batch_size": 16},
     }
-    return Recipe(**(options | changes))  # type: ignore[arg-type]
+    return Recipe(**(options | changes))
 
 
 # --- data -----------------------------------------------------------------------------------------------------------
