@@ -22,8 +22,9 @@ vec3 shade(vec3 n, vec3 v, vec3 albedo, float roughness, float reflectance, floa
         vec3 diffuse = clamp((vec3(nl) + wrap) / (1.0 + wrap), 0.0, 1.0) / (1.0 + wrap);
         // Light bleeds red into the rim of a shadow.
         vec3 visible = i == 0 ? mix(vec3(shadow), vec3(mix(shadow, sqrt(shadow), scatter), shadow, shadow), 0.8) : vec3(1.0);
-        float fresnel = reflectance + (1.0 - reflectance) * fifth(1.0 - max(dot(v, normalize(v + l)), 0.0));
-        float gloss = highlight(n, v, l, roughness) * fresnel * max(nl, 0.0) * 3.1416;
+        vec3 h = normalize(v + l);
+        float fresnel = reflectance + (1.0 - reflectance) * fifth(1.0 - max(dot(v, h), 0.0));
+        float gloss = glint(n, h, roughness) * fresnel * max(nl, 0.0) * 3.1416;
         radiance += u_light_rgb[i] * visible * (albedo * diffuse * mix(1.0, occlusion, 0.5) + gloss * occlusion);
     }
     float rim = reflectance * 0.5 + 0.5 * fifth(1.0 - max(dot(n, v), 0.0)) * (1.0 - roughness);
