@@ -120,6 +120,11 @@ def load_recipe(path: Path) -> Recipe:
     try:
         return Recipe(**raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A word that is not known comes first: it is often the misspelling of one that then seems to be missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         where = ".".join(map(str, first["loc"]))
+        if first["type"] == "missing":
+            raise RecipeError(f"{path}: {where} is missing") from error
+        if first["type"] == "extra_forbidden":
+            raise RecipeError(f"{path}: {where} is not a word of recipes") from error
         raise RecipeError(f"{path}: {where} is {first['input']!r}: {first['msg']}") from error
