@@ -76,14 +76,14 @@ class OnnxPredictor:
         except Exception as error:  # ONNX Runtime's exceptions share no parent of their own
             raise ModelError(f"{model.graph} cannot be loaded: {str(error).splitlines()[0]}") from error
         self._spec: CropSpec = model.config.crop
-        self._n_aus = len(model.config.aus)
+        self._outputs = list(model.config.outputs)
         self.backend = f"onnxruntime {onnxruntime.__version__}"
 
     def predict(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
         """See `Predictor.predict`."""
-        probabilities = np.zeros((len(frame_of_face), self._n_aus), np.float32)
+        probabilities = np.zeros((len(frame_of_face), len(self._outputs)), np.float32)
         for start in range(0, len(frame_of_face), FACES_PER_CALL):
             chunk = slice(start, start + FACES_PER_CALL)
             crops = np.concatenate(
@@ -93,7 +93,7 @@ class OnnxPredictor:
                 ]
             )
             inputs = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
-            probabilities[chunk] = self._session.run(["probabilities"], {"crops": inputs})[0]
+            probabilities[chunk] = self._session.run(["probabilities"], {"crops": inputs})[0][:, self._outputs]
         return probabilities
 
 
@@ -107,6 +107,7 @@ class TorchPredictor:
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._network = load_network(model).to(self._device, self._dtype).eval()
         self._spec = model.config.crop
+        self._outputs = list(model.config.outputs)
         self.backend = f"torch {torch.__version__} ({device})"
 
     def predict(
@@ -118,7 +119,7 @@ class TorchPredictor:
         frames = [torch.as_tensor(frame, device=self._device) for frame in frames_rgb]
         with torch.inference_mode():
             crops = crop_faces_on_device(frames, frame_of_face, landmarks_xy, self._spec)
-            probabilities = self._network(crops.to(self._dtype))
+            probabilities = self._network(crops.to(self._dtype))[:, self._outputs]
             return np.asarray(probabilities.float().cpu().numpy())
 
 
@@ -133,7 +134,7 @@ def load_network(model: Model) -> AUNetwork:
     from aucli.encoder import AUNetwork, EncoderConfig
 
     try:
-        network = AUNetwork(EncoderConfig(**{**model.config.encoder, "aus": model.config.aus}))
+        network = AUNetwork(EncoderConfig(**{"aus": model.config.aus, **model.config.encoder}))
         missing, unexpected = network.load_state_dict(safetensors.torch.load_file(model.weights), strict=False)
     except (TypeError, RuntimeError, OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"{model.folder} does not fit its own config: {str(error).splitlines()[0]}") from error

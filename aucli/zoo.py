@@ -41,10 +41,11 @@ class ModelConfig:
 
     Attributes:
         name: short name, also the folder's.
-        aus: FACS numbers in the order of the network's outputs.
+        aus: FACS numbers that the model gives, in the order of the table's columns.
         thresholds: per AU, the probability (0 to 1) at and above which it counts as present.
         crop: how a face is laid into the network's input.
-        encoder: arguments of `aucli.encoder.EncoderConfig`.
+        encoder: arguments of `aucli.encoder.EncoderConfig`. Its ``aus`` name the network's outputs, in their order; those
+            that did not prove good enough are not among the model's.
         licence: SPDX expression or a short text.
         summary: one line: what it was trained on.
         files: file name -> SHA-256 (hexadecimal).
@@ -74,8 +75,16 @@ class ModelConfig:
             raise ModelError(f"model {self.name} has thresholds {bad}; allowed is between 0 and 1")
 
     @property
+    def outputs(self) -> tuple[int, ...]:
+        """Which of the network's outputs belongs to each of the model's AUs."""
+        known = list(self.encoder.get("aus", self.aus))
+        if missing := [au for au in self.aus if au not in known]:
+            raise ModelError(f"model {self.name} names action units {missing} that its network does not know")
+        return tuple(known.index(au) for au in self.aus)
+
+    @property
     def au_columns(self) -> tuple[str, ...]:
-        """The table's columns, in the order of the network's outputs: ``("AU01", "AU02", ...)``."""
+        """The table's columns: ``("AU01", "AU02", ...)``."""
         return tuple(au_column(au) for au in self.aus)
 
     @property

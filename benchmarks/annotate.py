@@ -29,11 +29,12 @@ from aucli.stages import Engine
 from aucli.video import FrameReader
 
 MEASURE_CHILD = """
-import resource, sys
+import sys
 from aucli.annotation import annotate
 from aucli.options import AnnotateOptions
 annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every=int(sys.argv[3]), overwrite=True))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not getrusage: its maximum is inherited from the process that started this one.
+print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
 """
 FIRST_ROW_CHILD = """
 import os, sys

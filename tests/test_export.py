@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -56,3 +57,16 @@ def test_weights_of_another_network_are_refused(exported: tuple[AUNetwork, Path]
     config = EncoderConfig("resnet10t", (1, 4, 12), 64, "grey", global_dim=24, embedding_dim=16)
     with pytest.raises(ModelError, match="does not fit the network"):
         load_weights(AUNetwork(config), exported[1] / "model.safetensors")
+
+
+def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(tmp_path: Path) -> None:
+    export_network(_network(), tmp_path)
+    graph = onnx.load(tmp_path / "model.onnx", load_external_data=False)
+    assert not any(node.doc_string or node.metadata_props for node in graph.graph.node)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "folded.onnx")
+    onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    folded = onnx.load(tmp_path / "folded.onnx", load_external_data=False).graph
+    convolutions = {name for node in folded.node if "Conv" in node.op_type for name in node.output}
+    after = [n.name for n in folded.node if n.op_type == "BatchNormalization" and convolutions.intersection(n.input)]
+    assert after == []

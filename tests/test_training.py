@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.alignment import CropSpec, crop_faces
+from aucli.encoder import AUNetwork
 from aucli.errors import DatasetError, RecipeError
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import fit_and_measure, folds, write_bundle
@@ -202,3 +203,25 @@ def test_from_run_to_model_folder(tmp_path: Path) -> None:
     verify(model)
     assert model.config.digest == config.digest
     assert "| 12 | lip corner puller |" in model.card()
+
+
+def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> None:
+    from aucli.inference import OnnxPredictor, TorchPredictor
+
+    recipe, faces = _recipe(split={"test": 0.4, "validation": 0.4}), _faces()
+    torch.manual_seed(0)
+    network = AUNetwork(recipe.encoder_config()).eval()
+    results = fit_and_measure(network, faces, recipe)
+    words = {"licence": "Apache-2.0", "summary": "noise", "card": "# tiny"}
+    write_bundle(network, results, recipe, tmp_path / "both", **words)
+    write_bundle(network, results, recipe, tmp_path / "one", **words, leave_out=[AUS[0]])
+    frame = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+    landmarks = np.array([[[30, 30], [60, 30], [45, 45], [33, 60], [57, 60]]], np.float32)
+    where = np.zeros(1, np.intp)
+    both = OnnxPredictor(find_model(str(tmp_path / "both"))).predict([frame], where, landmarks)
+    one = find_model(str(tmp_path / "one"))
+    assert one.config.aus == (AUS[1],)
+    np.testing.assert_array_equal(OnnxPredictor(one).predict([frame], where, landmarks), both[:, 1:])
+    np.testing.assert_allclose(
+        TorchPredictor(one, device="cpu").predict([frame], where, landmarks), both[:, 1:], atol=0.05
+    )

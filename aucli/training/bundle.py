@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,7 +49,15 @@ def fit_and_measure(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) ->
 
 
 def write_bundle(
-    network: AUNetwork, results: Evaluation, recipe: Recipe, folder: Path, *, licence: str, summary: str, card: str
+    network: AUNetwork,
+    results: Evaluation,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    licence: str,
+    summary: str,
+    card: str,
+    leave_out: Collection[int] = (),
 ) -> ModelConfig:
     """Write weights, graph, config and card of a measured model.
 
@@ -59,13 +68,15 @@ def write_bundle(
         folder: the model folder, made if it is not there.
         licence: of the weights, SPDX.
         summary: one line: what the model was trained on.
+        leave_out: AUs that did not prove good enough: measured on the card, absent from the table.
         card: the card's text; ``{results}`` in it becomes the table of results.
     """
     export_network(network, folder)
+    shipped = [scores for scores in results.per_au if scores.au not in leave_out]
     config = ModelConfig(
         name=recipe.name,
-        aus=tuple(scores.au for scores in results.per_au),
-        thresholds=tuple(scores.threshold for scores in results.per_au),
+        aus=tuple(scores.au for scores in shipped),
+        thresholds=tuple(scores.threshold for scores in shipped),
         crop=recipe.crop_spec(),
         encoder=asdict(network.config),
         licence=licence,
