@@ -212,9 +212,17 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
     torch.manual_seed(0)
     network = AUNetwork(recipe.encoder_config()).eval()
     results = fit_and_measure(network, faces, recipe)
-    words = {"licence": "Apache-2.0", "summary": "noise", "card": "# tiny"}
-    write_bundle(network, results, recipe, tmp_path / "both", **words)
-    write_bundle(network, results, recipe, tmp_path / "one", **words, leave_out=[AUS[0]])
+    for name, leave_out in (("both", []), ("one", [AUS[0]])):
+        write_bundle(
+            network,
+            results,
+            recipe,
+            tmp_path / name,
+            licence="Apache-2.0",
+            summary="noise",
+            card="# tiny",
+            leave_out=leave_out,
+        )
     frame = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
     landmarks = np.array([[[30, 30], [60, 30], [45, 45], [33, 60], [57, 60]]], np.float32)
     where = np.zeros(1, np.intp)
