@@ -332,7 +332,8 @@ def relative_to_person(values: FloatArray, people: npt.NDArray[np.str_], usable:
     """A measure freed of the person's mean, in standard deviations.
 
     How far a person's mean is believed grows with the number of pictures: it is shrunk towards the mean of all by
-    n s_between / (n s_between + s_within) (empirical Bayes of a random-effects model, Robinson 1991).
+    n s_between / (n s_between + s_within) (empirical Bayes of a random-effects model, Robinson 1991). Where nobody has
+    two pictures, anatomy and movement cannot be told apart, and no mean is believed.
     """
     _, person = np.unique(people, return_inverse=True)
     count = np.bincount(person, usable)
@@ -340,7 +341,7 @@ def relative_to_person(values: FloatArray, people: npt.NDArray[np.str_], usable:
     everyone = values[usable].mean()
     within = ((values - mean[person])[usable] ** 2).sum() / max(np.maximum(count - 1, 0).sum(), 1)
     between = max(values[usable].var() - within, 1e-9)
-    believed = count * between / (count * between + within + 1e-12)
+    believed = count * between / (count * between + within + 1e-12) if count.max() > 1 else np.zeros_like(mean)
     freed = values - (believed * (mean - everyone))[person]
     standard: FloatArray = (freed - freed[usable].mean()) / (freed[usable].std() + 1e-12)
     return standard
