@@ -24,8 +24,8 @@ from aucli.tracking import Tracker
 from aucli.video import FrameReader, VideoInfo, probe
 from aucli.zoo import sha256_file
 
-STRETCH_FRAMES: Final = 6000
-"""Frames between two points that are safe on disk: 4 minutes of film, about a minute of work on a small machine."""
+STRETCH_FRAMES: Final = 1000
+"""Frames between two points that are safe on disk: what a kill costs at most, some ten seconds on a small machine."""
 BATCH_BYTES: Final = 24 * 2**20
 """Pixels in a batch on the CPU, unless its size is given: keeps memory alike from web clips to 4K."""
 
@@ -129,9 +129,9 @@ def annotate(
                 finished[video.label] = FinishedVideo.of(video.label, segments)
                 if not plan.single:
                     write_table(plan.table_of(video), run, [finished[video.label]], version=__version__)
-            if broken := finished[video.label].record.broken:
-                failures[video.label] = f"{broken}; the frames that decoded are in the table"
-                report(0, 0, failures[video.label])
+            if problem := _problem_of(finished[video.label].record):
+                failures[video.label] = problem
+                report(0, 0, problem)
         if plan.single and set(finished) - set(plan.kept) - set(skipped):
             write_table(plan.output, run, list(finished.values()), version=__version__)
         work.done = True
@@ -223,6 +223,15 @@ def _expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
     span_s = max(0.0, min(options.end_s or duration_s, duration_s) - (options.start_s or 0.0))
     step_s = max(options.every_s or 0.0, 1.0 / info.fps)
     return int(np.ceil(span_s / step_s))
+
+
+def _problem_of(record: VideoRecord) -> str | None:
+    """Say what a user must know of a video that was read to its end."""
+    if record.broken:
+        return f"{record.broken}; the frames that decoded are in the table"
+    if not record.n_rows:
+        return f"none of its {record.n_frames} frames lies between --start and --end"
+    return None
 
 
 def _one_line(error: Exception) -> str:

@@ -197,7 +197,10 @@ def models_list(as_json: Json = False) -> None:
     from aucli.faces import INSIGHTFACE_LICENCE, installed_detectors
     from aucli.zoo import list_models
 
-    models, detectors = list_models(), installed_detectors()
+    models, problems = list_models()
+    detectors = installed_detectors()
+    for problem in problems:
+        typer.secho(f"damaged: {problem}", err=True, fg="red")
     if as_json:
         rows = [
             {

@@ -41,7 +41,8 @@ def examine() -> Iterator[Check]:
     yield _gpu()
     yield _needed("detector centerface", _centerface)
     yield _insightface()
-    yield _needed("bundled models", _models)
+    yield _needed("default model", _default_model)
+    yield from _other_models()
     yield _needed("trial run", _trial_run)
 
 
@@ -83,13 +84,28 @@ def _centerface() -> str:
     return f"SHA-256 {open_detector('centerface').digest[:12]}…"
 
 
-def _models() -> str:
-    from aucli.zoo import list_models, verify
+def _default_model() -> str:
+    from aucli.zoo import DEFAULT_MODEL, find_model, verify
 
-    models = list_models()
+    model = find_model(DEFAULT_MODEL)
+    verify(model)
+    return f"{model.config.name} ({model.origin}, {len(model.config.aus)} AUs, files intact)"
+
+
+def _other_models() -> Iterator[Check]:
+    from aucli.zoo import DEFAULT_MODEL, list_models, verify
+
+    models, problems = list_models()
     for model in models:
-        verify(model)
-    return ", ".join(f"{model.config.name} ({len(model.config.aus)} AUs, files intact)" for model in models)
+        try:
+            verify(model)
+        except AucliError as error:
+            problems.append(str(error))
+        else:
+            if model.config.name != DEFAULT_MODEL:
+                yield Check("model", "ok", f"{model.config.name} ({model.origin}, files intact)")
+    for problem in problems:
+        yield Check("model", "missing", problem)
 
 
 def _trial_run() -> str:

@@ -3,7 +3,7 @@
 A run writes into a work folder beside the table (``aus.parquet.partial``). Every stretch of a video that is done is a
 small Parquet file there, a *segment*, written to a temporary name and renamed when whole; the segment also holds the
 tracker's state, so that a run that was cut off goes on with the next frame. When all videos are done, the segments are
-joined into the table, one row group each, again under a temporary name that is renamed when whole.
+joined into the table, several to a row group, again under a temporary name that is renamed when whole.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ SCHEMA_VERSION: Final = 1
 METADATA_KEY: Final = b"aucli"
 SEGMENT_KEY: Final = b"aucli-segment"
 COMPRESSION: Final = "zstd"
+ROW_GROUP_ROWS: Final = 10_000
+"""Stretches of a video are gathered into row groups of at least this many rows."""
 
 
 def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Schema:
@@ -378,8 +380,14 @@ class FinishedVideo:
     def row_groups(self) -> Iterator[pa.Table]:
         """Yield its rows, a row group at a time."""
         if isinstance(self.source, Segments):
+            gathered: list[pa.Table] = []
             for path in self.source.paths:
-                yield pq.read_table(path)
+                gathered.append(pq.read_table(path))
+                if sum(map(len, gathered)) >= ROW_GROUP_ROWS:
+                    yield pa.concat_tables(gathered)
+                    gathered = []
+            if gathered:
+                yield pa.concat_tables(gathered)
         else:
             existing, label = self.source
             yield from existing.row_groups(label)

@@ -586,8 +586,9 @@ def _scan(path: Path) -> _Scan:
         ends_early = f"the file cannot be read to its end ({error_text})"
     elif n_packets < n_promised:
         ends_early = f"ends early: {n_packets} of {n_promised} frames are in the file"
-    elif not n_promised and promised_s > end_s - start_s + 0.5:
-        ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end after {end_s - start_s:.1f} s"
+    elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
+        # Matroska counts its duration from 0, also where the pictures start later.
+        ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
     return _Scan(timestamps if is_regular else timestamps[:0], n_packets, gop_lengths, why_not, ends_early)
 
 

@@ -7,8 +7,8 @@ A model is a folder:
     model.onnx          the graph for ONNX Runtime (optional; without it the model runs in torch)
     README.md           its card
 
-`config.json` also carries a digest of itself and, through the file digests in it, of the whole model: one flipped
-byte anywhere is noticed before a frame is read. Detectors are single ``.onnx`` files.
+`config.json` also carries a digest of itself and, through the file digests in it, of weights and graph: one flipped
+byte in any of these is noticed before a frame is read. The card is for people and is not covered. Detectors are single ``.onnx`` files.
 """
 
 from __future__ import annotations
@@ -180,18 +180,23 @@ def user_folder() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "aucli"
 
 
-def list_models() -> list[Model]:
-    """Return all bundled and imported models that can be read, by name; an imported one hides a bundled one."""
+def list_models() -> tuple[list[Model], list[str]]:
+    """Return all bundled and imported models by name, an imported one hiding a bundled one, and what is damaged."""
     found: dict[str, Model] = {}
+    problems: list[str] = []
     origins: tuple[tuple[Literal["bundled", "imported"], Path], ...] = (
         ("bundled", bundled_folder("models")),
         ("imported", user_folder() / "models"),
     )
     for origin, parent in origins:
         for config_path in sorted(parent.glob(f"*/{CONFIG_NAME}")):
-            model = _read(config_path.parent, origin)
-            found[model.config.name] = model
-    return [found[name] for name in sorted(found)]
+            try:
+                model = _read(config_path.parent, origin)
+            except ModelError as error:
+                problems.append(str(error))
+            else:
+                found[model.config.name] = model
+    return [found[name] for name in sorted(found)], problems
 
 
 def find_model(name_or_path: str) -> Model:

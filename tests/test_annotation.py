@@ -343,3 +343,14 @@ def test_threads_end_with_the_run(tmp_path: Path) -> None:
     aucli.annotate(MadeVideo(n_frames=4).write(tmp_path / "v.mp4"), tmp_path / "t.parquet")
     time.sleep(0.1)
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("aucli")] == []
+
+
+def test_a_stretch_that_holds_no_frame_is_told(tmp_path: Path) -> None:
+    video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
+    outcome = aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(start_s=100.0))
+    assert outcome.failures == {"v.mp4": "none of its 4 frames lies between --start and --end"}
+
+
+def test_a_stream_that_starts_late_is_whole(tmp_path: Path) -> None:
+    video = MadeVideo(n_frames=8, start_s=2.0).write(tmp_path / "v.mkv")
+    assert len(_annotate(video, tmp_path / "t.parquet")) == 8

@@ -161,9 +161,9 @@ def test_segments_become_a_table_that_polars_reads(tmp_path: Path) -> None:
     assert frame["landmarks"].dtype == pl.Array(pl.Float32, 10)
     assert frame["face"].null_count() == 1
     metadata = read_metadata(table)
-    assert metadata["videos"]["b.mp4"]["row_groups"] == [2, 2]
+    assert metadata["videos"]["b.mp4"]["row_groups"] == [1, 1]
     assert metadata["options"] == {"detect_every": 1}
-    assert pq.ParquetFile(table).metadata.num_row_groups == 4
+    assert pq.ParquetFile(table).metadata.num_row_groups == 2
     assert [p.name for p in tmp_path.iterdir() if "partial" in p.name or "tmp" in p.name] == []
 
 

@@ -47,7 +47,8 @@ def test_what_is_written_is_read(folder: Path) -> None:
 
 
 def test_the_bundled_models_are_intact() -> None:
-    models = list_models()
+    models, problems = list_models()
+    assert problems == []
     assert "aunce-small" in [model.config.name for model in models]
     for model in models:
         verify(model)
@@ -124,3 +125,11 @@ def test_a_senseless_config_is_refused(change: dict[str, object], message: str) 
 def test_a_folder_that_moved_keeps_its_digest(folder: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(folder, tmp_path / "elsewhere")
     assert find_model(str(moved)).config.digest == find_model(str(folder)).config.digest
+
+
+def test_one_damaged_model_does_not_hide_the_others(folder: Path) -> None:
+    imported = import_model(folder).folder
+    (imported / CONFIG_NAME).write_text("{}", encoding="utf-8")
+    models, problems = list_models()
+    assert [model.config.name for model in models] == ["aunce-small"]
+    assert len(problems) == 1
