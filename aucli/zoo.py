@@ -8,7 +8,8 @@ A model is a folder:
     README.md           its card
 
 `config.json` also carries a digest of itself and, through the file digests in it, of weights and graph: one flipped
-byte in any of these is noticed before a frame is read. The card is for people and is not covered. Detectors are single ``.onnx`` files.
+byte in any of these is noticed before a frame is read. The card is for people and is not covered. Detectors are single
+``.onnx`` files.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 PHOTOGRAPH_AUS: Final = (1, 2, 4, 6, 12, 25, 26)
-"""The AUs that could be labelled convincingly. AU5, 9, 10, 15, 17 and 43 could not: their measures ranked anatomy."""
+"""The AUs that are labelled. AU5 and AU43 were tried and dropped: their measures ranked anatomy. Others were not tried."""
 
 MESH_SIZE_PX: Final = 192
 MIN_PRESENCE: Final = 5.0
