@@ -34,7 +34,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 PHOTOGRAPH_AUS: Final = (1, 2, 4, 6, 12, 25, 26)
-"""The AUs that are labelled. AU5 and AU43 were tried and dropped: their measures ranked anatomy. Others were not tried."""
+"""The AUs that are labelled. AU5 and AU43 were tried and dropped: their measures ranked anatomy. No other was tried."""
 
 MESH_SIZE_PX: Final = 192
 MIN_PRESENCE: Final = 5.0
