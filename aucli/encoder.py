@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import timm
@@ -272,6 +273,23 @@ class AUNetwork(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """(B, 3, S, S) RGB 0..255 -> (B, A) probabilities; softmax over two classes is the sigmoid of the log-odds."""
         return self.logits(crops).sigmoid()
+
+
+def load_weights(network: AUNetwork, path: Path) -> None:
+    """Read weights that `aucli.training.export` wrote into a network of the same config.
+
+    Raises:
+        ModelError: if names or shapes do not fit.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        missing, unexpected = network.load_state_dict(load_file(path), strict=False)
+    except RuntimeError as error:  # shapes that differ
+        raise ModelError(f"{path} does not fit the network: {str(error).splitlines()[1].strip()}") from error
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ModelError(f"{path} does not fit the network: lacks {missing[:3]}, has unknown {unexpected[:3]}")
 
 
 def _per_channel(values: tuple[float, ...]) -> Tensor:

@@ -129,18 +129,11 @@ def load_network(model: Model) -> AUNetwork:
     Raises:
         ModelError: if config and weights do not fit together.
     """
-    import safetensors.torch
-
-    from aucli.encoder import AUNetwork, EncoderConfig
+    from aucli.encoder import AUNetwork, EncoderConfig, load_weights
 
     try:
         network = AUNetwork(EncoderConfig(**{"aus": model.config.aus, **model.config.encoder}))
-        missing, unexpected = network.load_state_dict(safetensors.torch.load_file(model.weights), strict=False)
-    except (TypeError, RuntimeError, OSError, safetensors.SafetensorError) as error:
+    except (TypeError, RuntimeError) as error:
         raise ModelError(f"{model.folder} does not fit its own config: {str(error).splitlines()[0]}") from error
-    # Batch norms count their training steps; nobody reads the counts at inference, and files leave them out.
-    if wrong := [*unexpected, *(name for name in missing if not name.endswith("num_batches_tracked"))]:
-        raise ModelError(
-            f"{model.folder}: weights and config do not name the same tensors ({wrong[0]}, {len(wrong)} in all)"
-        )
+    load_weights(network, model.weights)
     return network

@@ -6,7 +6,7 @@ the engine's threads, and results come out in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -214,7 +214,3 @@ class Stretches:
                 return
             item, self._next = self._next, next(self._items, None)
             yield item
-
-
-Report = Callable[[int, int], None]
-"""Called with the number of frames done and the number expected."""

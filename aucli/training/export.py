@@ -46,23 +46,6 @@ def export_network(network: AUNetwork, folder: Path) -> None:
     onnx.save_model(graph, str(folder / GRAPH_NAME))
 
 
-def load_weights(network: AUNetwork, path: Path) -> None:
-    """Read weights that `export_network` wrote into a network of the same config.
-
-    Raises:
-        ModelError: if names or shapes do not fit.
-    """
-    from safetensors.torch import load_file
-
-    try:
-        missing, unexpected = network.load_state_dict(load_file(path), strict=False)
-    except RuntimeError as error:  # shapes that differ
-        raise ModelError(f"{path} does not fit the network: {str(error).splitlines()[1].strip()}") from error
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if missing or unexpected:
-        raise ModelError(f"{path} does not fit the network: lacks {missing[:3]}, has unknown {unexpected[:3]}")
-
-
 def _traced(network: AUNetwork) -> onnx.ModelProto:
     size = network.config.input_size_px
     crops = torch.rand(2, 3, size, size) * 255
