@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,32 @@ import numpy.typing as npt
 from aucli.errors import DatasetError
 
 Fold = Literal["train", "validation", "test"]
+
+
+class FaceSource(Protocol):
+    """What training reads: labels and people in memory, pictures there or on disk.
+
+    Attributes:
+        aus: action units, in the order of the labels' columns.
+        labels: (N, A) int8, 1 present, 0 absent, -1 not known.
+        identities: (N,) str, one name per person.
+    """
+
+    @property
+    def aus(self) -> tuple[int, ...]: ...
+    @property
+    def labels(self) -> npt.NDArray[np.int8]: ...
+    @property
+    def identities(self) -> npt.NDArray[np.str_]: ...
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> LabelledFaces:
+        """Bring these faces into memory, in this order; rows may repeat."""
+        ...
+
+    def subset(self, rows: npt.NDArray[Any]) -> FaceSource:
+        """The same source with these faces only; no pixel is read."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +87,10 @@ class LabelledFaces:
             labels=self.labels[rows],
             identities=self.identities[rows],
         )
+
+    def subset(self, rows: npt.NDArray[Any]) -> LabelledFaces:
+        """Choose faces by indices or a boolean mask: as a `FaceSource`."""
+        return self[rows]
 
     def fold(self, name: Fold, *, seed: int, test: float, validation: float) -> LabelledFaces:
         """The faces of one fold, by person (see `fold_of_identity`)."""
