@@ -25,11 +25,20 @@ class FaceSource(Protocol):
     """
 
     @property
-    def aus(self) -> tuple[int, ...]: ...
+    def aus(self) -> tuple[int, ...]:
+        """See above."""
+        ...
+
     @property
-    def labels(self) -> npt.NDArray[np.int8]: ...
+    def labels(self) -> npt.NDArray[np.int8]:
+        """See above."""
+        ...
+
     @property
-    def identities(self) -> npt.NDArray[np.str_]: ...
+    def identities(self) -> npt.NDArray[np.str_]:
+        """See above."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: npt.NDArray[Any]) -> LabelledFaces:
