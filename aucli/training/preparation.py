@@ -29,10 +29,8 @@ from aucli.device import available_cores, check_device_name, resolve_device
 from aucli.errors import AucliError, DatasetError, OptionsError
 from aucli.faces import START_SCORE, Detector, Faces, intersection_over_union, open_detector
 from aucli.training.data.cache import (
-    JPEG_QUALITY,
     REPORT_NAME,
     CacheWriter,
-    FaceRow,
     claimed,
     is_finished,
     write_json,
@@ -43,6 +41,7 @@ from aucli.training.data.published import TOLERANCE
 from aucli.training.data.registry import BENCHMARKS, load_dataset
 from aucli.training.data.report import Finding, Findings, Report, number_ranges
 from aucli.training.data.samples import Int64Array, Samples, SequenceInfo, Side
+from aucli.training.data.shards import JPEG_QUALITY, FaceRow
 
 SIDE_PX: Final = 256
 BORDER: Final = 1.4
@@ -102,8 +101,8 @@ class PrepareOptions:
         for name, value, low, high in (
             ("--workers", self.workers, 1, 256),
             ("--batch-size", self.batch_size, 1, 1024),
-            ("side_px", self.side_px, SMALLEST_SIDE_PX, 1024),
-            ("border", self.border, 1, 3),
+            ("--side", self.side_px, SMALLEST_SIDE_PX, 1024),
+            ("--border", self.border, 1, 3),
             ("quality", self.quality, 80, 100),
         ):
             if value is not None and not low <= value <= high:
@@ -195,6 +194,7 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
             record = writer.record_of(key, fingerprint)
             if record is None:
                 try:
+                    report(0)
                     with writer.shard(key, [sequence], fingerprint) as shard:
                         for done, row in enumerate(studio.faces_of(samples, rows, shard.record), start=1):
                             shard.append(row)

@@ -30,6 +30,10 @@ def prepare(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Threads.", show_default="one per core")] = None,
     batch_size: Annotated[int, typer.Option(help="Pictures in one task.")] = 16,
+    side: Annotated[int, typer.Option(metavar="PX", help="Side of the cached pictures at most.")] = 256,
+    border: Annotated[
+        float, typer.Option(metavar="X", help="Their side relative to that of annotate's crop, for jitter.")
+    ] = 1.4,
     overwrite: Annotated[
         bool, typer.Option("--overwrite/--resume", help="Begin anew, or go on with what is there.")
     ] = False,
@@ -54,6 +58,8 @@ def prepare(
         device=device,
         workers=workers,
         batch_size=batch_size,
+        side_px=side,
+        border=border,
         overwrite=overwrite,
     )
     with ProgressLines(quiet=quiet or as_json) as progress:
