@@ -49,7 +49,8 @@ BORDER: Final = 1.4
 degrees, shifted by 2 % of its side and 8 % larger, as training draws them, needs 1.26 times its side."""
 SMALLEST_SIDE_PX: Final = 64
 """A face is never enlarged, but no picture is smaller than this, for the sake of the codec."""
-BATCH_SIZE: Final = 16
+BATCH_SIZE: Final = 8
+"""A picture of BP4D takes 4 MB, and each thread has a few batches at hand."""
 RIVAL_AREA: Final = 0.5
 """Another face with this share of the largest one's area makes the choice between them doubtful."""
 SAME_FACE_IOU: Final = 0.3

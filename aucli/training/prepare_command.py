@@ -29,7 +29,7 @@ def prepare(
     detector: Annotated[str, typer.Option(help="As for annotate: use the same one there.")] = "centerface",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Threads.", show_default="one per core")] = None,
-    batch_size: Annotated[int, typer.Option(help="Pictures in one task.")] = 16,
+    batch_size: Annotated[int, typer.Option(help="Pictures in one task.")] = 8,
     side: Annotated[int, typer.Option(metavar="PX", help="Side of the cached pictures at most.")] = 256,
     border: Annotated[
         float, typer.Option(metavar="X", help="Their side relative to that of annotate's crop, for jitter.")

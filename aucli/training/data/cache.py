@@ -36,6 +36,7 @@ from aucli.training.data.shards import (
     JPEG_QUALITY,
     METADATA_KEY,
     FaceRow,
+    Float32Array,
     ShardWriter,
     dumps,
     read_shard,
@@ -60,7 +61,7 @@ def content_digest(content: Mapping[str, Any]) -> str:
 
 
 def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
-    """Whether a folder holds a finished cache of this content without any failure.
+    """Whether a folder holds a finished cache of this content, with all its shards and without any failure.
 
     Raises:
         DatasetError: if it holds a cache of another content, or something else.
@@ -69,8 +70,20 @@ def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
     if manifest is None:
         return False
     _require_same(folder, manifest, content)
-    index = folder / INDEX_NAME
-    return index.is_file() and not read_json(index)["failures"]
+    if not (folder / INDEX_NAME).is_file():
+        return False
+    index = read_json(folder / INDEX_NAME)
+    return not index["failures"] and all(is_whole(path, size) for path, size in indexed_shards(folder, index))
+
+
+def indexed_shards(folder: Path, index: Mapping[str, Any]) -> list[tuple[Path, int]]:
+    """Path and size in bytes of every shard in a cache's index."""
+    return [(folder / SHARDS_NAME / shard["file"], int(shard["bytes"])) for shard in index["shards"]]
+
+
+def is_whole(path: Path, n_bytes: int) -> bool:
+    """Whether a shard is there in full length."""
+    return path.is_file() and path.stat().st_size == n_bytes
 
 
 class CacheWriter:
@@ -172,6 +185,7 @@ def write_faces(
     dataset: str,
     content: Mapping[str, Any] | None = None,
     frames: npt.NDArray[np.integer[Any]] | None = None,
+    intensities: Float32Array | None = None,
     quality: int = JPEG_QUALITY,
     overwrite: bool = False,
 ) -> None:
@@ -183,6 +197,7 @@ def write_faces(
         dataset: short name; a person ``p`` is called ``dataset/p`` in the cache.
         content: what the faces came from, as JSON values, so that a cache of others is not taken for this one.
         frames: (N,) a number for each face that is unique within a person; by default its row.
+        intensities: (N, A) float32, NaN where not known; part of the cache if given.
         quality: of the JPEG, 1 to 100.
         overwrite: replace the cache in this folder, whatever it holds; else a finished one of the same faces is left
             as it is.
@@ -191,7 +206,10 @@ def write_faces(
         DatasetError: if the folder holds a cache of another content, or something else.
     """
     numbers = np.arange(len(faces)) if frames is None else frames
-    described = {"dataset": dataset, "faces": _faces_digest(faces), "quality": quality, **(content or {})}
+    if intensities is not None and intensities.shape != faces.labels.shape:
+        raise DatasetError(f"intensities are {intensities.shape}; expected {faces.labels.shape} as the labels")
+    digest = _digest_of(faces, intensities, numbers)
+    described = {"dataset": dataset, "faces": digest, "quality": quality, **(content or {})}
     keys = []
     if not overwrite and is_finished(folder, described):
         return
@@ -213,6 +231,7 @@ def write_faces(
                     faces.labels[row],
                     sequence=int(codes[row - start]),
                     frame=int(numbers[row]),
+                    intensities=None if intensities is None else intensities[row],
                     quality=quality,
                 )
 
@@ -222,11 +241,12 @@ def write_faces(
         writer.finish(keys, {})
 
 
-def _faces_digest(faces: LabelledFaces) -> str:
+def _digest_of(faces: LabelledFaces, intensities: Float32Array | None, frames: npt.NDArray[np.integer[Any]]) -> str:
     digest = hashlib.sha256()
-    for column in (faces.pictures, faces.sizes_wh, faces.landmarks_xy, faces.labels):
-        digest.update(np.ascontiguousarray(column).data)
-    digest.update("\n".join(map(str, faces.identities)).encode())
+    columns = [faces.pictures, faces.sizes_wh, faces.landmarks_xy, faces.labels, frames.astype(np.int64)]
+    for column in columns if intensities is None else [*columns, intensities.astype(np.float32)]:
+        digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8))
+    digest.update("\n".join([*map(str, faces.aus), *map(str, faces.identities)]).encode())
     return digest.hexdigest()
 
 
