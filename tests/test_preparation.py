@@ -187,6 +187,22 @@ def test_pictures_without_faces(tmp_path: Path) -> None:
     assert done.report.warnings[-1].kind == "many labelled frames are without a face"
 
 
+def test_faces_that_are_lost_with_an_action_unit(bp4d: Path, tmp_path: Path) -> None:
+    samples, _ = load_dataset("bp4d", bp4d)
+    smiling = np.flatnonzero(samples.labels[:, samples.aus.index(12)] == 1)
+    for row in smiling[::2]:
+        path = samples.sequences[samples.sequence_index[row]].container / samples.member[int(row)].as_py()
+        Image.new("RGB", (320, 320), (90, 90, 90)).save(path)
+    done = run(bp4d, tmp_path / "c")
+    (told,) = [
+        f.detail for f in done.report.findings
+        if f.kind == "base rate differs where a face was found" and f.detail.startswith("AU12 ")
+    ]  # fmt: skip
+    cache = CachedFaces.open(tmp_path / "c")
+    rate = (cache.labels[:, cache.aus.index(12)] == 1).mean()
+    assert told == f"AU12 is present in {100 * rate:.1f} % of frames with a face, 34.3 % of all"
+
+
 def test_neither_batches_nor_threads_change_a_byte(bp4d: Path, tmp_path: Path) -> None:
     run(bp4d, tmp_path / "a")
     run(bp4d, tmp_path / "b", batch_size=1, workers=1)
@@ -284,6 +300,17 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(bp4d: Path, tmp
     assert shards(tmp_path / "c") == expected
     for name in ("index.json", "report.json"):
         assert (tmp_path / "c" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are POSIX")
+def test_a_full_disk_ends_the_run_and_keeps_what_is_done(bp4d: Path, tmp_path: Path) -> None:
+    arguments = ["prepare", "--dataset", "bp4d", "--root", str(bp4d), "--out", str(tmp_path / "c"), "--quiet"]
+    limited = f"ulimit -f 50; exec {sys.executable} -m aucli {' '.join(arguments)} --device cpu"
+    done = subprocess.run(["sh", "-c", limited], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "cannot be written (File too large); make room and run the same command again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run(bp4d, tmp_path / "c").n_faces == 35
 
 
 def boxes(*faces: tuple[float, float, float], scores: Sequence[float] | None = None) -> Faces:
@@ -405,6 +432,7 @@ def command(*arguments: object, code: int = 0) -> Any:
 
 
 def test_the_command(bp4d: Path, tmp_path: Path) -> None:
+    assert "Usage:" in command("--help").output
     shutil.rmtree(bp4d / "Sequences_2D+3D/F004")
     paths = ("--root", bp4d, "-o", tmp_path / "c", "--device", "cpu")
     first = command("--dataset", "bp4d", *paths)

@@ -6,7 +6,9 @@ training can cut jittered crops of any size out of the cache.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import itertools
 import json
 import types
 import typing
@@ -40,7 +42,7 @@ from aucli.training.data.pixels import Pictures, read_sequence, sequence_rows
 from aucli.training.data.published import TOLERANCE
 from aucli.training.data.registry import BENCHMARKS, load_dataset
 from aucli.training.data.report import Finding, Findings, Report, number_ranges
-from aucli.training.data.samples import Int64Array, Samples, SequenceInfo, Side
+from aucli.training.data.samples import MISSING, PRESENT, Int64Array, Samples, SequenceInfo, Side
 from aucli.training.data.shards import JPEG_QUALITY, FaceRow
 
 SIDE_PX: Final = 256
@@ -56,6 +58,8 @@ RIVAL_AREA: Final = 0.5
 SAME_FACE_IOU: Final = 0.3
 """Boxes of one face in frames that follow each other overlap by at least this."""
 TIGHT_MIN_FACE_PX: Final = 20
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What is no fault of a sequence, and would befall all that follow."""
 BROKEN_INPUT: Final = ("video cannot be opened", "zip archive cannot be read")
 """Kinds of findings by which a reader says that a sequence was left out because its file is broken."""
 
@@ -202,6 +206,11 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
                             if done % options.batch_size == 0 or done == len(rows):
                                 report(done)
                 except (AucliError, OSError) as error:
+                    if isinstance(error, OSError) and error.errno in DISK_FULL:
+                        raise DatasetError(
+                            f"{options.out} cannot be written ({error.strerror}); make room and run the same command "
+                            "again, it goes on"
+                        ) from error
                     failures[sequence.name] = _one_line(error)
                     report(0, failures[sequence.name])
                     continue
@@ -263,14 +272,20 @@ class _Studio:
             return [self._row(samples, item) for item in batch]
 
         n_rows = n_faces = 0
+        labelled, present = np.zeros(len(samples.aus), np.int64), np.zeros(len(samples.aus), np.int64)
         for batch in map_ahead(self._pool, finish, chosen(), ahead=self._workers):
             for row in batch:
-                n_rows, n_faces = n_rows + 1, n_faces + (row.jpeg is not None)
+                n_rows += 1
+                if row.jpeg is not None:
+                    n_faces += 1
+                    labelled += row.labels != MISSING
+                    present += row.labels == PRESENT
                 yield row
         if not n_rows:
             raise DatasetError(f"none of the {len(rows)} labelled pictures of {sequence.container} can be read")
         choice.tell(findings, sequence.name, n_rows)
         record["counts"] = {"sequence": sequence.name, "frames": len(rows), "faces": n_faces, **choice.counts()}
+        record["labelled"], record["present"] = labelled.tolist(), present.tolist()
         record["findings"] = [asdict(finding) for finding in findings.items]
 
     def _look(self, samples: Samples, rows: Int64Array, findings: Findings) -> Iterator[list[_Seen]]:
@@ -295,16 +310,16 @@ class _Studio:
         findings.warn("image cannot be read", "dropped", len(bad), "frame", name, f"frames {number_ranges(bad)}")
 
     def _detect(self, pictures: Pictures) -> list[_Seen]:
-        frames = pictures.frames_rgb
-        found: list[Faces] = []
-        start = 0
-        while start < len(frames):
-            stop = start + 1
-            while stop < len(frames) and frames[stop].shape == frames[start].shape:
-                stop += 1
-            found += self._detect_alike(np.stack(frames[start:stop]))
-            start = stop
-        return [_Seen(*item) for item in zip(pictures.rows.tolist(), frames, found, strict=True)]
+        found = [faces for frames_rgb in self._alike(pictures.frames_rgb) for faces in self._detect_alike(frames_rgb)]
+        return [_Seen(*item) for item in zip(pictures.rows.tolist(), pictures.frames_rgb, found, strict=True)]
+
+    def _alike(self, frames_rgb: Sequence[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
+        """Frames of one size in a row, (B, H, W, 3) on a GPU; one by one on a CPU, where a batch is no faster."""
+        if self._device == "cpu":
+            yield from (frame[None] for frame in frames_rgb)
+        else:
+            for _, group in itertools.groupby(frames_rgb, key=np.shape):
+                yield np.stack(list(group))
 
     def _detect_alike(self, frames_rgb: npt.NDArray[np.uint8]) -> list[Faces]:
         """Detect as annotate does; where a small picture shows no face, look again with a border around it.
@@ -529,7 +544,20 @@ def _full_report(
             "many labelled frames are without a face", "kept", lost, "frame", "",
             f"{100 * lost / len(samples):.1f} % of all; another --detector may find more",
         )  # fmt: skip
+    _check_base_rates(samples, records, findings)
     return Report(**{**read.__dict__, "findings": tuple(findings.items)})
+
+
+def _check_base_rates(samples: Samples, records: Sequence[Mapping[str, Any]], findings: Findings) -> None:
+    """Warn where faces are lost in such a way that an AU becomes rarer or more frequent by more than a tenth."""
+    labelled = np.sum([record["labelled"] for record in records], axis=0) if records else np.zeros(len(samples.aus))
+    present = np.sum([record["present"] for record in records], axis=0) if records else np.zeros(len(samples.aus))
+    for au, rate, n, n_present in zip(samples.aus, samples.base_rates, labelled, present, strict=True):
+        if n and abs(n_present / n - rate) > TOLERANCE * rate:
+            findings.warn(
+                "base rate differs where a face was found", "kept", int(n), "label", "",
+                f"AU{au} is present in {100 * n_present / n:.1f} % of frames with a face, {100 * rate:.1f} % of all",
+            )  # fmt: skip
 
 
 def _prepared_before(cache: Path) -> Prepared:

@@ -245,7 +245,7 @@ def _digest_of(faces: LabelledFaces, intensities: Float32Array | None, frames: n
     digest = hashlib.sha256()
     columns = [faces.pictures, faces.sizes_wh, faces.landmarks_xy, faces.labels, frames.astype(np.int64)]
     for column in columns if intensities is None else [*columns, intensities.astype(np.float32)]:
-        digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)
     digest.update("\n".join([*map(str, faces.aus), *map(str, faces.identities)]).encode())
     return digest.hexdigest()
 
