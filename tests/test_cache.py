@@ -6,6 +6,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,23 @@ def test_masks_threads_and_other_processes(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for got in pool.map(lambda _: cache[np.arange(23)].pictures, range(8)):
             np.testing.assert_array_equal(got, everything.pictures)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is POSIX")
+def test_a_forked_process_reads_on(tmp_path: Path) -> None:
+    write_faces(made_faces(23), tmp_path, dataset="made")
+    script = """
+import multiprocessing, sys
+import numpy as np
+from aucli.training.data.cached_faces import CachedFaces
+cache, rows = CachedFaces.open(sys.argv[1]), np.arange(23)
+here = cache[rows].pictures.sum(dtype=np.int64)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.apply_async(cache.__getitem__, (rows,)).get(30).pictures.sum(dtype=np.int64) == here)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_training_can_use_it_as_it_is(tmp_path: Path) -> None:

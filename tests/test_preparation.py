@@ -165,6 +165,29 @@ def test_every_benchmark_can_be_prepared(tmp_path: Path, portraits: list[Picture
         assert {s.partition for s in cache.sequences} == {s.partition for s in samples.sequences}
 
 
+def test_the_person_on_the_side_that_the_name_says(tmp_path: Path, example: Path) -> None:
+    root = make_affwild2(tmp_path / "a")
+    with av.open(str(example)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    pairs = [np.asarray(frame, np.uint8) for frame in frames[:80:10]]
+    for film in root.rglob("*.mp4"):
+        film.unlink()
+        write_film(film.with_suffix(".avi"), pairs)
+    run(root, tmp_path / "c", "affwild2", dataset_options=parse_dataset_options("affwild2", ["pixels=videos"]))
+    cache, detector = CachedFaces.open(tmp_path / "c"), open_detector(None)
+    for name, side in (("video2_left", np.argmin), ("video10_1_right", np.argmax)):
+        (number,) = [i for i, info in enumerate(cache.sequences) if info.name == name]
+        row = int(np.flatnonzero((cache.sequence_index == number) & (cache.frames == 6))[0])
+        (faces,) = detector.detect(pairs[5][None])
+        expected = int(side(faces.boxes_xyxy[:, 0]))
+        spec = PrepareOptions(dataset="affwild2", root=root, out=tmp_path / "c").crop
+        picture, landmarks = cut_with_border(pairs[5], faces.landmarks_xy[expected], spec)
+        assert np.abs(cache.landmarks_xy[row] - landmarks).max() < 4
+        got = cache[np.array([row])].pictures[0]
+        side_px = min(len(got), len(picture))
+        assert np.abs(got[:side_px, :side_px].astype(int) - picture[:side_px, :side_px]).mean() < 12
+
+
 def test_films_keep_their_frame_numbers(tmp_path: Path, portraits: list[Picture]) -> None:
     root = make_disfa(tmp_path / "disfa")
     flat = np.full_like(portraits[0], 90)
@@ -252,15 +275,19 @@ def test_a_broken_sequence_does_not_stop_the_others(tmp_path: Path, portraits: l
         path.write_bytes(path.read_bytes()[:300])
     (images / "F004/T1/9.jpg").write_bytes(b"")
     done = run(root, tmp_path / "c")
-    assert list(done.failures) == ["F003_T1"]
+    assert list(done.failures) == ["F003_T1", "F004_T1"]
+    assert done.failures["F004_T1"] == "1 of 6 labelled frames cannot be read; the others are in the cache"
     assert "none of the 6 labelled pictures" in done.failures["F003_T1"]
     assert kinds(done)["sequence cannot be read"] == 1
     assert kinds(done)["image cannot be read"] == 1
     assert len(CachedFaces.open(tmp_path / "c")) == 35 - 6 - 1
     put_faces_in(images / "F003/T1", portraits)
     again = run(root, tmp_path / "c")
-    assert (again.n_written, again.n_kept, dict(again.failures)) == (1, 5, {})
+    assert (again.n_written, again.n_kept, list(again.failures)) == (2, 4, ["F004_T1"])
     assert len(CachedFaces.open(tmp_path / "c")) == 35 - 1
+    put_faces_in(images / "F004/T1", portraits)
+    again = run(root, tmp_path / "c")
+    assert (again.n_written, again.n_kept, again.n_faces, dict(again.failures)) == (1, 5, 35, {})
 
 
 def test_a_broken_video_is_a_failure(tmp_path: Path, portraits: list[Picture]) -> None:
@@ -268,11 +295,18 @@ def test_a_broken_video_is_a_failure(tmp_path: Path, portraits: list[Picture]) -
     films = sorted((root / "Videos_LeftCamera").glob("*.avi"))
     for film in films[1:]:
         write_film(film, portraits[:8])
+    whole = films[1].read_bytes()
     films[0].write_bytes(b"RIFF")
+    films[1].write_bytes(whole[: len(whole) // 2])
     done = run(root, tmp_path / "c", "disfa")
-    assert list(done.failures) == ["SN001_left"]
+    assert list(done.failures) == ["SN001_left", "SN003_left"]
     assert "cannot be opened" in done.failures["SN001_left"]
+    assert "of 8 labelled frames cannot be read; the others are in the cache" in done.failures["SN003_left"]
     assert {s.name for s in CachedFaces.open(tmp_path / "c").sequences} == {"SN003_left", "SN006_left"}
+    films[1].write_bytes(whole)
+    write_film(films[0], portraits[:8])
+    assert not run(root, tmp_path / "c", "disfa").failures
+    assert len(CachedFaces.open(tmp_path / "c")) == 23
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")

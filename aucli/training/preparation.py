@@ -43,7 +43,7 @@ from aucli.training.data.published import TOLERANCE
 from aucli.training.data.registry import BENCHMARKS, load_dataset
 from aucli.training.data.report import Finding, Findings, Report, number_ranges
 from aucli.training.data.samples import MISSING, PRESENT, Int64Array, Samples, SequenceInfo, Side
-from aucli.training.data.shards import JPEG_QUALITY, FaceRow
+from aucli.training.data.shards import JPEG_QUALITY, FaceRow, ShardWriter
 
 SIDE_PX: Final = 256
 BORDER: Final = 1.4
@@ -59,7 +59,6 @@ SAME_FACE_IOU: Final = 0.3
 """Boxes of one face in frames that follow each other overlap by at least this."""
 TIGHT_MIN_FACE_PX: Final = 20
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""What is no fault of a sequence, and would befall all that follow."""
 BROKEN_INPUT: Final = ("video cannot be opened", "zip archive cannot be read")
 """Kinds of findings by which a reader says that a sequence was left out because its file is broken."""
 
@@ -137,7 +136,7 @@ class Prepared:
     Attributes:
         cache: its folder.
         report: everything that was missing, dropped or doubtful; also in ``report.json``.
-        failures: sequence -> one line, for those that could not be read.
+        failures: sequence -> one line, for those that could not be read, or more than a tenth of them not.
         n_faces: faces in the cache.
         n_written: sequences written in this run.
         n_kept: sequences that an earlier run had finished.
@@ -173,9 +172,8 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
         return _prepared_before(options.out)
     samples, read = load_dataset(options.dataset, options.root, options.reader_options)
     failures = {f.where: f"{f.kind}: {f.detail}" for f in read.findings if f.kind in BROKEN_INPUT}
-    parts = [(rows, samples.sequences[samples.sequence_index[rows[0]]]) for rows in sequence_rows(samples) if len(rows)]
-    records: list[dict[str, Any]] = []
-    keys: list[str] = []
+    parts = [rows for rows in sequence_rows(samples) if len(rows)]
+    records: dict[str, dict[str, Any]] = {}
     n_written = 0
     with ExitStack() as stack:
         stack.enter_context(claimed(options.out))
@@ -184,7 +182,8 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
         workers = options.workers or available_cores()
         pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="aucli"))
         studio = _Studio(detector, device, pool, workers, options)
-        for number, (rows, sequence) in enumerate(parts, start=1):
+        for number, rows in enumerate(parts, start=1):
+            sequence = samples.sequences[samples.sequence_index[rows[0]]]
 
             def report(
                 done: int,
@@ -197,33 +196,32 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
 
             key, fingerprint = f"{sequence.subject}/{sequence.name}", _fingerprint(samples, rows, sequence)
             record = writer.record_of(key, fingerprint)
-            if record is None:
+            if record is None or _n_unread(record["counts"]):  # what could not be read may have been mended
                 try:
-                    report(0)
                     with writer.shard(key, [sequence], fingerprint) as shard:
-                        for done, row in enumerate(studio.faces_of(samples, rows, shard.record), start=1):
-                            shard.append(row)
-                            if done % options.batch_size == 0 or done == len(rows):
-                                report(done)
+                        studio.fill(shard, samples, rows, report)
                 except (AucliError, OSError) as error:
-                    if isinstance(error, OSError) and error.errno in DISK_FULL:
-                        raise DatasetError(
-                            f"{options.out} cannot be written ({error.strerror}); make room and run the same command "
-                            "again, it goes on"
-                        ) from error
+                    _stop_if_disk_full(error, options.out)
                     failures[sequence.name] = _one_line(error)
                     report(0, failures[sequence.name])
                     continue
                 record = shard.record
                 n_written += 1
-            keys.append(key)
-            records.append(record)
-        full = _full_report(read, samples, records, failures)
-        described = {"aucli": __version__, "failures": failures, "sequences": [r["counts"] for r in records]}
+            records[key] = record
+            if (n := _n_unread(record["counts"])) > TOLERANCE * len(rows):
+                failures[sequence.name] = (
+                    f"{n} of {len(rows)} labelled frames cannot be read; the others are in the cache"
+                )
+        full = _full_report(read, samples, list(records.values()), failures)
+        described = {
+            "aucli": __version__,
+            "failures": failures,
+            "sequences": [record["counts"] for record in records.values()],
+        }
         write_json(options.out / REPORT_NAME, {**described, "report": asdict(full)})
-        writer.finish(keys, failures)
-    n_faces = sum(r["counts"]["faces"] for r in records)
-    return Prepared(options.out, full, failures, n_faces, n_written, len(keys) - n_written)
+        writer.finish(list(records), failures)
+    n_faces = sum(record["counts"]["faces"] for record in records.values())
+    return Prepared(options.out, full, failures, n_faces, n_written, len(records) - n_written)
 
 
 @dataclass(frozen=True)
@@ -251,6 +249,15 @@ class _Studio:
     ) -> None:
         self._detector, self._device, self._pool, self._workers = detector, device, pool, workers
         self._batch_size, self._crop, self._quality = options.batch_size, options.crop, options.quality
+
+    def fill(self, shard: ShardWriter, samples: Samples, rows: Int64Array, report: Callable[[int], None]) -> None:
+        """Write one sequence; `report` is called with the number of frames done."""
+        report(0)
+        for done, row in enumerate(self.faces_of(samples, rows, shard.record), start=1):
+            shard.append(row)
+            if done % self._batch_size == 0:
+                report(done)
+        report(len(rows))
 
     def faces_of(self, samples: Samples, rows: Int64Array, record: dict[str, Any]) -> Iterator[FaceRow]:
         """One row per readable frame, in order; `record` is filled when the last one was taken.
@@ -518,12 +525,13 @@ def _content(options: PrepareOptions, detector: Detector) -> dict[str, Any]:
 
 
 def _fingerprint(samples: Samples, rows: Int64Array, sequence: SequenceInfo) -> str:
-    """What a shard was made from: labels, frames, where their pixels are, and everything known of the sequence."""
+    """What a shard was made from: labels, frames, where their pixels are, everything known of the sequence."""
     digest = hashlib.sha256()
     for column in (samples.frame[rows], samples.position[rows], samples.labels[rows]):
         digest.update(np.ascontiguousarray(column).data)
     digest.update(json.dumps(samples.member.take(rows).to_pylist()).encode())
-    described = {**asdict(sequence), "container": sequence.container.name}
+    n_bytes = sequence.container.stat().st_size if sequence.container.is_file() else 0
+    described = {**asdict(sequence), "container": [sequence.container.name, n_bytes]}
     digest.update(json.dumps(described, sort_keys=True).encode())
     return digest.hexdigest()
 
@@ -534,11 +542,12 @@ def _full_report(
     """What the reader found and what preparing found, with the totals of what was read."""
     findings = Findings(list(read.findings))
     told = {f.where for f in read.findings if f.kind in BROKEN_INPUT}
+    told |= {record["counts"]["sequence"] for record in records}
     for name, problem in failures.items():
         if name not in told:
             findings.warn("sequence cannot be read", "dropped", 1, "sequence", name, problem)
     findings.items += [Finding(**finding) for record in records for finding in record["findings"]]
-    lost = len(samples) - sum(record["counts"]["faces"] for record in records)
+    lost = sum(record["counts"]["without_face"] for record in records)
     if lost > TOLERANCE * len(samples):
         findings.warn(
             "many labelled frames are without a face", "kept", lost, "frame", "",
@@ -546,6 +555,11 @@ def _full_report(
         )  # fmt: skip
     _check_base_rates(samples, records, findings)
     return Report(**{**read.__dict__, "findings": tuple(findings.items)})
+
+
+def _n_unread(counts: Mapping[str, int]) -> int:
+    """Labelled frames of a sequence whose pictures could not be read."""
+    return counts["frames"] - counts["faces"] - counts["without_face"]
 
 
 def _check_base_rates(samples: Samples, records: Sequence[Mapping[str, Any]], findings: Findings) -> None:
@@ -572,6 +586,14 @@ def _prepared_before(cache: Path) -> Prepared:
         return Prepared(cache, Report(**fields, findings=findings), {}, n_faces, 0, len(saved["sequences"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{cache / REPORT_NAME} is damaged ({error}); prepare again with --overwrite") from error
+
+
+def _stop_if_disk_full(error: Exception, out: Path) -> None:
+    """Raise what is no fault of the sequence at work, and would befall all that follow."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        raise DatasetError(
+            f"{out} cannot be written ({error.strerror}); make room and run the same command again, it goes on"
+        ) from error
 
 
 def _one_line(error: Exception) -> str:

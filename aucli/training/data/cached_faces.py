@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import mmap
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -104,7 +106,7 @@ class CachedFaces:
                 )
         return _from_shards(tuple(manifest["aus"]), [path for path, _ in shards])
 
-    @property
+    @cached_property
     def identities(self) -> npt.NDArray[np.str_]:
         """(N,) str, one name per person."""
         return _identities(self.sequences, self.sequence_index)
@@ -235,6 +237,7 @@ class _JpegBytes:
         self.paths = tuple(paths)
         self._maps: dict[int, mmap.mmap] = {}
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0
 
     def __getstate__(self) -> tuple[Path, ...]:
         return self.paths
@@ -245,7 +248,8 @@ class _JpegBytes:
     @property
     def pool(self) -> ThreadPoolExecutor:
         """Threads for decoding; Pillow gives the interpreter's lock free meanwhile."""
-        if self._pool is None:
+        if self._pool is None or self._pool_of != os.getpid():  # the threads of a pool do not survive a fork
+            self._pool_of = os.getpid()
             self._pool = ThreadPoolExecutor(min(DECODING_THREADS, available_cores()), thread_name_prefix="aucli-jpeg")
         return self._pool
 
