@@ -5,6 +5,8 @@ from __future__ import annotations
 from aucli.training.data.affwild2 import AffWild2Options
 from aucli.training.data.bp4d import Bp4dOptions
 from aucli.training.data.bp4dplus import Bp4dPlusOptions
+from aucli.training.data.cache import write_faces
+from aucli.training.data.cached_faces import CachedFaces, concatenate
 from aucli.training.data.disfa import DisfaOptions
 from aucli.training.data.disfaplus import DisfaPlusOptions
 from aucli.training.data.gft import GftOptions
@@ -19,6 +21,7 @@ __all__ = [
     "Benchmark",
     "Bp4dOptions",
     "Bp4dPlusOptions",
+    "CachedFaces",
     "DatasetOptions",
     "DisfaOptions",
     "DisfaPlusOptions",
@@ -28,6 +31,8 @@ __all__ = [
     "Sample",
     "Samples",
     "SequenceInfo",
+    "concatenate",
     "load_dataset",
     "options_from_mapping",
+    "write_faces",
 ]

@@ -1,0 +1,342 @@
+"""Faces ready for training, on disk: the folder of a cache, and how it is written.
+
+A cache is a folder::
+
+    manifest.json     what decides its content, the digest of that, and the version of aucli that began it
+    shards/*.arrow    one file per sequence or block of faces, whole or not there: see `aucli.training.data.shards`
+    index.json        the shards in order; written last, so a cache without it is unfinished
+
+Pictures keep a border around the face: training cuts its jittered crops by the code of `aucli.alignment` and
+`aucli.training.augment`, as if the picture were the frame. `aucli.training.data.cached_faces` reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.ipc
+
+from aucli import __version__
+from aucli.device import available_cores
+from aucli.errors import DatasetError
+from aucli.training.data.labelled_faces import LabelledFaces
+from aucli.training.data.samples import SequenceInfo
+from aucli.training.data.shards import (
+    JPEG_QUALITY,
+    METADATA_KEY,
+    FaceRow,
+    Float32Array,
+    ShardWriter,
+    dumps,
+    read_shard,
+    sequence_to_json,
+    shard_schema,
+)
+
+FORMAT: Final = 1
+"""Raised when older caches can no longer be read."""
+MANIFEST_NAME: Final = "manifest.json"
+INDEX_NAME: Final = "index.json"
+REPORT_NAME: Final = "report.json"
+SHARDS_NAME: Final = "shards"
+LOCK_NAME: Final = "lock"
+FACES_PER_SHARD: Final = 4096
+"""Rows in a shard of faces that belong to no film."""
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of everything that decides what a cache holds."""
+    return hashlib.sha256(json.dumps({"format": FORMAT, **content}, sort_keys=True).encode()).hexdigest()
+
+
+def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a finished cache of this content, with all its shards and without any failure.
+
+    Raises:
+        DatasetError: if it holds a cache of another content, or something else.
+    """
+    manifest = manifest_of(folder)
+    if manifest is None:
+        return False
+    _require_same(folder, manifest, content)
+    if not (folder / INDEX_NAME).is_file():
+        return False
+    index = read_json(folder / INDEX_NAME)
+    return not index["failures"] and all(is_whole(path, size) for path, size in indexed_shards(folder, index))
+
+
+def indexed_shards(folder: Path, index: Mapping[str, Any]) -> list[tuple[Path, int]]:
+    """Path and size in bytes of every shard in a cache's index."""
+    return [(folder / SHARDS_NAME / shard["file"], int(shard["bytes"])) for shard in index["shards"]]
+
+
+def is_whole(path: Path, n_bytes: int) -> bool:
+    """Whether a shard is there in full length."""
+    return path.is_file() and path.stat().st_size == n_bytes
+
+
+class CacheWriter:
+    """Writes a cache, or goes on with one.
+
+    Args:
+        folder: new, empty, or a cache of the same content.
+        aus: action units, in the order of the labels' columns.
+        content: everything that decides what the cache holds, as JSON values.
+        about: what a reader may like to know and that decides nothing, e.g. the folder the data came from.
+        overwrite: begin anew, whatever the cache in this folder holds.
+
+    Raises:
+        DatasetError: if the folder holds a cache of another content, or something else.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        aus: tuple[int, ...],
+        content: Mapping[str, Any],
+        about: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self.folder, self.aus, self.digest = folder, aus, content_digest(content)
+        manifest = manifest_of(folder)
+        if manifest is not None and not overwrite:
+            _require_same(folder, manifest, content)
+        shards = folder / SHARDS_NAME
+        # Without its index the cache counts as unfinished from here on.
+        (folder / INDEX_NAME).unlink(missing_ok=True)
+        shards.mkdir(parents=True, exist_ok=True)
+        for path in shards.iterdir():
+            if overwrite or path.name.endswith(".partial"):
+                path.unlink()
+        if manifest is None or overwrite:
+            described = {"format": FORMAT, "digest": self.digest, "aucli": __version__, "aus": list(aus)}
+            write_json(folder / MANIFEST_NAME, {**described, "content": dict(content), "about": dict(about or {})})
+
+    def path_of(self, key: str) -> Path:
+        """Where the shard of this key lies: a readable name, kept apart by a piece of digest."""
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "_", key)[-80:]
+        return self.folder / SHARDS_NAME / f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.arrow"
+
+    def record_of(self, key: str, fingerprint: str) -> dict[str, Any] | None:
+        """What was noted with a shard that an earlier run wrote from the same input; None where there is none."""
+        path = self.path_of(key)
+        if not path.is_file():
+            return None
+        try:
+            shard = read_shard(path)
+        except DatasetError:
+            return None
+        same = (shard.head["digest"], shard.head["fingerprint"]) == (self.digest, fingerprint)
+        return shard.record if same else None
+
+    @contextmanager
+    def shard(self, key: str, sequences: Sequence[SequenceInfo], fingerprint: str) -> Iterator[ShardWriter]:
+        """Write one shard, whole or not at all: leave the block without an exception, and it is there."""
+        path = self.path_of(key)
+        partial = path.with_name(f".{path.name}.partial")
+        head = {
+            "digest": self.digest,
+            "fingerprint": fingerprint,
+            "sequences": [sequence_to_json(sequence) for sequence in sequences],
+        }
+        schema = shard_schema(self.aus).with_metadata({METADATA_KEY: dumps(head)})
+        try:
+            with partial.open("wb") as file:
+                with pa.ipc.new_file(file, schema) as sink:
+                    writer = ShardWriter(sink, schema)
+                    yield writer
+                    writer.end()
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def finish(self, keys: Sequence[str], failures: Mapping[str, str]) -> None:
+        """Write the index: the cache can now be read.
+
+        Args:
+            keys: all shards, in the order in which they will be read; shards of other keys are removed.
+            failures: sequence -> one line, for those that could not be written.
+        """
+        paths = [self.path_of(key) for key in keys]
+        for stale in set((self.folder / SHARDS_NAME).iterdir()) - set(paths):
+            stale.unlink()
+        shards = [{"file": path.name, "bytes": path.stat().st_size} for path in paths]
+        write_json(self.folder / INDEX_NAME, {"digest": self.digest, "shards": shards, "failures": dict(failures)})
+
+
+def write_faces(
+    faces: LabelledFaces,
+    folder: Path,
+    *,
+    dataset: str,
+    content: Mapping[str, Any] | None = None,
+    frames: npt.NDArray[np.integer[Any]] | None = None,
+    intensities: Float32Array | None = None,
+    quality: int = JPEG_QUALITY,
+    overwrite: bool = False,
+) -> None:
+    """Write faces that are in memory (rendered ones, photographs) as a cache; their pictures are kept as they are.
+
+    Args:
+        faces: pictures, landmarks, labels and people.
+        folder: the cache.
+        dataset: short name; a person ``p`` is called ``dataset/p`` in the cache.
+        content: what the faces came from, as JSON values, so that a cache of others is not taken for this one.
+        frames: (N,) a number for each face that is unique within a person; by default its row.
+        intensities: (N, A) float32, NaN where not known; part of the cache if given.
+        quality: of the JPEG, 1 to 100.
+        overwrite: replace the cache in this folder, whatever it holds; else a finished one of the same faces is left
+            as it is.
+
+    Raises:
+        DatasetError: if the folder holds a cache of another content, or something else.
+    """
+    numbers = np.arange(len(faces)) if frames is None else frames
+    if intensities is not None and intensities.shape != faces.labels.shape:
+        raise DatasetError(f"intensities are {intensities.shape}; expected {faces.labels.shape} as the labels")
+    digest = _digest_of(faces, intensities, numbers)
+    described = {"dataset": dataset, "faces": digest, "quality": quality, **(content or {})}
+    keys = []
+    if not overwrite and is_finished(folder, described):
+        return
+    with claimed(folder), ThreadPoolExecutor(available_cores()) as pool:
+        writer = CacheWriter(folder, aus=faces.aus, content=described, overwrite=overwrite)
+        for number, start in enumerate(range(0, len(faces), FACES_PER_SHARD)):
+            rows = range(start, min(start + FACES_PER_SHARD, len(faces)))
+            people, codes = np.unique(faces.identities[rows], return_inverse=True)
+            sequences = [SequenceInfo(dataset, f"{dataset}/{name}", str(name), folder, "folder") for name in people]
+            keys.append(f"{dataset}-{number:05d}")
+            if writer.record_of(keys[-1], writer.digest) is not None:
+                continue
+
+            def encode(row: int, codes: Any = codes, start: int = start) -> FaceRow:
+                width, height = faces.sizes_wh[row]
+                return FaceRow.of_picture(
+                    faces.pictures[row, :height, :width],
+                    faces.landmarks_xy[row],
+                    faces.labels[row],
+                    sequence=int(codes[row - start]),
+                    frame=int(numbers[row]),
+                    intensities=None if intensities is None else intensities[row],
+                    quality=quality,
+                )
+
+            with writer.shard(keys[-1], sequences, writer.digest) as shard:
+                for row in pool.map(encode, rows):
+                    shard.append(row)
+        writer.finish(keys, {})
+
+
+def _digest_of(faces: LabelledFaces, intensities: Float32Array | None, frames: npt.NDArray[np.integer[Any]]) -> str:
+    digest = hashlib.sha256()
+    columns = [faces.pictures, faces.sizes_wh, faces.landmarks_xy, faces.labels, frames.astype(np.int64)]
+    for column in columns if intensities is None else [*columns, intensities.astype(np.float32)]:
+        digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)
+    digest.update("\n".join([*map(str, faces.aus), *map(str, faces.identities)]).encode())
+    return digest.hexdigest()
+
+
+def manifest_of(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a cache; None for a folder that does not exist or is empty.
+
+    Raises:
+        DatasetError: if the folder holds something else.
+    """
+    path = folder / MANIFEST_NAME
+    if path.is_file():
+        return read_json(path)
+    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
+        raise DatasetError(f"{folder} holds something else than a cache of faces; choose another --out")
+    return None
+
+
+def _foreign(folder: Path) -> bool:
+    """Whether a folder without manifest holds anything: a kill may leave an empty folder, or half a manifest."""
+    return any(entry.name not in (SHARDS_NAME, LOCK_NAME, f".{MANIFEST_NAME}.partial") for entry in folder.iterdir())
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep other runs from writing to a cache; the claim ends with the block, or with the process.
+
+    Raises:
+        DatasetError: if another run is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_NAME).open("w") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # Windows
+            pass
+        except BlockingIOError:
+            raise DatasetError(f"another run is writing to {folder}; wait for it or choose another --out") from None
+        yield
+
+
+def require_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a cache of another format.
+
+    Raises:
+        DatasetError: naming both formats and the remedy.
+    """
+    if manifest.get("format") != FORMAT:
+        raise DatasetError(
+            f"{folder} has cache format {manifest.get('format')!r}, and this aucli reads {FORMAT}; prepare it again, "
+            "with --overwrite or into another --out"
+        )
+
+
+def _require_same(folder: Path, manifest: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    require_format(folder, manifest)
+    if manifest["digest"] == content_digest(content):
+        return
+    now = json.loads(dumps(content))
+    was = manifest["content"]
+    changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    before, after = (", ".join(f"{name}={_short(found.get(name))}" for name in changed) for found in (was, now))
+    raise DatasetError(
+        f"{folder} holds a cache made with {before}, not {after}; choose another --out, or replace it with --overwrite"
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        DatasetError: if the file cannot be read, or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is damaged ({error}); prepare the cache again with --overwrite") from error
+    if not isinstance(value, dict):
+        raise DatasetError(f"{path} is damaged; prepare the cache again with --overwrite")
+    return value
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,326 @@
+"""Reading caches of faces: labels in memory, pictures decoded when they are asked for."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from PIL import Image
+
+from aucli.device import available_cores
+from aucli.errors import DatasetError
+from aucli.training.data.cache import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
+from aucli.training.data.labelled_faces import LabelledFaces
+from aucli.training.data.samples import MISSING, Int8Array, Int32Array, Int64Array, Samples, SequenceInfo
+from aucli.training.data.shards import Float32Array, read_shard, shard_columns, shard_schema
+
+DECODING_THREADS: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class LostFrames:
+    """Labelled frames in which no face was found.
+
+    Attributes:
+        labels: (L, A) int8.
+        sequence_index: (L,) int32 into the cache's sequences.
+        frames: (L,) int32.
+        identities: (L,) str.
+    """
+
+    labels: Int8Array
+    sequence_index: Int32Array
+    frames: Int32Array
+    identities: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True, eq=False)
+class CachedFaces:
+    """Faces of one or more caches: a `FaceSource` whose pictures stay on disk until they are asked for.
+
+    Can be pickled, and read from several threads and processes at once.
+
+    Attributes:
+        aus: action units, in the order of the labels' columns.
+        labels: (N, A) int8, 1 present, 0 absent, -1 not known.
+        intensities: (N, A) float32, NaN where not known.
+        sequences: what the frames of a sequence share; `container` is the shard.
+        sequence_index: (N,) int32 into `sequences`.
+        frames: (N,) int32, as in the label files.
+        landmarks_xy: (N, 5, 2) float32, in pixels of the picture.
+        sizes_wh: (N, 2) int32, width and height of the picture.
+        scores: (N,) float32, the detector's confidence, NaN where nobody said.
+        channels: of every batch: 1 if all pictures are grey, else 3.
+        lost: the frames without a face.
+    """
+
+    aus: tuple[int, ...]
+    labels: Int8Array
+    intensities: Float32Array = field(repr=False)
+    sequences: tuple[SequenceInfo, ...] = field(repr=False)
+    sequence_index: Int32Array = field(repr=False)
+    frames: Int32Array = field(repr=False)
+    landmarks_xy: Float32Array = field(repr=False)
+    sizes_wh: Int32Array = field(repr=False)
+    scores: Float32Array = field(repr=False)
+    channels: int
+    lost: LostFrames = field(repr=False)
+    _bytes: _JpegBytes = field(repr=False)
+    _shard: Int32Array = field(repr=False)
+    _start: Int64Array = field(repr=False)
+    _length: Int32Array = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> CachedFaces:
+        """Open a finished cache; no picture is read.
+
+        Raises:
+            DatasetError: if the folder holds no cache, an unfinished or a damaged one.
+        """
+        folder = Path(folder)
+        manifest = manifest_of(folder)
+        if manifest is None:
+            raise DatasetError(f"{folder} holds no cache of faces; make one with: aucli prepare --out {folder}")
+        if not (folder / INDEX_NAME).is_file():
+            raise DatasetError(f"the cache {folder} is unfinished; run the same aucli prepare again, it goes on")
+        require_format(folder, manifest)
+        index = read_json(folder / INDEX_NAME)
+        shards = indexed_shards(folder, index)
+        for path, n_bytes in shards:
+            if not is_whole(path, n_bytes):
+                raise DatasetError(
+                    f"{path} is missing or damaged; run the same aucli prepare again, it mends the cache"
+                )
+        return _from_shards(tuple(manifest["aus"]), [path for path, _ in shards])
+
+    @cached_property
+    def identities(self) -> npt.NDArray[np.str_]:
+        """(N,) str, one name per person."""
+        return _identities(self.sequences, self.sequence_index)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> LabelledFaces:
+        """Decode these faces, in this order; rows may repeat. Smaller pictures lie in the upper left corner."""
+        index = _as_index(rows)
+        sizes = self.sizes_wh[index]
+        width, height = sizes.max(axis=0, initial=1)
+        pictures = np.zeros((len(index), height, width, self.channels), np.uint8)
+
+        def decode(i: int) -> None:
+            row = int(index[i])
+            picture = self._bytes.decode(int(self._shard[row]), int(self._start[row]), int(self._length[row]))
+            pictures[i, : picture.shape[0], : picture.shape[1]] = picture
+
+        if len(index) > 1:
+            list(self._bytes.pool.map(decode, range(len(index))))
+        elif len(index):
+            decode(0)
+        return LabelledFaces(
+            self.aus, pictures, sizes, self.landmarks_xy[index], self.labels[index], self.identities_of(index)
+        )
+
+    def identities_of(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+        """Names of the people in some rows."""
+        return _identities(self.sequences, self.sequence_index[rows])
+
+    def subset(self, rows: npt.NDArray[Any]) -> CachedFaces:
+        """The same source with these faces only, in this order; no picture is read. `lost` stays whole."""
+        index = _as_index(rows)
+        names = (
+            "labels", "intensities", "sequence_index", "frames", "landmarks_xy", "sizes_wh", "scores",
+            "_shard", "_start", "_length",
+        )  # fmt: skip
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
+    def samples(self) -> Samples:
+        """The same rows as `Samples`, so that `aucli.training.splits` can divide them."""
+        return Samples(
+            aus=self.aus,
+            sequences=self.sequences,
+            sequence_index=self.sequence_index.copy(),
+            frame=self.frames.copy(),
+            position=np.full(len(self), -1, np.int32),
+            member=pa.array(self.frames.astype(str).tolist(), pa.string()),
+            labels=self.labels.copy(),
+        )
+
+    def with_aus(self, aus: tuple[int, ...]) -> CachedFaces:
+        """The same faces with these action units, in this order; one that is not coded is -1 (not known) throughout."""
+        columns = np.array([self.aus.index(au) if au in self.aus else -1 for au in aus])
+
+        def chosen(values: npt.NDArray[Any], absent: Any) -> npt.NDArray[Any]:
+            padded = np.concatenate([values, np.full((len(values), 1), absent, values.dtype)], axis=1)
+            return padded[:, columns]
+
+        return replace(
+            self,
+            aus=tuple(aus),
+            labels=chosen(self.labels, MISSING),
+            intensities=chosen(self.intensities, np.nan),
+            lost=replace(self.lost, labels=chosen(self.lost.labels, MISSING)),
+        )
+
+
+def concatenate(caches: Sequence[CachedFaces], *, aus: Literal["union", "intersection"] = "union") -> CachedFaces:
+    """Join caches, for training on or testing on several data sets.
+
+    Args:
+        caches: one or more, in the order of their rows.
+        aus: all action units that any of them codes, labels of the others being -1; or those that all of them code.
+
+    Raises:
+        DatasetError: if there is none, they share no action unit, or a sequence is in two of them.
+    """
+    if not caches:
+        raise DatasetError("there are no caches to join")
+    if aus not in ("union", "intersection"):
+        raise DatasetError(f"aus is {aus!r}; allowed are 'union' and 'intersection'")
+    coded = [set(cache.aus) for cache in caches]
+    chosen = tuple(sorted(set.union(*coded) if aus == "union" else set.intersection(*coded)))
+    if not chosen:
+        raise DatasetError(f"the caches share no action unit: {', '.join(str(cache.aus) for cache in caches)}")
+    keys = [(s.subject, s.name) for cache in caches for s in cache.sequences]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise DatasetError(f"the sequence {twice[1]} of {twice[0]} is in two of the caches; join each cache once")
+    parts = [cache.with_aus(chosen) for cache in caches]
+    first_sequence = np.cumsum([0, *(len(part.sequences) for part in parts)]).astype(np.int32)
+    first_shard = np.cumsum([0, *(len(part._bytes.paths) for part in parts)]).astype(np.int32)
+
+    def joined(name: str, offsets: Int32Array | None = None) -> Any:
+        columns = [getattr(part, name) for part in parts]
+        return np.concatenate([c if offsets is None else c + offsets[i] for i, c in enumerate(columns)])
+
+    return CachedFaces(
+        aus=chosen,
+        labels=joined("labels"),
+        intensities=joined("intensities"),
+        sequences=tuple(s for part in parts for s in part.sequences),
+        sequence_index=joined("sequence_index", first_sequence),
+        frames=joined("frames"),
+        landmarks_xy=joined("landmarks_xy"),
+        sizes_wh=joined("sizes_wh"),
+        scores=joined("scores"),
+        channels=max(part.channels for part in parts),
+        lost=LostFrames(
+            np.concatenate([part.lost.labels for part in parts]),
+            np.concatenate([part.lost.sequence_index + first_sequence[i] for i, part in enumerate(parts)]),
+            np.concatenate([part.lost.frames for part in parts]),
+            np.concatenate([part.lost.identities for part in parts]),
+        ),
+        _bytes=_JpegBytes([path for part in parts for path in part._bytes.paths]),
+        _shard=joined("_shard", first_shard),
+        _start=joined("_start"),
+        _length=joined("_length"),
+    )
+
+
+class _JpegBytes:
+    """The shards' files, each mapped when it is first needed, and the threads that decode."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        self._maps: dict[int, mmap.mmap] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0
+
+    def __getstate__(self) -> tuple[Path, ...]:
+        return self.paths
+
+    def __setstate__(self, paths: tuple[Path, ...]) -> None:
+        self.__init__(paths)  # type: ignore[misc]
+
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads for decoding; Pillow gives the interpreter's lock free meanwhile."""
+        if self._pool is None or self._pool_of != os.getpid():  # the threads of a pool do not survive a fork
+            self._pool_of = os.getpid()
+            self._pool = ThreadPoolExecutor(min(DECODING_THREADS, available_cores()), thread_name_prefix="aucli-jpeg")
+        return self._pool
+
+    def decode(self, shard: int, start: int, length: int) -> npt.NDArray[np.uint8]:
+        """One picture, (H, W, 1 or 3).
+
+        Raises:
+            DatasetError: if it is damaged.
+        """
+        if shard not in self._maps:
+            with self.paths[shard].open("rb") as file:
+                self._maps[shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with Image.open(io.BytesIO(self._maps[shard][start : start + length])) as image:
+                picture = np.asarray(image)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise DatasetError(
+                f"{self.paths[shard]} is damaged ({error}); delete it and run the same aucli prepare again"
+            ) from error
+        return picture if picture.ndim == 3 else picture[:, :, None]
+
+
+def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
+    known: dict[tuple[str, str, str], int] = {}
+    sequences: list[SequenceInfo] = []
+    columns = {name: [values] for name, values in shard_columns(shard_schema(aus).empty_table()).items()}
+    shard_of: list[Int32Array] = []
+    for number, path in enumerate(paths):
+        shard = read_shard(path)
+        codes = []
+        for described in shard.head["sequences"]:
+            info = SequenceInfo(**described, container=path, kind="folder")
+            key = (info.dataset, info.subject, info.name)
+            if key not in known:
+                known[key] = len(sequences)
+                sequences.append(info)
+            codes.append(known[key])
+        found = shard_columns(shard.table, address=shard.address)
+        found["sequence"] = np.array(codes, np.int32)[found["sequence"]]
+        for name, values in found.items():
+            columns[name].append(values)
+        shard_of.append(np.full(len(shard.table), number, np.int32))
+    c = {name: np.concatenate(parts) for name, parts in columns.items()}
+    shards = np.concatenate([np.empty(0, np.int32), *shard_of])
+    seen, gone = np.flatnonzero(c["length"] > 0), np.flatnonzero(c["length"] == 0)
+    infos = tuple(sequences)
+    return CachedFaces(
+        aus=aus,
+        labels=c["labels"][seen],
+        intensities=c["intensities"][seen],
+        sequences=infos,
+        sequence_index=c["sequence"][seen],
+        frames=c["frame"][seen],
+        landmarks_xy=c["landmarks_xy"][seen].reshape(-1, 5, 2),
+        sizes_wh=np.stack([c["width"][seen], c["height"][seen]], axis=1).astype(np.int32),
+        scores=c["score"][seen],
+        channels=int(c["channels"][seen].max(initial=1)),
+        lost=LostFrames(
+            c["labels"][gone], c["sequence"][gone], c["frame"][gone], _identities(infos, c["sequence"][gone])
+        ),
+        _bytes=_JpegBytes(paths),
+        _shard=shards[seen],
+        _start=c["start"][seen],
+        _length=c["length"][seen],
+    )
+
+
+def _identities(sequences: Sequence[SequenceInfo], index: Int32Array) -> npt.NDArray[np.str_]:
+    return np.array([sequence.subject for sequence in sequences] or [""])[index]
+
+
+def _as_index(rows: npt.NDArray[Any]) -> Int64Array:
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == np.bool_ else np.atleast_1d(rows.astype(np.int64))
