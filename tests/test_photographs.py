@@ -101,7 +101,7 @@ def test_rules_leave_the_middle_unknown_and_hardly_contradict_themselves(seed: i
 
 def test_a_table_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"no")
-    with pytest.raises(DatasetError, match="not a table with identity, emotion and jpeg"):
+    with pytest.raises(DatasetError, match="not a table with identity, emotion, jpeg"):
         read_photographs(tmp_path / "x.parquet", open_detector(None))
 
 

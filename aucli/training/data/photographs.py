@@ -1,7 +1,8 @@
 """Photographs of faces with one emotion word each, read as weak evidence of action units.
 
-The source is a Parquet file with the columns ``identity`` (person), ``emotion`` (one word) and ``jpeg``. Faces fill the
-pictures, so a border is added before detection. Two witnesses label a picture:
+The source is a Parquet file with the columns ``identity`` (person), ``emotion`` (one word) and ``jpeg``, and ``name``
+where there are codes by eye, which overrule all else. Faces fill the pictures, so a border is added before detection.
+Two witnesses label a picture:
 
 - geometry: distances on MediaPipe's face mesh (468 points; Kartynnik et al. 2019, arXiv 1907.06724), turned to the
   front, in units of the distance between the outer eye corners; and wrinkle energy on the forehead and between the
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +29,7 @@ import numpy.typing as npt
 
 from aucli.errors import DatasetError
 from aucli.faces import START_SCORE, Detector
+from aucli.training.data.eye_codes import EyeCodes
 from aucli.training.data.labelled_faces import LabelledFaces
 
 FloatArray = npt.NDArray[np.float64]
@@ -110,13 +112,20 @@ class FaceMesh:
 
 
 def read_photographs(
-    path: Path, detector: Detector, *, progress: Callable[[str], None] = lambda _: None
+    path: Path,
+    detector: Detector,
+    *,
+    aus: Sequence[int] = PHOTOGRAPH_AUS,
+    codes: EyeCodes | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> LabelledFaces:
     """Read, detect and label the photographs of a Parquet file.
 
     Args:
         path: the file.
         detector: finds the five landmarks; use the one that annotate will use.
+        aus: action units wanted; -1 for those that neither the witnesses nor the codes know.
+        codes: codes by eye, by the column ``name``; they overrule the witnesses.
         progress: called with a line of text now and then.
 
     Raises:
@@ -125,10 +134,11 @@ def read_photographs(
     import polars as pl
     from PIL import Image
 
+    columns = ["identity", "emotion", "jpeg", *(["name"] if codes is not None else [])]
     try:
-        table = pl.read_parquet(path, columns=["identity", "emotion", "jpeg"])
+        table = pl.read_parquet(path, columns=columns)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DatasetError(f"{path} is not a table with identity, emotion and jpeg: {error}") from error
+        raise DatasetError(f"{path} is not a table with {', '.join(columns)}: {error}") from error
     mesh = FaceMesh()
     pictures, seen, rows = [], [], []
     for row, jpeg in enumerate(table["jpeg"]):
@@ -144,10 +154,17 @@ def read_photographs(
         raise DatasetError(f"{path}: no face was found in {len(table)} photographs")
     kept = table[rows]
     people = np.array([_person(name) for name in kept["identity"]])
-    labels = label(pictures, seen, kept["emotion"].to_numpy().astype(str), people)
+    weak = label(pictures, seen, kept["emotion"].to_numpy().astype(str), people)
+    labels = np.full((len(kept), len(aus)), -1, np.int8)
+    for column, au in enumerate(aus):
+        if au in PHOTOGRAPH_AUS:
+            labels[:, column] = weak[:, PHOTOGRAPH_AUS.index(au)]
+    if codes is not None:
+        by_eye = codes.labels_for(kept["name"].to_list(), tuple(aus))
+        labels = np.where(by_eye >= 0, by_eye, labels)
     canvas, sizes_wh = _stack(pictures)
     landmarks = np.stack([found.landmarks_xy for found in seen])
-    return LabelledFaces(PHOTOGRAPH_AUS, canvas, sizes_wh, landmarks, labels, people)
+    return LabelledFaces(tuple(aus), canvas, sizes_wh, landmarks, labels, people)
 
 
 def look_at(picture: npt.NDArray[np.uint8], detector: Detector, mesh: FaceMesh) -> Photograph | None:

@@ -1,0 +1,86 @@
+"""Codes that people gave photographs by eye: a CSV file, one line per picture and look.
+
+    name,look,AU1,AU2,AU4
+    a.jpg,1,1,?,0
+    a.jpg,2,1,0,0
+
+1 is present, 0 absent, ``?`` cannot tell. A picture may be looked at several times; what the looks agree on counts.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.errors import DatasetError
+
+CODE_OF: Final[Mapping[str, int]] = {"1": 1, "0": 0, "?": -1}
+
+
+@dataclass(frozen=True)
+class EyeCodes:
+    """Codes of N pictures, L looks at most.
+
+    Attributes:
+        aus: action units, in the order of the columns.
+        names: (N,) of the pictures.
+        looks: (N, L, A) int8: 1, 0, -1 for "cannot tell", -2 where there was no such look.
+    """
+
+    aus: tuple[int, ...]
+    names: tuple[str, ...]
+    looks: npt.NDArray[np.int8]
+
+    def consensus(self) -> npt.NDArray[np.int8]:
+        """(N, A): what more looks say than anything else, -1 where no answer leads or "cannot tell" does."""
+        present, absent, open_ = ((self.looks == code).sum(axis=1) for code in (1, 0, -1))
+        agreed = np.full(present.shape, -1, np.int8)
+        agreed[(present > absent) & (present > open_)] = 1
+        agreed[(absent > present) & (absent > open_)] = 0
+        return agreed
+
+    def labels_for(self, names: list[str], aus: tuple[int, ...]) -> npt.NDArray[np.int8]:
+        """The consensus for other names and AUs: (len(names), len(aus)), -1 for what was not coded."""
+        agreed = self.consensus()
+        row_of = {name: row for row, name in enumerate(self.names)}
+        labels = np.full((len(names), len(aus)), -1, np.int8)
+        rows = np.array([row_of.get(name, -1) for name in names])
+        for column, au in enumerate(aus):
+            if au in self.aus:
+                labels[rows >= 0, column] = agreed[rows[rows >= 0], self.aus.index(au)]
+        return labels
+
+
+def read_eye_codes(path: Path) -> EyeCodes:
+    """Read a file of codes.
+
+    Raises:
+        DatasetError: if the file cannot be read, lacks a column, or holds another code; the message names the line.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            header = list(reader.fieldnames or [])
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as codes ({error})") from error
+    columns = [name for name in header if name.startswith("AU") and name[2:].isdigit()]
+    if not columns or not {"name", "look"} <= set(header):
+        raise DatasetError(f"{path} has the columns {', '.join(header)}; needed are name, look, and AU1, AU2, ...")
+    found: dict[str, dict[int, list[int]]] = {}
+    for line, row in enumerate(rows, start=2):
+        codes = [row[name] for name in columns]
+        if any(code not in CODE_OF for code in codes) or row["look"] not in ("1", "2", "3"):
+            raise DatasetError(f"{path}, line {line}: codes are 1, 0 or ?, looks are 1, 2 or 3")
+        found.setdefault(row["name"], {})[int(row["look"])] = [CODE_OF[code] for code in codes]
+    looks = np.full((len(found), 3, len(columns)), -2, np.int8)
+    for i, by_look in enumerate(found.values()):
+        for look, codes_of_look in by_look.items():
+            looks[i, look - 1] = codes_of_look
+    return EyeCodes(tuple(int(name[2:]) for name in columns), tuple(found), looks)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from aucli.errors import DatasetError
+from aucli.faces import open_detector
+from aucli.training.data.renders import RENDER_CROP, read_renders
+
+
+@pytest.fixture(scope="module")
+def renders(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from aucli.synth import SynthOptions, generate
+
+    out = tmp_path_factory.mktemp("renders")
+    generate(SynthOptions(rig=shared / "facekit" / "facekit.npz", out=out, count=8, pictures_per_person=4, workers=1))
+    return out
+
+
+def test_renders_become_labelled_faces(renders: Path) -> None:
+    aus = (12, 1, 27)
+    faces = read_renders(renders, open_detector(None), aus)
+    assert faces.aus == aus
+    assert 6 <= len(faces) <= 8
+    assert faces.pictures.shape[1:] == (192, 192, 1)
+    assert len(set(faces.identities)) == 2
+    table = pl.read_parquet(renders / "labels.parquet")
+    if len(faces) == 8:
+        np.testing.assert_array_equal(faces.labels[:, :2], table.select("AU12", "AU01").to_numpy())
+    assert (faces.labels[:, 2] == -1).all()
+    # The detector errs by a few pixels, the template fits all faces by rotation and scale only.
+    assert np.abs(faces.landmarks_xy - RENDER_CROP.template_xy()).mean() < 0.05 * RENDER_CROP.size_px
+
+
+def test_colour_is_kept_on_demand(renders: Path) -> None:
+    faces = read_renders(renders, open_detector(None), (12,), colour="rgb")
+    assert faces.pictures.shape[3] == 3
+
+
+def test_no_renders(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="make one with aucli synth"):
+        read_renders(tmp_path, open_detector(None), (12,))
+
+
+def test_a_picture_that_is_gone(renders: Path, tmp_path: Path) -> None:
+    pl.read_parquet(renders / "labels.parquet").write_parquet(tmp_path / "labels.parquet")
+    with pytest.raises(DatasetError, match="render it again"):
+        read_renders(tmp_path, open_detector(None), (12,))
