@@ -54,6 +54,11 @@ def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Pr
     Raises:
         ModelError: if a file is missing or damaged, or the network cannot be built.
     """
+    if not model.config.has_heads:
+        raise ModelError(
+            f"model {model.config.name} is an encoder without heads and gives no probabilities; train it first: "
+            f"aucli train with --set encoder.pretrained={model.config.name}"
+        )
     verify(model)
     if device == "cpu" and model.graph is not None:
         return OnnxPredictor(model, threads=threads)
