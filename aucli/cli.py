@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from aucli import __version__
 from aucli.errors import AucliError, OptionsError
 from aucli.synth.command import synth
+from aucli.training.evaluate_command import evaluate
 from aucli.training.prepare_command import prepare
 
 if TYPE_CHECKING:
@@ -338,3 +339,4 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(synth)
 app.command()(prepare)
+app.command()(evaluate)
