@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.metrics import f1_score, roc_auc_score
 from typer.testing import CliRunner, Result
 
@@ -44,7 +45,8 @@ from aucli.training.predictions import (
     read_predictions,
     write_predictions,
 )
-from aucli.zoo import find_model
+from aucli.zoo import find_model, user_folder
+from tests.benchmark_trees import make_bp4d
 
 NO_INTERVALS = ScoringOptions(replicates=0)
 
@@ -284,6 +286,23 @@ def test_the_command_tries_a_model(cache: Path) -> None:
     assert "note: left out, for disfa does not code them" in result.stderr
     refused = run("--model", "aunce-small", "--dataset", "gft", "--cache", cache, code=1)
     assert "holds disfa, not gft" in refused.stderr
+
+
+def test_the_owners_tree_is_prepared_and_left_alone(face_frame: npt.NDArray[np.uint8], tmp_path: Path) -> None:
+    root = make_bp4d(tmp_path / "bp4d")
+    half = Image.fromarray(np.ascontiguousarray(face_frame[:, : face_frame.shape[1] // 2]))
+    for path in (root / "Sequences_2D+3D").rglob("*.jpg"):
+        half.save(path, quality=95)
+    before = sorted(root.rglob("*"))
+    options = ("--model", "aunce-small", "--dataset", "bp4d", "--root", root, "--format", "json", "--replicates", 0)
+    told = json.loads(run(*options).stdout)
+    assert sorted(root.rglob("*")) == before
+    (cache,) = (user_folder() / "caches").iterdir()
+    source = CachedFaces.open(cache)
+    assert told["frames"] == len(source) + len(source.lost) > 0
+    for row in told["per_au"]:
+        assert row["labelled"] == int((source.labels[:, source.aus.index(row["au"])] >= 0).sum()) + row["lost"]
+    assert json.loads(run(*options[:4], "--cache", cache, *options[6:]).stdout) == told
 
 
 def test_only_shared_units_can_be_scored() -> None:
