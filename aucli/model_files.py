@@ -62,13 +62,17 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
     from aucli.published import CHECKPOINT_SUFFIXES
 
     suffix = path.suffix.casefold()
-    if path.is_file() and suffix in (".onnx", ".safetensors") and (held := _held_config(path)) is not None:
+    held = _held_config(path) if path.is_file() and suffix in (".onnx", ".safetensors") else None
+    is_checkpoint = path.is_file() and suffix in CHECKPOINT_SUFFIXES and held is None
+    if path.exists() and not is_checkpoint and (aus is not None or name is not None):
+        raise OptionsError(f"--aus and --name are for published checkpoints; {path} is none")
+    if held is not None:
         return _imported(_import_exported(path, *held, overwrite=overwrite))
     if suffix == ".onnx" and not path.is_dir():
         from aucli.faces import import_detector
 
         return Imported("detector", import_detector(path, overwrite=overwrite))
-    if path.is_file() and suffix in CHECKPOINT_SUFFIXES:
+    if is_checkpoint:
         if aus is None:
             raise OptionsError(
                 f"{path} does not say which action units it gives; name them in the order of its heads: --aus bp4d, "
@@ -196,6 +200,7 @@ def _held_config(path: Path) -> tuple[ModelConfig, str] | None:
 
 
 def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: bool) -> Model:
+    from aucli.inference import build_network, load_network
     from aucli.training.export import write_graph, write_weights
 
     free_place(config.name, overwrite=overwrite)
@@ -205,11 +210,9 @@ def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: b
             import onnx
             import torch
 
-            from aucli.encoder import AUNetwork, EncoderConfig
-
             graph = onnx.load(str(path))
             del graph.metadata_props[:]
-            names = set(AUNetwork(EncoderConfig(**config.encoder)).state_dict())
+            names = set(build_network(config, where=path).state_dict())
             inside = {t.name: onnx.numpy_helper.to_array(t) for t in graph.graph.initializer if t.name in names}
             write_weights({name: torch.tensor(values) for name, values in inside.items()}, folder)
             write_graph(graph, folder, may_hold={t.name for t in graph.graph.initializer} - names)
@@ -217,7 +220,9 @@ def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: b
             from safetensors.torch import load_file
 
             write_weights(load_file(path), folder)
-        write_model(folder, replace(config, files={}), card=card)
+        written = write_model(folder, replace(config, files={}), card=card)
+        if config.has_heads:
+            load_network(Model(folder, written, "path"))  # config and weights fit together, or nothing is imported
         return import_model(folder, overwrite=overwrite)
 
 

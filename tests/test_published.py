@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from typer.testing import CliRunner
@@ -24,7 +25,7 @@ from aucli.inference import TorchPredictor, open_predictor
 from aucli.model_files import export_model, import_any
 from aucli.published import parse_aus, published_crop, published_model, read_published, read_tensors
 from aucli.training.pretrained import load_encoder
-from aucli.zoo import Model, find_model
+from aucli.zoo import Model, find_model, user_folder
 from tests.published_network import TINY, Shape, State, published_probabilities, published_state
 
 KEYS = Path(__file__).parent / "fixtures" / "aunce_checkpoint_keys.tsv"
@@ -301,6 +302,26 @@ def test_what_is_no_model_is_told_what_is(name: str, tmp_path: Path) -> None:
     assert "--aus" in result.stderr
     with pytest.raises(AucliError):
         import_any(tmp_path / name)
+
+
+def test_options_of_checkpoints_are_for_checkpoints() -> None:
+    with pytest.raises(OptionsError, match="--aus and --name are for published checkpoints"):
+        import_any(find_model("aunce-small").folder, aus="bp4d")
+
+
+def test_an_exported_file_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
+    export_model(find_model("aunce-small"), tmp_path / "small.safetensors", kind="safetensors")
+    with safe_open(tmp_path / "small.safetensors", framework="pt") as file:
+        about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors.popitem()
+    save_file(tensors, tmp_path / "less.safetensors", metadata=about)
+    with pytest.raises(ModelError, match="does not fit the network: lacks"):
+        import_any(tmp_path / "less.safetensors")
+    about["aucli_config"] = about["aucli_config"].replace("0.4", "0.5", 1)
+    save_file(tensors, tmp_path / "other.safetensors", metadata=about)
+    with pytest.raises(ModelError, match="does not match its own digest"):
+        import_any(tmp_path / "other.safetensors")
+    assert not (user_folder() / "models").exists() or not list((user_folder() / "models").iterdir())
 
 
 def test_models_with_heads_keep_their_digest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,6 +87,7 @@ def evaluate(
         raise OptionsError("give one of: folders of runs; a table and --codes; or --model with --dataset and --cache")
     evaluated: Evaluated
     if model is not None:
+        from aucli.progress import ProgressLines
         from aucli.training.preparation import parse_dataset_options
         from aucli.training.splits import SplitOptions
 
@@ -102,7 +104,10 @@ def evaluate(
             splits=SplitOptions(numbering=numbering),  # type: ignore[arg-type]  # likewise
             device=device,
         )
-        evaluated = evaluate_on_benchmark(what, scoring)
+        with ProgressLines(quiet=quiet) as progress:
+            evaluated = evaluate_on_benchmark(
+                what, scoring, on_prepare=progress, on_progress=None if quiet else _count_faces
+            )
     elif codes:
         if paths is None or len(paths) != 1:
             raise OptionsError("--codes needs one table of annotate, or the folder of its tables")
@@ -114,6 +119,12 @@ def evaluate(
     if not quiet:
         for note in evaluated.notes:
             typer.echo(f"note: {note}", err=True)
+
+
+def _count_faces(done: int, total: int) -> None:
+    """A counter on one line of a terminal; nothing elsewhere."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done} of {total} faces read" + ("\n" if done == total else ""), err=True, nl=False)
 
 
 def _agreement(

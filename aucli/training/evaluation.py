@@ -14,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.annotation import Progress as PrepareProgress
 from aucli.device import available_cores, resolve_device
 from aucli.errors import DatasetError, OptionsError
 from aucli.inference import Predictor, open_predictor
+from aucli.training.data.cache import INDEX_NAME
 from aucli.training.data.cached_faces import CachedFaces
 from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.data.registry import BENCHMARKS
@@ -114,15 +116,25 @@ def evaluate_runs(folders: Sequence[Path], options: ScoringOptions | None = None
 
 
 def evaluate_on_benchmark(
-    what: ModelOnBenchmark, options: ScoringOptions | None = None, *, on_progress: Progress | None = None
+    what: ModelOnBenchmark,
+    options: ScoringOptions | None = None,
+    *,
+    on_prepare: Callable[[PrepareProgress], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Evaluated:
     """Score a model on a benchmark, on the action units that both know.
+
+    Args:
+        what: model, data and action units.
+        options: how to score.
+        on_prepare: called while the data are prepared, sequence by sequence.
+        on_progress: called with the number of faces done and of all.
 
     Raises:
         AucliError: if model or data cannot be read, or they share no action unit.
     """
     find_model(what.model)  # before the data are prepared, which may take hours
-    return evaluate_faces(open_faces(what), what, options, on_progress=on_progress)
+    return evaluate_faces(open_faces(what, on_prepare=on_prepare), what, options, on_progress=on_progress)
 
 
 def evaluate_faces(
@@ -151,8 +163,11 @@ def evaluate_faces(
     return Evaluated(_scored(predictions, options or ScoringOptions()), (*notes, *warnings))
 
 
-def open_faces(what: ModelOnBenchmark) -> CachedFaces:
+def open_faces(what: ModelOnBenchmark, *, on_prepare: Callable[[PrepareProgress], None] | None = None) -> CachedFaces:
     """The prepared faces of a benchmark; they are prepared now if that was not done or not finished.
+
+    A finished cache is taken as it is, however it was prepared, unless options of the data set are given: then it must
+    have been made with these.
 
     Raises:
         AucliError: if there is no finished cache and no root, or the cache is of another data set.
@@ -162,7 +177,7 @@ def open_faces(what: ModelOnBenchmark) -> CachedFaces:
         assert what.root is not None
         root = hashlib.sha256(str(what.root.resolve()).encode()).hexdigest()
         cache = user_folder() / "caches" / f"{what.dataset}-{root[:12]}"
-    if what.root is not None:
+    if what.root is not None and (what.dataset_options or not (cache / INDEX_NAME).is_file()):
         from aucli.training.preparation import PrepareOptions, prepare
 
         prepare(
@@ -172,7 +187,8 @@ def open_faces(what: ModelOnBenchmark) -> CachedFaces:
                 out=cache,
                 dataset_options=what.dataset_options,
                 device=what.device,
-            )
+            ),
+            on_progress=on_prepare,
         )
     faces = CachedFaces.open(cache)
     held = sorted({sequence.dataset for sequence in faces.sequences})
