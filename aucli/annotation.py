@@ -123,13 +123,13 @@ def annotate(
                     segments = work.segments(video.path)
                     n_frames += annotate_video(video.path, segments, engine, options, report)
                 except (VideoError, OSError) as error:
-                    failures[video.label] = _one_line(error)
+                    failures[video.label] = _one_line(error, video.path)
                     report(0, 0, failures[video.label])
                     continue
                 finished[video.label] = FinishedVideo.of(video.label, segments)
                 if not plan.single:
                     write_table(plan.table_of(video), run, [finished[video.label]], version=__version__)
-            if problem := _problem_of(finished[video.label].record):
+            if problem := _problem_of(finished[video.label].record, video.path):
                 failures[video.label] = problem
                 report(0, 0, problem)
         if plan.single and set(finished) - set(plan.kept) - set(skipped):
@@ -225,16 +225,22 @@ def _expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
     return int(np.ceil(span_s / step_s))
 
 
-def _problem_of(record: VideoRecord) -> str | None:
+def _problem_of(record: VideoRecord, path: Path) -> str | None:
     """Say what a user must know of a video that was read to its end."""
     if record.broken:
-        return f"{record.broken}; the frames that decoded are in the table"
+        return f"{_without_path(record.broken, path)}; the frames that decoded are in the table"
     if not record.n_rows:
         return f"none of its {record.n_frames} frames lies between --start and --end"
     return None
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, path: Path) -> str:
+    """What went wrong with a video, without the video's own path: its label stands in front already."""
     if isinstance(error, AucliError):
-        return str(error)
-    return f"{getattr(error, 'filename', None) or ''}: {getattr(error, 'strerror', None) or error}".lstrip(": ")
+        return _without_path(str(error), path)
+    text = f"{getattr(error, 'filename', None) or ''}: {getattr(error, 'strerror', None) or error}".lstrip(": ")
+    return _without_path(text, path)
+
+
+def _without_path(text: str, path: Path) -> str:
+    return text.removeprefix(f"{path}: ")

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from aucli import __version__
 from aucli.errors import AucliError, OptionsError
 from aucli.synth.command import synth
+from aucli.training.evaluate_command import evaluate
 from aucli.training.prepare_command import prepare
 
 if TYPE_CHECKING:
@@ -272,19 +273,47 @@ def models_pull(
 
 @models_app.command("import")
 def models_import(
-    path: Annotated[Path, typer.Argument(help="A model folder, or an SCRFD .onnx file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A model folder, a file of models export, an SCRFD .onnx, or a published AUNCE checkpoint."
+        ),
+    ],
+    aus: Annotated[
+        str | None,
+        typer.Option(
+            help="Action units of a published checkpoint, in its order: bp4d, disfa, gft ..., or 1,2,4.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of a published checkpoint's model.", show_default="the file's")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what was imported under this name.")] = False,
 ) -> None:
-    """Check a model folder or a detector and copy it into your zoo."""
-    if path.suffix == ".onnx":
-        from aucli.faces import import_detector
+    """Check a model, a detector or a published checkpoint and copy it into your zoo."""
+    from aucli.model_files import import_any
 
-        typer.echo(f"detector {import_detector(path, overwrite=overwrite)} imported")
-    else:
-        from aucli.zoo import import_model
+    imported = import_any(path, aus=aus, name=name, overwrite=overwrite)
+    about = ""
+    if imported.model is not None:
+        config = imported.model.config
+        about = f" (digest {config.digest[:12]}…, {config.licence})"
+    typer.echo(f"{imported.kind} {imported.name} imported{about}")
 
-        model = import_model(path, overwrite=overwrite)
-        typer.echo(f"model {model.config.name} imported (digest {model.config.digest[:12]}…, {model.config.licence})")
+
+@models_app.command("export")
+def models_export(
+    model: Annotated[str, typer.Argument(help="Name of a model, or path of a model folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)],
+    onnx: Annotated[bool, typer.Option("--onnx/--safetensors", help="Graph and weights, or the weights alone.")] = True,
+) -> None:
+    """Write a model as one file that stands alone and can be imported again."""
+    from aucli.model_files import export_model
+    from aucli.zoo import find_model
+
+    export_model(find_model(model), output, kind="onnx" if onnx else "safetensors")
+    typer.echo(f"{model} -> {output}")
 
 
 @app.command()
@@ -310,3 +339,4 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(synth)
 app.command()(prepare)
+app.command()(evaluate)

@@ -7,6 +7,7 @@ of every start). On a GPU, or where a model has no graph, the network runs in to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from aucli.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.errors import ModelError
-from aucli.zoo import Model, verify
+from aucli.zoo import Model, ModelConfig, verify
 
 if TYPE_CHECKING:
     from aucli.encoder import AUNetwork
@@ -54,6 +55,11 @@ def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Pr
     Raises:
         ModelError: if a file is missing or damaged, or the network cannot be built.
     """
+    if not model.config.has_heads:
+        raise ModelError(
+            f"model {model.config.name} is an encoder without heads and gives no probabilities; train it first: "
+            f"aucli train with --set encoder.pretrained={model.config.name}"
+        )
     verify(model)
     if device == "cpu" and model.graph is not None:
         return OnnxPredictor(model, threads=threads)
@@ -129,11 +135,22 @@ def load_network(model: Model) -> AUNetwork:
     Raises:
         ModelError: if config and weights do not fit together.
     """
-    from aucli.encoder import AUNetwork, EncoderConfig, load_weights
+    from aucli.encoder import load_weights
 
-    try:
-        network = AUNetwork(EncoderConfig(**{"aus": model.config.aus, **model.config.encoder}))
-    except (TypeError, RuntimeError) as error:
-        raise ModelError(f"{model.folder} does not fit its own config: {str(error).splitlines()[0]}") from error
+    network = build_network(model.config, where=model.folder)
     load_weights(network, model.weights)
     return network
+
+
+def build_network(config: ModelConfig, *, where: Path) -> AUNetwork:
+    """Build the network that a config describes, its weights random.
+
+    Raises:
+        ModelError: if the config makes no sense; the message names ``where`` it came from.
+    """
+    from aucli.encoder import AUNetwork, EncoderConfig
+
+    try:
+        return AUNetwork(EncoderConfig(**{"aus": config.aus, **config.encoder}))
+    except (TypeError, RuntimeError) as error:
+        raise ModelError(f"{where} does not fit its own config: {str(error).splitlines()[0]}") from error

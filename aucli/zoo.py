@@ -50,6 +50,7 @@ class ModelConfig:
         licence: SPDX expression or a short text.
         summary: one line: what it was trained on.
         files: file name -> SHA-256 (hexadecimal).
+        has_heads: False for an encoder alone: a start for training that gives no probabilities.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ModelConfig:
     licence: str
     summary: str
     files: Mapping[str, str] = field(default_factory=dict)
+    has_heads: bool = True
 
     def __post_init__(self) -> None:
         if not self.name or any(c in self.name for c in "/\\ \t\n"):
@@ -94,7 +96,9 @@ class ModelConfig:
         return hashlib.sha256(json.dumps(self._as_json(), sort_keys=True).encode()).hexdigest()
 
     def _as_json(self) -> dict[str, Any]:
-        return {
+        # Only where it says something: the digests of models that have heads stay what they were.
+        heads = {} if self.has_heads else {"has_heads": False}
+        return heads | {
             "schema": CONFIG_SCHEMA,
             "name": self.name,
             "aus": list(self.aus),
@@ -133,6 +137,7 @@ class ModelConfig:
                 licence=raw["licence"],
                 summary=raw["summary"],
                 files=raw["files"],
+                has_heads=raw.get("has_heads", True),
             )
             digest = raw["digest"]
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
@@ -266,11 +271,7 @@ def import_model(source: Path, *, overwrite: bool = False) -> Model:
     """
     model = find_model(str(source))
     verify(model)
-    target = user_folder() / "models" / model.config.name
-    if target.exists() and not overwrite:
-        raise ModelError(
-            f"a model named {model.config.name} was imported before ({target}); use --overwrite to replace it"
-        )
+    target = free_place(model.config.name, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{model.config.name}-"))
     try:
@@ -284,6 +285,18 @@ def import_model(source: Path, *, overwrite: bool = False) -> Model:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return _read(target, "imported")
+
+
+def free_place(name: str, *, overwrite: bool = False) -> Path:
+    """Return the folder where an imported model of this name will lie.
+
+    Raises:
+        ModelError: if one is there already.
+    """
+    target = user_folder() / "models" / name
+    if target.exists() and not overwrite:
+        raise ModelError(f"a model named {name} was imported before ({target}); use --overwrite to replace it")
+    return target
 
 
 def sha256_file(path: Path) -> str:

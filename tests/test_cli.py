@@ -92,7 +92,8 @@ def test_json_is_one_object(video: Path, tmp_path: Path) -> None:
 
 def test_failures_are_listed_and_the_exit_status_tells(video: Path, tmp_path: Path) -> None:
     result = _run("annotate", video, tmp_path / "no.mp4", "-o", tmp_path / "t.parquet", code=1)
-    assert "failed: no.mp4: " in result.stderr
+    assert "failed: no.mp4: No such file or directory\n" in result.stderr
+    assert result.stderr.count("no.mp4") == 1
     assert (tmp_path / "t.parquet").exists()
 
 
@@ -170,3 +171,10 @@ def test_the_installed_command_runs(video: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "aucli", "annotate", str(video), "-o", str(tmp_path / "t.parquet")]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "5 frames annotated" in result.stdout
+
+
+def test_a_failure_names_its_file_once(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("hello")
+    result = _run("annotate", video, tmp_path / "text.mp4", "-o", tmp_path / "t.parquet", code=1)
+    assert "failed: text.mp4: is not a video" in result.stderr
+    assert result.stderr.count("text.mp4") == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import onnx
 import torch
 from onnx.external_data_helper import set_external_data
 from safetensors.torch import save_file
+from torch import Tensor
 
 from aucli.encoder import AUNetwork
 from aucli.errors import ModelError
@@ -32,17 +34,32 @@ def export_network(network: AUNetwork, folder: Path) -> None:
     Raises:
         ModelError: if the exported graph holds large constants that are not among the weights.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     network = network.eval()
-    state = {
+    write_weights(network.state_dict(), folder)
+    # What a network computes for its input's size, as Swin its window masks, is no weight but may be large.
+    computed = {name for name, _ in network.named_buffers()} - set(network.state_dict())
+    write_graph(_traced(network), folder, may_hold=computed)
+
+
+def write_weights(state: Mapping[str, Tensor], folder: Path) -> None:
+    """Write named tensors as ``model.safetensors``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {
         name: tensor.detach().contiguous()
-        for name, tensor in network.state_dict().items()
+        for name, tensor in state.items()
         if not name.endswith("num_batches_tracked")  # counts training steps, read by nobody
     }
-    save_file(state, folder / WEIGHTS_NAME)
+    save_file(kept, folder / WEIGHTS_NAME)
     (folder / WEIGHTS_NAME).chmod(0o644)  # safetensors writes for the owner alone
-    graph = _traced(network)
-    _point_at_safetensors(graph, folder / WEIGHTS_NAME)
+
+
+def write_graph(graph: onnx.ModelProto, folder: Path, *, may_hold: Collection[str] = ()) -> None:
+    """Write ``model.onnx``, its weights being those of the folder's ``model.safetensors``.
+
+    Raises:
+        ModelError: if the graph's weights differ from the file's, or it holds large constants that are not there.
+    """
+    _point_at_safetensors(graph, folder / WEIGHTS_NAME, may_hold)
     onnx.save_model(graph, str(folder / GRAPH_NAME))
 
 
@@ -100,7 +117,7 @@ def _drop_remarks(model: onnx.ModelProto) -> None:
         del part.metadata_props[:]
 
 
-def _point_at_safetensors(model: onnx.ModelProto, weights: Path) -> None:
+def _point_at_safetensors(model: onnx.ModelProto, weights: Path, may_hold: Collection[str]) -> None:
     """Turn every initializer that is a tensor of the safetensors file into a reference to its bytes there."""
     with weights.open("rb") as file:
         (header_length,) = struct.unpack("<Q", file.read(8))
@@ -108,7 +125,7 @@ def _point_at_safetensors(model: onnx.ModelProto, weights: Path) -> None:
         for tensor in model.graph.initializer:
             entry = header.get(tensor.name)
             if entry is None:
-                if tensor.ByteSize() > 65536:
+                if tensor.ByteSize() > 65536 and tensor.name not in may_hold:
                     raise ModelError(f"the graph's constant {tensor.name} is not among the weights of {weights}")
                 continue
             begin, end = entry["data_offsets"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from rich.console import Console
 from rich.table import Table
 
 from aucli.errors import OptionsError
@@ -25,6 +26,52 @@ TITLES: Final[Mapping[str, str]] = {
     "mcc": "MCC",
     "f1_balanced": "F1 balanced",
 }
+
+
+FORMATS: Final = ("table", "json", "csv", "latex")
+TABLE_WIDTH: Final = 200
+"""Of tables in files and pipes; a terminal's own width is used there."""
+
+
+def render(result: Evaluation | CrossValidation, *, kind: str = "table", metric: str = "f1") -> str:
+    """A result as text, ending in a line break.
+
+    Args:
+        result: one test set, or folds.
+        kind: ``table``, ``json``, ``csv`` or ``latex``.
+        metric: of LaTeX, and of the table of folds.
+
+    Raises:
+        OptionsError: if the format or the metric is unknown.
+    """
+    check_format(kind, metric)
+    evaluations = [result] if isinstance(result, Evaluation) else [*result.folds, result.mean, result.pooled]
+    if kind == "json":
+        return to_json(result) + "\n"
+    if kind == "csv":
+        return to_csv(evaluations)
+    if kind == "latex":
+        return to_latex(evaluations, metric=metric)
+    if isinstance(result, Evaluation):
+        tables = [scores_table(result)]
+    else:
+        tables = [folds_table(result, metric=metric), scores_table(result.mean), scores_table(result.pooled)]
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=max(TABLE_WIDTH, Console().width))
+    for table in tables:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def check_format(kind: str, metric: str) -> None:
+    """Refuse an unknown format or metric before any work.
+
+    Raises:
+        OptionsError: if one is unknown.
+    """
+    if kind not in FORMATS:
+        raise OptionsError(f"--format is {kind!r}; allowed are {', '.join(FORMATS)}")
+    _check((metric,))
 
 
 def scores_table(evaluation: Evaluation, *, metrics: Sequence[str] = tuple(METRICS)) -> Table:

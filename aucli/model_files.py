@@ -1,0 +1,249 @@
+"""Models that come and go as files: whatever `aucli models import` takes, and what `aucli models export` gives.
+
+An exported file stands alone: besides weights (and graph) it carries the model's config and card, so that importing it
+gives the same model with the same probabilities.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from aucli.errors import ModelError, OptionsError
+from aucli.zoo import CONFIG_NAME, GRAPH_NAME, Model, ModelConfig, free_place, import_model, verify, write_model
+
+if TYPE_CHECKING:
+    from aucli.published import PublishedModel
+
+CONFIG_KEY: Final = "aucli_config"
+CARD_KEY: Final = "aucli_card"
+IMPORTABLE: Final = (
+    "a model folder, a file of aucli models export, an SCRFD detector (.onnx), or a published AUNCE checkpoint "
+    "(.pth, .safetensors; with --aus)"
+)
+PUBLISHED_CARD: Final = """# {name}
+
+An AUNCE network (Shang et al., arXiv 2402.06165) imported from `{file}`, a checkpoint in the authors' layout.
+
+- Backbone {backbone}, action units {aus}.
+- {heads}
+- Input: RGB, {size} px, the centre of a {prepared} px crop; mean {mean}, std {std} as published.
+  The checkpoint does not say how its faces were aligned: the crop has annotate's geometry, so results on the
+  benchmarks may differ from the published ones until `aucli evaluate` has been run on them.
+- aucli has not measured this model, and its terms of use are those of whoever gave the checkpoint out.
+"""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was imported: a detector has a name only."""
+
+    kind: Literal["model", "encoder", "detector"]
+    name: str
+    model: Model | None = None
+
+
+def import_any(path: Path, *, aus: str | None = None, name: str | None = None, overwrite: bool = False) -> Imported:
+    """Check a model, a detector or a published checkpoint and put it into the user's zoo, whole or not at all.
+
+    Args:
+        path: see `IMPORTABLE`.
+        aus: for a published checkpoint: the order of its action units, see `aucli.published.parse_aus`.
+        name: for a published checkpoint: of the model; None takes the file's.
+        overwrite: replace what has the same name.
+
+    Raises:
+        AucliError: if it is none of these, is damaged, or the name is taken.
+    """
+    from aucli.published import CHECKPOINT_SUFFIXES
+
+    suffix = path.suffix.casefold()
+    held = _held_config(path) if path.is_file() and suffix in (".onnx", ".safetensors") else None
+    is_checkpoint = path.is_file() and suffix in CHECKPOINT_SUFFIXES and held is None
+    if path.exists() and not is_checkpoint and (aus is not None or name is not None):
+        raise OptionsError(f"--aus and --name are for published checkpoints; {path} is none")
+    if held is not None:
+        return _imported(_import_exported(path, *held, overwrite=overwrite))
+    if suffix == ".onnx" and not path.is_dir():
+        from aucli.faces import import_detector
+
+        return Imported("detector", import_detector(path, overwrite=overwrite))
+    if is_checkpoint:
+        if aus is None:
+            raise OptionsError(
+                f"{path} does not say which action units it gives; name them in the order of its heads: --aus bp4d, "
+                "--aus disfa, or numbers"
+            )
+        return _imported(import_published(path, aus=aus, name=name, overwrite=overwrite))
+    if not path.exists():
+        raise ModelError(f"{path} does not exist; what can be imported is {IMPORTABLE}")
+    if not (path / CONFIG_NAME).is_file():
+        raise ModelError(f"{path} is no model; what can be imported is {IMPORTABLE}")
+    return _imported(import_model(path, overwrite=overwrite))
+
+
+def import_published(path: Path, *, aus: str, name: str | None = None, overwrite: bool = False) -> Model:
+    """Import a checkpoint of the AUNCE authors.
+
+    Where the exporter is installed (``aucli[train]``), the model gets an ONNX graph, on which annotate is faster.
+
+    Raises:
+        ModelError: if the file is no such checkpoint, or the name is taken.
+        OptionsError: if ``aus`` makes no sense.
+    """
+    from aucli.published import parse_aus, published_crop, read_published
+    from aucli.training.export import export_network, write_weights
+
+    order = parse_aus(aus)
+    name = name or (re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "imported")
+    free_place(name, overwrite=overwrite)
+    published = read_published(path, order)
+    config = ModelConfig(
+        name=name,
+        aus=order,
+        thresholds=(0.5,) * len(order),
+        crop=published_crop(),
+        encoder=asdict(published.network.config),
+        licence="not stated in the checkpoint",
+        summary=f"AUNCE checkpoint {path.name}, {'' if published.has_heads else 'encoder only, '}not measured by aucli",
+        has_heads=published.has_heads,
+    )
+    with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
+        folder = Path(temporary) / name
+        if published.has_heads and find_spec("onnxscript") is not None:
+            export_network(published.network, folder)
+        else:
+            state = published.network.state_dict()
+            held = "" if published.has_heads else "encoder."
+            write_weights({key: tensor for key, tensor in state.items() if key.startswith(held)}, folder)
+        write_model(folder, config, card=_published_card(name, path, published))
+        return import_model(folder, overwrite=overwrite)
+
+
+def export_model(model: Model, output: Path, *, kind: Literal["onnx", "safetensors"]) -> None:
+    """Write a model as one file that stands alone.
+
+    Args:
+        model: from `aucli.zoo.find_model`.
+        output: the file; replaced whole.
+        kind: ``onnx``: the graph with its weights inside, input ``crops`` float32 (N, 3, S, S), RGB 0..255, output
+            ``probabilities`` (N, outputs of the network); ``safetensors``: the weights.
+
+    Raises:
+        ModelError: if the model is damaged, or has no heads and therefore no graph.
+        OptionsError: if the file's name does not end in its kind.
+    """
+    if output.suffix != f".{kind}":
+        raise OptionsError(f"the output is {output}; its name must end in .{kind}")
+    verify(model)
+    if not output.parent.is_dir():
+        raise ModelError(f"{output.parent} is not a folder")
+    about = {CONFIG_KEY: model.config.to_json(), CARD_KEY: model.card()}
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        if kind == "safetensors":
+            from safetensors.torch import load_file, save_file
+
+            save_file(load_file(model.weights), partial, metadata=about)
+            partial.chmod(0o644)
+        else:
+            import onnx
+
+            graph = _whole_graph(model)
+            onnx.helper.set_model_props(graph, about)
+            onnx.save_model(graph, str(partial))
+        partial.replace(output)
+    except OSError as error:
+        raise ModelError(f"{output} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _whole_graph(model: Model) -> Any:  # onnx ships no types
+    """The graph with the weights in it."""
+    import onnx
+
+    from aucli.inference import load_network
+
+    if not model.config.has_heads:
+        raise ModelError(f"model {model.config.name} has no heads and so no graph; export it as safetensors")
+    if model.graph is not None:
+        return onnx.load(str(model.graph))
+    from aucli.training.export import export_network
+
+    with tempfile.TemporaryDirectory(prefix="aucli-export-") as folder:
+        export_network(load_network(model), Path(folder))
+        return onnx.load(str(Path(folder) / GRAPH_NAME))
+
+
+def _held_config(path: Path) -> tuple[ModelConfig, str] | None:
+    """Config and card that an exported file carries; None if it is none of ours."""
+    try:
+        if path.suffix == ".onnx":
+            import onnx
+
+            about = {prop.key: prop.value for prop in onnx.load(str(path), load_external_data=False).metadata_props}
+        else:
+            from safetensors import safe_open
+
+            with safe_open(path, framework="np") as file:
+                about = file.metadata() or {}
+    except Exception:  # whatever it is, it is not ours: the next reader says what is wrong with it
+        return None
+    if CONFIG_KEY not in about:
+        return None
+    return ModelConfig.from_json(about[CONFIG_KEY], where=path), about.get(CARD_KEY, "")
+
+
+def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: bool) -> Model:
+    from aucli.inference import build_network, load_network
+    from aucli.training.export import write_graph, write_weights
+
+    free_place(config.name, overwrite=overwrite)
+    with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
+        folder = Path(temporary) / config.name
+        if path.suffix == ".onnx":
+            import onnx
+            import torch
+
+            graph = onnx.load(str(path))
+            del graph.metadata_props[:]
+            names = set(build_network(config, where=path).state_dict())
+            inside = {t.name: onnx.numpy_helper.to_array(t) for t in graph.graph.initializer if t.name in names}
+            write_weights({name: torch.tensor(values) for name, values in inside.items()}, folder)
+            write_graph(graph, folder, may_hold={t.name for t in graph.graph.initializer} - names)
+        else:
+            from safetensors.torch import load_file
+
+            write_weights(load_file(path), folder)
+        written = write_model(folder, replace(config, files={}), card=card)
+        if config.has_heads:
+            load_network(Model(folder, written, "path"))  # config and weights fit together, or nothing is imported
+        return import_model(folder, overwrite=overwrite)
+
+
+def _imported(model: Model) -> Imported:
+    return Imported("model" if model.config.has_heads else "encoder", model.config.name, model)
+
+
+def _published_card(name: str, path: Path, published: PublishedModel) -> str:
+    from aucli.published import PREPARED_SIZE_PX
+
+    config = published.network.config
+    return PUBLISHED_CARD.format(
+        name=name,
+        file=path.name,
+        backbone=config.backbone,
+        aus=", ".join(map(str, config.aus)),
+        heads="Thresholds are 0.5, as published."
+        if published.has_heads
+        else "**Encoder only**: it gives no probabilities until linear heads are trained on it.",
+        size=config.input_size_px,
+        prepared=PREPARED_SIZE_PX,
+        mean=config.mean,
+        std=config.std,
+    )
