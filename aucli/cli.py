@@ -17,6 +17,7 @@ from aucli.errors import AucliError, OptionsError
 from aucli.synth.command import synth
 from aucli.training.evaluate_command import evaluate
 from aucli.training.prepare_command import prepare
+from aucli.training.train_command import train
 
 if TYPE_CHECKING:
     from aucli.annotation import Outcome
@@ -339,4 +340,5 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(synth)
 app.command()(prepare)
+app.command()(train)
 app.command()(evaluate)

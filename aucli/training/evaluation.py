@@ -148,7 +148,7 @@ def evaluate_faces(
     model = find_model(what.model)
     config = model.config
     aus, notes = shared_aus(config, faces.aus, what.dataset, wanted=what.aus)
-    folds, warnings = _fold_rows(faces, what)
+    folds, warnings = fold_rows(faces, what)
     predictor = open_predictor(model, device=resolve_device(what.device), threads=available_cores())
     done, total = 0, sum(len(rows) for _, rows, _ in folds)
 
@@ -259,7 +259,7 @@ def _scored(predictions: Sequence[FoldPredictions], options: ScoringOptions) -> 
 Rows = npt.NDArray[np.int64]
 
 
-def _fold_rows(faces: CachedFaces, what: ModelOnBenchmark) -> tuple[list[tuple[int, Rows, Rows]], tuple[str, ...]]:
+def fold_rows(faces: CachedFaces, what: ModelOnBenchmark) -> tuple[list[tuple[int, Rows, Rows]], tuple[str, ...]]:
     """Number, rows of faces and rows of lost frames of each fold that is asked for, and warnings."""
     if what.fold is None:
         return [(0, np.arange(len(faces)), np.arange(len(faces.lost)))], ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from aucli.encoder import AUNetwork
 from aucli.training.augment import plain_crops, random_views
-from aucli.training.data.labelled_faces import LabelledFaces
+from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.losses import Outputs, WeightedBCE
 from aucli.training.recipe import Recipe
 
@@ -25,7 +26,7 @@ def au_weights(labels: Tensor) -> Tensor:
     return (1 / rate) * labels.shape[1] / (1 / rate).sum()
 
 
-def fit_linear_heads(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) -> None:
+def fit_linear_heads(network: AUNetwork, faces: FaceSource, recipe: Recipe) -> None:
     """Train the heads of a network in place; the encoder stays as it is, in evaluation mode.
 
     Embeddings of one plain and ``views - 1`` random crops of each picture are computed once; the heads then learn from
@@ -44,7 +45,8 @@ def fit_linear_heads(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) -
     loss_of = WeightedBCE(au_weights(labels))
     fresh = AUNetwork(network.config).full_connect
     network.full_connect.load_state_dict(fresh.state_dict())
-    heads = network.full_connect.requires_grad_(True).train()
+    device = next(network.parameters()).device
+    heads = network.full_connect.cpu().requires_grad_(True).train()  # small: the embeddings stay on the CPU
     optimizer = torch.optim.AdamW(heads.parameters(), lr=linear.lr, weight_decay=linear.weight_decay)
     steps = linear.epochs * max(len(labels) // linear.batch_size, 1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -56,28 +58,31 @@ def fit_linear_heads(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) -
         loss.backward()
         optimizer.step()
         schedule.step()
-    heads.requires_grad_(False).eval()
+    heads.requires_grad_(False).eval().to(device)
 
 
 @torch.no_grad()
-def embed(network: AUNetwork, faces: LabelledFaces, recipe: Recipe, *, augmented: bool, batch: int = 64) -> Tensor:
+def embed(network: AUNetwork, faces: FaceSource, recipe: Recipe, *, augmented: bool, batch: int = 64) -> Tensor:
     """Embeddings of all faces: (N, A, D), of plain or of random crops at the recipe's final size."""
     network.eval()
+    device = next(network.parameters()).device
     spec = recipe.crop_spec()
     parts = []
     for start in range(0, len(faces), batch):
-        pictures = torch.from_numpy(faces.pictures[start : start + batch]).permute(0, 3, 1, 2).float()
-        landmarks = torch.from_numpy(faces.landmarks_xy[start : start + batch])
+        some = faces[np.arange(start, min(start + batch, len(faces)))]
+        pictures = torch.from_numpy(some.pictures).permute(0, 3, 1, 2).float()
+        landmarks = torch.from_numpy(some.landmarks_xy)
         if augmented:
-            sizes = torch.from_numpy(faces.sizes_wh[start : start + batch])
+            sizes = torch.from_numpy(some.sizes_wh)
             crops = random_views(pictures, sizes, landmarks, spec, recipe.augment)
         else:
             crops = plain_crops(pictures, landmarks, spec).expand(-1, 3, -1, -1)
-        parts.append(network.encoder(crops.contiguous(memory_format=torch.channels_last)))
+        parts.append(network.encoder(crops.to(device, memory_format=torch.channels_last)).cpu())
     return torch.cat(parts) if parts else torch.empty(0, len(faces.aus), network.config.embedding_dim)
 
 
 @torch.no_grad()
-def predict(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) -> Tensor:
+def predict(network: AUNetwork, faces: FaceSource, recipe: Recipe) -> Tensor:
     """Probabilities (N, A) of plain crops."""
-    return network.head_logits(embed(network, faces, recipe, augmented=False)).sigmoid()
+    embeddings = embed(network, faces, recipe, augmented=False)
+    return network.head_logits(embeddings.to(next(network.parameters()).device)).sigmoid().cpu()

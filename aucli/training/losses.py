@@ -258,8 +258,10 @@ class WeightedBCE(AULoss):
         return mean_over_aus(weighted, (targets >= 0).transpose(0, 1).flatten(1))
 
 
-def make_loss(name: LossName, *, temperature: float = 0.5, weights: Tensor | None = None) -> AULoss:
-    """A loss by its name, with the published constants.
+def make_loss(
+    name: LossName, *, temperature: float = 0.5, weights: Tensor | None = None, published: bool = False
+) -> AULoss:
+    """A loss by its name, with the published constants; ``published`` is AUNCE as in the authors' code.
 
     Raises:
         RecipeError: if there is no loss of that name.
@@ -269,7 +271,7 @@ def make_loss(name: LossName, *, temperature: float = 0.5, weights: Tensor | Non
     contrastive: dict[str, type[ContrastiveLoss]] = {"aunce": AUNCE, "ntxent": NTXent, "supcon": SupCon}
     if name not in contrastive:
         raise RecipeError(f"loss is {name!r}; allowed are aunce, ntxent, supcon and wbce")
-    return contrastive[name](temperature)
+    return AUNCE(temperature, published=True) if published and name == "aunce" else contrastive[name](temperature)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

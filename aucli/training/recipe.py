@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aucli.alignment import CropSpec
 from aucli.encoder import EncoderConfig
 from aucli.errors import RecipeError
 from aucli.training.augment import AugmentConfig
 from aucli.training.losses import LossName
+
+Dataset = Literal["bp4d", "bp4dplus", "disfa", "disfaplus", "gft", "affwild2", "synth", "photographs"]
 
 
 class _Section(BaseModel):
@@ -29,6 +32,11 @@ class EncoderSection(_Section):
     embedding_dim: int = Field(default=1024, ge=1)
     neighbours: int = Field(default=4, ge=1)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
+    mean: tuple[float, float, float] = (0.4914, 0.4822, 0.4465)
+    std: tuple[float, float, float] = (0.2023, 0.1994, 0.2010)
+    pretrained: str = ""
+    """Where the encoder starts: "" at random, "package" from ImageNet (see `aucli.training.imagenet`), "timm" from the
+    weights that timm downloads, else the name or folder of a model."""
 
 
 class CropSection(_Section):
@@ -46,12 +54,31 @@ class SplitSection(_Section):
     validation: float = Field(default=0.1, gt=0, lt=1)
 
 
+class FreeDataSection(_Section):
+    """The data of ``synth``: how many renders, and how often an epoch shows each photograph for every render."""
+
+    renders: int = Field(default=8000, ge=8)
+    render_seed: int = 2026
+    photograph_repeats: int = Field(default=2, ge=1)
+
+
 class LossSection(_Section):
-    """The loss of stage 1. ``bce_weight`` adds weighted cross-entropy through the heads to a contrastive one."""
+    """The loss of stage 1.
+
+    ``bce_weight`` adds cross-entropy through the heads to a contrastive loss; ``bce_balanced`` weighs its AUs by
+    1 / occurrence rate. ``published`` follows the authors' code of AUNCE to the letter.
+    """
 
     name: LossName = "aunce"
     temperature: float = Field(default=0.5, gt=0.01)
+    published: bool = False
     bce_weight: float = Field(default=0.0, ge=0)
+    bce_balanced: bool = True
+
+    @property
+    def trains_heads(self) -> bool:
+        """Whether the heads learn in stage 1 already."""
+        return self.name == "wbce" or self.bce_weight > 0
 
 
 class StageSection(_Section):
@@ -62,20 +89,27 @@ class StageSection(_Section):
 
 
 class OptimSection(_Section):
-    """AdamW with warm-up and cosine over all stretches together."""
+    """AdamW with warm-up and cosine over all stretches together.
+
+    ``backbone_lr_factor`` multiplies the rate of the backbone: below 1 tunes a pretrained one gently. ``patience`` ends
+    training after so many epochs without a better mean AUC on the validation people (0: never) and keeps the best.
+    """
 
     batch_size: int = Field(default=64, ge=2)
     lr: float = Field(default=1e-3, gt=0)
+    backbone_lr_factor: float = Field(default=1.0, ge=0, le=100)
     weight_decay: float = Field(default=0.02, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    patience: int = Field(default=0, ge=0)
     warmup_share: float = Field(default=0.05, ge=0, lt=1)
     ema_decay: float = Field(default=0.995, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
 
 
 class LinearSection(_Section):
-    """Linear evaluation: the heads on the frozen encoder."""
+    """Linear evaluation: the heads on the frozen encoder. ``epochs = 0`` keeps the heads of stage 1."""
 
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=30, ge=0)
     views: int = Field(default=2, ge=1)
     lr: float = Field(default=3e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
@@ -86,20 +120,37 @@ class Recipe(_Section):
     """The whole recipe."""
 
     name: str
-    data: Literal["photographs"]
+    data: Dataset
     seed: int = 3407
     encoder: EncoderSection
     crop: CropSection = CropSection()
     split: SplitSection = SplitSection()
+    free_data: FreeDataSection = FreeDataSection()
     augment: AugmentConfig = AugmentConfig()
     loss: LossSection = LossSection()
     stages: tuple[StageSection, ...] = Field(min_length=1)
     optim: OptimSection = OptimSection()
     linear: LinearSection = LinearSection()
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Recipe:
+        """Values that are allowed each, but not together."""
+        if self.linear.epochs == 0 and not self.loss.trains_heads:
+            raise ValueError(
+                f"linear.epochs is 0, but loss {self.loss.name} with bce_weight 0 trains no heads: give linear.epochs "
+                "at least 1, loss.bce_weight above 0, or loss.name wbce"
+            )
+        if self.optim.patience and not self.loss.trains_heads:
+            raise ValueError(
+                "optim.patience needs heads to try on the validation people: set loss.bce_weight above 0, or patience 0"
+            )
+        if self.loss.published and self.loss.name != "aunce":
+            raise ValueError(f"loss.published is a variant of aunce; the loss is {self.loss.name}")
+        return self
+
     def encoder_config(self) -> EncoderConfig:
         """The network that the recipe asks for, at the crop's final size."""
-        return EncoderConfig(input_size_px=self.crop.size_px, **self.encoder.model_dump())
+        return EncoderConfig(input_size_px=self.crop.size_px, **self.encoder.model_dump(exclude={"pretrained"}))
 
     def crop_spec(self, size_px: int | None = None) -> CropSpec:
         """The crop, at another size if asked: the face fills the same share of it."""
@@ -107,8 +158,12 @@ class Recipe(_Section):
         return CropSpec(**(crop if size_px is None else crop | {"size_px": size_px}))
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe.
+
+    Args:
+        path: TOML file.
+        overrides: values to change, as ``optim.lr=3e-5``; the value is read as TOML, a plain word as text.
 
     Raises:
         RecipeError: if the file cannot be read, is no TOML, or holds a value that is not allowed; the message names it.
@@ -117,6 +172,8 @@ def load_recipe(path: Path) -> Recipe:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path} is not a readable recipe: {error}") from error
+    for override in overrides:
+        _set(raw, override)
     try:
         return Recipe(**raw)
     except ValidationError as error:
@@ -127,4 +184,23 @@ def load_recipe(path: Path) -> Recipe:
             raise RecipeError(f"{path}: {where} is missing") from error
         if first["type"] == "extra_forbidden":
             raise RecipeError(f"{path}: {where} is not a word of recipes") from error
+        if not where:
+            raise RecipeError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from error
         raise RecipeError(f"{path}: {where} is {first['input']!r}: {first['msg']}") from error
+
+
+def _set(raw: dict[str, Any], override: str) -> None:
+    """Put one ``section.key=value`` into a recipe that was read."""
+    key, equals, text = override.partition("=")
+    *sections, last = key.strip().split(".")
+    if not equals or not last:
+        raise RecipeError(f"{override!r} is no setting; write it as section.key=value, e.g. optim.lr=3e-5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for section in sections:
+        raw = raw.setdefault(section, {})
+        if not isinstance(raw, dict):
+            raise RecipeError(f"{override!r}: {section} is no section of the recipe")
+    raw[last] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -126,6 +127,34 @@ class LabelledFaces:
         except (OSError, KeyError, ValueError) as error:
             raise DatasetError(f"{path} is not a cache of labelled faces ({error}); prepare it again") from error
         return cls(**{**columns, "aus": tuple(int(au) for au in columns["aus"])})
+
+
+def join(parts: Sequence[LabelledFaces]) -> LabelledFaces:
+    """Put faces of several sources together; smaller pictures get a border on the right and below.
+
+    Raises:
+        DatasetError: if there are none, or they differ in action units or colour.
+    """
+    if not parts:
+        raise DatasetError("there are no faces to join")
+    kinds = {(part.aus, part.pictures.shape[3]) for part in parts}
+    if len(kinds) > 1:
+        raise DatasetError(f"faces with different action units or channels cannot be joined: {sorted(kinds)}")
+    height, width = (max(part.pictures.shape[axis] for part in parts) for axis in (1, 2))
+    padded = [
+        np.pad(
+            p.pictures, ((0, 0), (0, height - p.pictures.shape[1]), (0, width - p.pictures.shape[2]), (0, 0)), "edge"
+        )
+        for p in parts
+    ]
+    return LabelledFaces(
+        aus=parts[0].aus,
+        pictures=np.concatenate(padded),
+        sizes_wh=np.concatenate([part.sizes_wh for part in parts]),
+        landmarks_xy=np.concatenate([part.landmarks_xy for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        identities=np.concatenate([part.identities for part in parts]),
+    )
 
 
 def fold_of_identity(identity: str, *, seed: int, test: float, validation: float) -> Fold:

@@ -1,0 +1,370 @@
+"""From a data set and a recipe to a model folder: the story of ``aucli train``.
+
+    recipe -> faces (prepared now, or from the cache) -> folds, by person
+    per fold: encoder -> heads on it -> thresholds on validation people -> the test people, once -> model folder
+
+A fold lies in its own folder: ``recipe.json`` (every value), ``checkpoint.pt``, ``log.csv``, ``predictions.parquet``
+and ``model/``. A run that was stopped goes on when the same command is given again; finished folds are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from aucli import __version__
+from aucli.device import resolve_device
+from aucli.encoder import AUNetwork
+from aucli.errors import OptionsError, RecipeError
+from aucli.training.bundle import results_table, write_bundle
+from aucli.training.data.free import FreeSources, read_free_data
+from aucli.training.data.labelled_faces import FaceSource
+from aucli.training.data.registry import BENCHMARKS
+from aucli.training.evaluation import ModelOnBenchmark, fold_rows, open_faces
+from aucli.training.linear_evaluation import fit_linear_heads, predict
+from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
+from aucli.training.predictions import PREDICTIONS_NAME, FoldPredictions, read_predictions, write_predictions
+from aucli.training.recipe import Recipe, load_recipe
+from aucli.training.splits import SplitOptions, make_splits
+from aucli.training.trainer import Progress, Trainer
+from aucli.zoo import bundled_folder
+
+FREE: Final = ("synth", "photographs")
+"""Data that needs no form."""
+
+RECIPE_NAME: Final = "recipe.json"
+MODEL_FOLDER: Final = "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What is trained, on what.
+
+    Attributes:
+        dataset: a benchmark's short name, ``synth`` or ``photographs``.
+        out: folder of the run.
+        root: the benchmark's folder; for ``synth`` the rig. Not needed with a finished cache.
+        cache: of ``aucli prepare``; None for a folder of the user's own (benchmarks) or inside the run (free data).
+        recipe: file, or name of a recipe that comes with aucli; None for the one of the data set's name.
+        overrides: ``section.key=value``, instead of the recipe's values.
+        fold: number of a published fold, or ``all``.
+        dataset_options: the data set's own options.
+        numbering: how folds are counted, see `aucli.training.splits`.
+        device: auto, cpu, cuda or cuda:N.
+    """
+
+    dataset: str
+    out: Path
+    root: Path | None = None
+    cache: Path | None = None
+    recipe: str | None = None
+    overrides: tuple[str, ...] = ()
+    fold: int | str = 1
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    numbering: str = "paper"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        known = (*BENCHMARKS, *FREE)
+        if self.dataset not in known:
+            raise OptionsError(f"--dataset is {self.dataset!r}; allowed are {', '.join(known)}")
+        if isinstance(self.fold, str) and self.fold != "all":
+            raise OptionsError(f"--fold is {self.fold!r}; allowed are a number or all")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFold:
+    """One division of the people.
+
+    Attributes:
+        number: from 1.
+        train, validation, test: faces of different people.
+        sequences, frames: (N,) of the test faces, for the file of predictions.
+        lost_labels, lost_subjects, lost_sequences, lost_frames: test frames in which no face was found.
+    """
+
+    number: int
+    train: FaceSource
+    validation: FaceSource
+    test: FaceSource
+    sequences: np.ndarray[Any, Any]
+    frames: np.ndarray[Any, Any]
+    lost_labels: np.ndarray[Any, Any]
+    lost_subjects: np.ndarray[Any, Any]
+    lost_sequences: np.ndarray[Any, Any]
+    lost_frames: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do: printed by ``--dry-run``."""
+
+    recipe: Recipe
+    folds: tuple[TrainingFold, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+    parameters: int
+    steps: int
+    device: str
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came out: model folders and the test scores."""
+
+    models: tuple[Path, ...]
+    scores: Evaluation | CrossValidation
+
+
+def find_recipe(options: TrainOptions) -> Path:
+    """The recipe's file.
+
+    Raises:
+        RecipeError: if there is none.
+    """
+    name = options.recipe or options.dataset
+    bundled = bundled_folder("train")
+    for path in (Path(name), bundled / f"{name}.toml", bundled / name):
+        if path.is_file():
+            return path
+    known = sorted(str(path.relative_to(bundled).with_suffix("")) for path in bundled.rglob("*.toml"))
+    raise RecipeError(f"there is no recipe {name!r}; give a file, or one of {', '.join(known)}")
+
+
+def plan(
+    options: TrainOptions,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    on_prepare: Callable[[Any], None] | None = None,
+) -> Plan:
+    """Read recipe and data, and divide the people.
+
+    Raises:
+        AucliError: if recipe or data make no sense, or do not fit each other.
+    """
+    recipe = load_recipe(find_recipe(options), options.overrides)
+    if recipe.data != options.dataset:
+        raise RecipeError(
+            f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "
+            f"add --set data={options.dataset} if that is meant"
+        )
+    device = resolve_device(options.device)
+    warnings: tuple[str, ...] = ()
+    if options.dataset in FREE:
+        folds = _free_folds(options, recipe, tell)
+    else:
+        folds, warnings = _published_folds(options, recipe, on_prepare)
+    for fold in folds:
+        if len(fold.train) < recipe.optim.batch_size:
+            raise RecipeError(
+                f"optim.batch_size is {recipe.optim.batch_size}, but fold {fold.number} has {len(fold.train)} faces to "
+                f"train on; allowed is up to {len(fold.train)}"
+            )
+    network = AUNetwork(recipe.encoder_config())
+    epochs = sum(stage.epochs for stage in recipe.stages)
+    return Plan(
+        recipe=recipe,
+        folds=folds,
+        warnings=warnings,
+        parameters=sum(p.numel() for p in network.parameters()),
+        steps=sum(len(fold.train) // recipe.optim.batch_size * epochs for fold in folds),
+        device=device,
+    )
+
+
+def train(
+    options: TrainOptions,
+    *,
+    planned: Plan | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[int, Progress], None] = lambda _, __: None,
+) -> TrainResult:
+    """Train, test and write a model for each fold.
+
+    Args:
+        options: what to do.
+        planned: what `plan` returned for these options, if it was called before.
+        tell: called with a line of text now and then.
+        on_progress: called with the fold's number and how its stage 1 stands.
+
+    Raises:
+        AucliError: if recipe or data make no sense, or the folder holds another run.
+    """
+    todo = planned or plan(options, tell=tell)
+    models = []
+    for fold in todo.folds:
+        folder = options.out if len(todo.folds) == 1 else options.out / f"fold{fold.number}"
+        if not (folder / PREDICTIONS_NAME).is_file():
+            _train_fold(fold, todo, options, folder, tell, on_progress)
+        models.append(folder / MODEL_FOLDER)
+    predictions = [read_predictions(model.parent / PREDICTIONS_NAME).to_score() for model in models]
+    scores = evaluate_predictions(predictions[0]) if len(predictions) == 1 else evaluate_folds(predictions)
+    return TrainResult(tuple(models), scores)
+
+
+def _train_fold(
+    fold: TrainingFold,
+    todo: Plan,
+    options: TrainOptions,
+    folder: Path,
+    tell: Callable[[str], None],
+    on_progress: Callable[[int, Progress], None],
+) -> None:
+    recipe, began = todo.recipe, time.monotonic()
+    trainer = Trainer(
+        recipe,
+        fold.train,
+        folder,
+        validation=fold.validation,
+        device=todo.device,
+        progress=lambda now: on_progress(fold.number, now),
+    )
+    (folder / RECIPE_NAME).write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    network = trainer.run()
+    if recipe.linear.epochs:
+        tell("linear evaluation: heads on the frozen encoder")
+        fit_linear_heads(network, fold.train, recipe)
+    network.eval()
+    chosen_on = fold.validation if len(fold.validation) else fold.train
+    thresholds = choose_thresholds(chosen_on.labels, predict(network, chosen_on, recipe).double().numpy())
+    tell("the test people")
+    tested = _test(fold, network, recipe, options.dataset, np.clip(thresholds, 0.01, 0.99).round(4))
+    results = evaluate_predictions(tested.to_score())
+    hours = (time.monotonic() - began) / 3600
+    write_bundle(
+        network.cpu(),
+        results,
+        recipe,
+        folder / MODEL_FOLDER,
+        licence="other (derived from data under their own terms)",
+        summary=f"trained on {options.dataset}, fold {fold.number}",
+        card=_card(fold, recipe, options, results, hours),
+    )
+    write_predictions(folder / PREDICTIONS_NAME, tested)  # last: its presence says that the fold is finished
+
+
+def _test(
+    fold: TrainingFold, network: AUNetwork, recipe: Recipe, dataset: str, thresholds: np.ndarray[Any, Any]
+) -> FoldPredictions:
+    probabilities = predict(network, fold.test, recipe).float().numpy()
+    lost = np.full((len(fold.lost_labels), probabilities.shape[1]), np.nan, np.float32)
+    return FoldPredictions(
+        dataset=dataset,
+        fold=fold.number,
+        model=recipe.name,
+        aus=recipe.encoder.aus,
+        thresholds=tuple(float(t) for t in thresholds),
+        subjects=np.concatenate([fold.test.identities, fold.lost_subjects]),
+        sequences=np.concatenate([fold.sequences, fold.lost_sequences]),
+        frames=np.concatenate([fold.frames, fold.lost_frames]).astype(np.int32),
+        labels=np.concatenate([fold.test.labels, fold.lost_labels]),
+        probabilities=np.concatenate([probabilities, lost]),
+    )
+
+
+def _published_folds(
+    options: TrainOptions, recipe: Recipe, on_prepare: Callable[[Any], None] | None
+) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
+    what = ModelOnBenchmark(
+        model="",
+        dataset=options.dataset,
+        root=options.root,
+        cache=options.cache,
+        fold=options.fold,
+        dataset_options=options.dataset_options,
+        splits=SplitOptions(
+            numbering=options.numbering,  # type: ignore[arg-type]  # SplitOptions refuses other words itself
+            validation_share=recipe.split.validation,
+            seed=recipe.seed,
+        ),
+        device=options.device,
+    )
+    faces = open_faces(what, on_prepare=on_prepare)
+    lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
+    if lacking:
+        raise RecipeError(
+            f"encoder.aus asks for AU {lacking[0]}, which {options.dataset} does not code; allowed are "
+            f"{', '.join(map(str, faces.aus))}"
+        )
+    faces = faces.with_aus(recipe.encoder.aus)
+    tests, warnings = fold_rows(faces, what)
+    splits, _ = make_splits(faces.samples(), what.splits)
+    names = np.array([one.name for one in faces.sequences], dtype=np.str_)
+    folds = []
+    for number, test, lost in tests:
+        rows = next(split for split in splits if split.number == number).rows(faces.samples())
+        folds.append(
+            TrainingFold(
+                number=number,
+                train=faces.subset(rows.train),
+                validation=faces.subset(rows.validation),
+                test=faces.subset(test),
+                sequences=names[faces.sequence_index[test]],
+                frames=faces.frames[test],
+                lost_labels=faces.lost.labels[lost],
+                lost_subjects=faces.lost.identities[lost],
+                lost_sequences=names[faces.lost.sequence_index[lost]],
+                lost_frames=faces.lost.frames[lost],
+            )
+        )
+    return tuple(folds), warnings
+
+
+def _free_folds(options: TrainOptions, recipe: Recipe, tell: Callable[[str], None]) -> tuple[TrainingFold, ...]:
+    if options.fold not in (1, "all"):
+        raise OptionsError(f"--fold is {options.fold}; {options.dataset} has one division of the people, fold 1")
+    sources = FreeSources.from_options(options.root, options.dataset_options)
+    parts = read_free_data(sources, recipe, options.cache or options.out / "cache", tell=tell)
+    n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
+    no_names = np.zeros(0, np.str_)
+    fold = TrainingFold(
+        number=1,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        sequences=np.full(n, options.dataset),
+        frames=np.arange(n, dtype=np.int32),
+        lost_labels=np.zeros((0, n_aus), np.int8),
+        lost_subjects=no_names,
+        lost_sequences=no_names,
+        lost_frames=np.zeros(0, np.int32),
+    )
+    return (fold,)
+
+
+def sides(fold: TrainingFold) -> Iterator[tuple[str, FaceSource]]:
+    """The three sides with their names, for tables."""
+    yield from (("train", fold.train), ("validation", fold.validation), ("test", fold.test))
+
+
+def _card(fold: TrainingFold, recipe: Recipe, options: TrainOptions, results: Evaluation, hours: float) -> str:
+    people = {name: len(np.unique(faces.identities)) for name, faces in sides(fold)}
+    divided = ", ".join(f"{len(faces)} faces of {people[name]} people ({name})" for name, faces in sides(fold))
+    thresholds = "the validation people" if len(fold.validation) else "the training people, for want of others"
+    return f"""# {recipe.name}
+
+Trained by aucli {__version__} on {options.dataset}, fold {fold.number}: {divided}. Nobody is on two sides.
+
+- network: {recipe.encoder.backbone}, {recipe.crop.size_px} px crops ({recipe.encoder.colour}), start:
+  {recipe.encoder.pretrained or "random"}
+- loss: {recipe.loss.name}, beside it cross-entropy with weight {recipe.loss.bce_weight:g}; seed {recipe.seed}; \
+{hours:.2f} hours on {resolve_device(options.device)}
+- thresholds: chosen on {thresholds}; the test people were scored once, at the end
+- {len(fold.lost_labels)} test frames without a face count as absent
+
+{results_table(results)}
+
+Intervals are bootstrapped over people. The weights derive from data under their own terms: read the data set's licence
+before you share them. Not for decisions about a person, and not validated on other footage than this.
+
+Every value of the recipe:
+
+```json
+{json.dumps(recipe.model_dump(mode="json"), indent=1)}
+```
+"""

@@ -1,0 +1,144 @@
+"""The command ``aucli train``: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from aucli.training.run import Plan
+    from aucli.training.trainer import Progress
+
+
+def train(
+    dataset: Annotated[
+        str,
+        typer.Option(help="bp4d, bp4dplus, disfa, disfaplus, gft, affwild2, synth or photographs.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.", show_default="runs/DATASET")] = Path(),
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="The data set's folder; for synth the rig. Not needed with a finished cache.", show_default=False
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Made by prepare; made now if it is not there.", show_default=False)
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A TOML file, or the name of a recipe of aucli.", show_default="the data set's")
+    ] = None,
+    fold: Annotated[str, typer.Option("--fold", "--folds", help="A published fold, or all: cross-validation.")] = "1",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=3e-5. Can be repeated."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="The data set's own options. Can be repeated.", show_default=False),
+    ] = None,
+    numbering: Annotated[str, typer.Option(help="Which part fold k tests: paper or part.")] = "paper",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Train a model on a benchmark or on free data, test it on other people, and write a model folder.
+
+    The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
+    """
+    from aucli.training.run import FREE, TrainOptions, plan
+    from aucli.training.run import train as train_folds
+    from aucli.training.score_tables import render
+
+    options = TrainOptions(
+        dataset=dataset,
+        out=out if out != Path() else Path("runs") / dataset,
+        root=root,
+        cache=cache,
+        recipe=recipe,
+        overrides=tuple(settings or ()),
+        fold=int(fold) if fold.isdigit() else fold,
+        dataset_options=_options(dataset, option or [], free=dataset in FREE),
+        numbering=numbering,
+        device=device,
+    )
+
+    def tell(line: str) -> None:
+        if not quiet and not as_json:
+            typer.echo(line, err=True)
+
+    planned = plan(options, tell=tell)
+    for warning in planned.warnings:
+        typer.secho(f"warning: {warning}", err=True, fg="yellow")
+    if dry_run:
+        typer.echo(json.dumps(_plan_as_json(planned), indent=1) if as_json else _plan_as_text(planned))
+        return
+    tell(_plan_as_text(planned))
+
+    def show(number: int, now: Progress) -> None:
+        tell(f"fold {number}, {now}, {now.waiting:.0%} waiting for pictures")
+
+    result = train_folds(options, planned=planned, tell=tell, on_progress=show)
+    if not quiet:
+        typer.echo(render(result.scores, kind="json" if as_json else "table"), nl=False)
+        for model in result.models:
+            tell(f"aucli annotate --model {model} ...")
+
+
+def _options(dataset: str, pairs: list[str], *, free: bool) -> dict[str, Any]:
+    from aucli.errors import OptionsError
+
+    if not free:
+        from aucli.training.preparation import parse_dataset_options
+
+        return dict(parse_dataset_options(dataset, pairs))
+    split = [pair.partition("=") for pair in pairs]
+    for key, equals, _ in split:
+        if not equals:
+            raise OptionsError(f"--option is {key!r}; write it as KEY=VALUE")
+    return {key: value for key, _, value in split}
+
+
+def _plan_as_json(planned: Plan) -> dict[str, Any]:
+    import numpy as np
+
+    from aucli.training.run import sides
+
+    def side(faces: Any) -> dict[str, Any]:
+        return {
+            "faces": len(faces),
+            "people": len(np.unique(faces.identities)),
+            "present": dict(zip(map(str, faces.aus), (faces.labels == 1).sum(axis=0).tolist(), strict=True)),
+            "absent": dict(zip(map(str, faces.aus), (faces.labels == 0).sum(axis=0).tolist(), strict=True)),
+        }
+
+    return {
+        "recipe": planned.recipe.model_dump(mode="json"),
+        "device": planned.device,
+        "parameters": planned.parameters,
+        "steps": planned.steps,
+        "folds": {fold.number: {name: side(faces) for name, faces in sides(fold)} for fold in planned.folds},
+    }
+
+
+def _plan_as_text(planned: Plan) -> str:
+    import numpy as np
+
+    from aucli.training.run import sides
+
+    recipe = planned.recipe
+    lines = [
+        f"{recipe.name}: {recipe.encoder.backbone}, {planned.parameters / 1e6:.1f} million parameters, loss "
+        f"{recipe.loss.name}; {planned.steps} steps of {recipe.optim.batch_size} faces on {planned.device}"
+    ]
+    for fold in planned.folds:
+        for name, faces in sides(fold):
+            present = (faces.labels == 1).sum(axis=0)
+            counts = ", ".join(f"AU{au} {count}" for au, count in zip(faces.aus, present, strict=True))
+            people = len(np.unique(faces.identities))
+            lines.append(f"fold {fold.number} {name}: {len(faces)} faces of {people} people; present: {counts}")
+    return "\n".join(lines)
