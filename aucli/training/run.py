@@ -57,6 +57,7 @@ class TrainOptions:
         dataset_options: the data set's own options.
         numbering: how folds are counted, see `aucli.training.splits`.
         device: auto, cpu, cuda or cuda:N.
+        checkpoint_every: steps between checkpoints.
     """
 
     dataset: str
@@ -69,6 +70,7 @@ class TrainOptions:
     dataset_options: Mapping[str, Any] = field(default_factory=dict)
     numbering: str = "paper"
     device: str = "auto"
+    checkpoint_every: int = 50
 
     def __post_init__(self) -> None:
         known = (*BENCHMARKS, *FREE)
@@ -76,6 +78,8 @@ class TrainOptions:
             raise OptionsError(f"--dataset is {self.dataset!r}; allowed are {', '.join(known)}")
         if isinstance(self.fold, str) and self.fold != "all":
             raise OptionsError(f"--fold is {self.fold!r}; allowed are a number or all")
+        if self.checkpoint_every < 1:
+            raise OptionsError(f"--checkpoint-every is {self.checkpoint_every}; allowed is 1 or more")
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +226,7 @@ def _train_fold(
         folder,
         validation=fold.validation,
         device=todo.device,
+        checkpoint_every=options.checkpoint_every,
         progress=lambda now: on_progress(fold.number, now),
     )
     (folder / RECIPE_NAME).write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -298,10 +303,18 @@ def _published_folds(
     folds = []
     for number, test, lost in tests:
         rows = next(split for split in splits if split.number == number).rows(faces.samples())
+        trained_on = rows.train
+        known = (faces.labels[trained_on] >= 0).all(axis=1)
+        if recipe.loss.published and not known.all():
+            warnings += (
+                f"fold {number}: the published loss knows no missing labels; {int((~known).sum())} of {len(known)} "
+                "training faces are left out",
+            )
+            trained_on = trained_on[known]
         folds.append(
             TrainingFold(
                 number=number,
-                train=faces.subset(rows.train),
+                train=faces.subset(trained_on),
                 validation=faces.subset(rows.validation),
                 test=faces.subset(test),
                 sequences=names[faces.sequence_index[test]],

@@ -42,6 +42,7 @@ def train(
     ] = None,
     numbering: Annotated[str, typer.Option(help="Which part fold k tests: paper or part.")] = "paper",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between checkpoints.")] = 50,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -65,6 +66,7 @@ def train(
         dataset_options=_options(dataset, option or [], free=dataset in FREE),
         numbering=numbering,
         device=device,
+        checkpoint_every=checkpoint_every,
     )
 
     def tell(line: str) -> None:

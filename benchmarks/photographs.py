@@ -1,0 +1,115 @@
+"""How well a model does on real faces: photographs of people it has not seen, coded by eye.
+
+    python benchmarks/photographs.py MODEL PHOTOGRAPHS.parquet [--part test] [--codes train/photograph_codes.csv]
+
+MODEL is a name or a folder; the photographs are a table with the columns ``name``, ``identity`` and ``jpeg`` (tight
+grey or colour pictures of one face each). Prints, per action unit, how often the looks agreed, ROC-AUC, F1 at the
+model's threshold with 95 % intervals over people, and the F1 of always answering "present". Codes say 1, 0 or "cannot
+tell"; what the looks do not agree on is left out, which makes the task easier than real footage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from PIL import Image
+
+from aucli.faces import START_SCORE, Detector, open_detector
+from aucli.inference import Predictor, open_predictor
+from aucli.training.data.eye_codes import EyeCodes, read_eye_codes
+from aucli.training.metrics import Estimate, Evaluation, evaluate
+from aucli.zoo import bundled_folder, find_model
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--codes", type=Path, default=bundled_folder("train") / "photograph_codes.csv")
+    parser.add_argument("--part", default="test")
+    parser.add_argument("--aus", help="for the mean, as 1,2,4; default: all of the model")
+    arguments = parser.parse_args()
+    model = find_model(arguments.model)
+    aus = model.config.aus
+    chosen = tuple(int(au) for au in arguments.aus.split(",")) if arguments.aus else aus
+    codes = read_eye_codes(arguments.codes)
+    part = pl.read_csv(arguments.codes, infer_schema=False).filter(pl.col("part") == arguments.part)["name"].unique()
+    table = pl.read_parquet(arguments.photographs).filter(pl.col("name").is_in(part.to_list())).sort("name")
+    predictor, detector = open_predictor(model), open_detector(None)
+    probabilities = np.stack([look(jpeg, detector, predictor, len(aus)) for jpeg in table["jpeg"]])
+    labels = codes.labels_for(table["name"].to_list(), aus)
+    found = evaluate(
+        labels,
+        probabilities,
+        aus=aus,
+        subjects=table["identity"].to_numpy().astype(str),
+        thresholds=list(model.config.thresholds),
+    )
+    lost = int(np.isnan(probabilities[:, 0]).sum())
+    print(
+        f"{len(table)} photographs of {table['identity'].n_unique()} people, {lost} of them without a detected face\n"
+    )
+    print(as_markdown(found, codes, table["name"].to_list(), chosen))
+
+
+def look(jpeg: bytes, detector: Detector, predictor: Predictor, n_aus: int) -> npt.NDArray[np.float32]:
+    """Probabilities (A,) of the face in a tight picture, NaN where none is found. The detector gets a border."""
+    picture = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    border = max(picture.shape[:2]) // 2
+    frame = np.pad(picture, ((border, border), (border, border), (0, 0)), mode="edge")
+    faces = detector.detect(frame[None], min_face_px=20)[0]
+    if not len(faces) or faces.scores.max() < START_SCORE:
+        return np.full(n_aus, np.nan, np.float32)
+    best = int(faces.scores.argmax())
+    return predictor.predict([frame], np.zeros(1, np.intp), faces.landmarks_xy[best : best + 1])[0]
+
+
+def as_markdown(found: Evaluation, codes: EyeCodes, names: list[str], chosen: tuple[int, ...]) -> str:
+    """One row per AU, then the means over the chosen AUs."""
+    row_of = {name: row for row, name in enumerate(codes.names)}
+    looks = codes.looks[[row_of[name] for name in names]]
+    lines = [
+        "| AU | present | absent | left out | looks 1, 2: kappa (n) | AUC (95 %) | F1 (95 %) | always present |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    means: dict[str, list[float]] = {"roc_auc": [], "f1": []}
+    for one in found.per_au:
+        column = codes.aus.index(one.au)
+        kappa, n = agreement(looks[:, 0, column], looks[:, 1, column])
+        absent, always = one.labelled - one.positive, 2 * one.positive / (one.positive + one.labelled)
+        scores = " | ".join(_interval(one.scores[name]) for name in means)
+        lines.append(
+            f"| {one.au} | {one.positive} | {absent} | {len(names) - one.labelled} | {kappa:.2f} ({n}) | {scores} | "
+            f"{always:.2f} |"
+        )
+        for name, values in means.items():
+            value = one.scores[name].value
+            if one.au in chosen and value is not None:
+                values.append(value)
+    auc, f1 = (np.mean(values) for values in means.values())
+    lines.append(f"| mean of {', '.join(map(str, chosen))} | | | | | {auc:.3f} | {f1:.3f} | |")
+    return "\n".join(lines)
+
+
+def agreement(one: npt.NDArray[np.int8], other: npt.NDArray[np.int8]) -> tuple[float, int]:
+    """Cohen's kappa of two looks over the answers 1 and 0, and on how many pictures both gave one."""
+    both = (one >= 0) & (other >= 0)
+    a, b = one[both].astype(float), other[both].astype(float)
+    by_chance = a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean())
+    return float(((a == b).mean() - by_chance) / (1 - by_chance)) if by_chance < 1 else float("nan"), int(both.sum())
+
+
+def _interval(score: Estimate) -> str:
+    if score.value is None:
+        return "not defined"
+    return f"{score.value:.2f}" + ("" if score.low is None else f" ({score.low:.2f} to {score.high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

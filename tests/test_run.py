@@ -1,0 +1,232 @@
+"""aucli train, from a cache to a model folder that annotate uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from aucli.cli import app
+from aucli.errors import DatasetError, OptionsError, RecipeError
+from aucli.training.data import write_faces
+from aucli.training.data.labelled_faces import LabelledFaces, join
+from aucli.training.predictions import read_predictions
+from aucli.training.run import TrainOptions, plan
+from aucli.training.splits import BP4D_PARTS
+
+AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
+RECIPE = """
+name = "tiny"
+data = "bp4d"
+[encoder]
+backbone = "mobilenetv4_conv_small"
+aus = [12, 1]
+global_dim = 16
+embedding_dim = 8
+[crop]
+size_px = 48
+[loss]
+bce_weight = 1.0
+[[stages]]
+size_px = 32
+epochs = 3
+[optim]
+batch_size = 8
+[linear]
+epochs = 2
+batch_size = 16
+"""
+
+
+def _faces(count: int = 90) -> LabelledFaces:
+    """Noise whose brightness is AU12, of four people of each part of BP4D."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (count, len(AUS))).astype(np.int8)
+    labels[rng.random(labels.shape) < 0.1] = -1
+    level = 128 + 60 * labels[:, 6, None, None].astype(float) + rng.normal(0, 20, (count, 64, 64))
+    people = [name for part in BP4D_PARTS for name in part.split()[:4]]
+    return LabelledFaces(
+        aus=AUS,
+        pictures=np.repeat(level.clip(0, 255).astype(np.uint8)[..., None], 3, axis=3),
+        sizes_wh=np.full((count, 2), 64, np.int32),
+        landmarks_xy=np.repeat(
+            np.array([[[24, 26], [40, 26], [32, 34], [26, 44], [38, 44]]], np.float32), count, axis=0
+        ),
+        labels=labels,
+        identities=np.array([people[i % len(people)] for i in range(count)]),
+    )
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bp4d") / "cache"
+    write_faces(_faces(), folder, dataset="bp4d")
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def _command(cache: Path, recipe: Path, out: Path, *more: str) -> list[str]:
+    where = ["--dataset", "bp4d", "--cache", str(cache), "--recipe", str(recipe), "-o", str(out)]
+    return ["train", *where, "--device", "cpu", *more]
+
+
+def test_cross_validation_from_cache_to_annotated_video(
+    cache: Path, recipe: Path, tmp_path: Path, example: Path
+) -> None:
+    run = tmp_path / "run"
+    result = CliRunner().invoke(app, _command(cache, recipe, run, "--folds", "all"))
+    assert result.exit_code == 0, result.output
+    folds = [read_predictions(run / f"fold{k}" / "predictions.parquet") for k in (1, 2, 3)]
+    tested = [set(fold.subjects.tolist()) for fold in folds]
+    assert sum(map(len, tested)) == len(set.union(*tested)) == 12
+    assert tested[0] == {f"bp4d/{name}" for name in BP4D_PARTS[2].split()[:4]}  # the paper's fold 1 tests part 3
+    assert sum(len(fold.frames) for fold in folds) == 90
+    column = list(AUS).index(12)
+    everyone = np.concatenate([fold.labels[:, 0] for fold in folds])
+    assert sorted(everyone.tolist()) == sorted(_faces().labels[:, column].tolist())
+    again = CliRunner().invoke(app, _command(cache, recipe, run, "--folds", "all", "--json"))
+    assert json.loads(again.stdout)
+    scored = CliRunner().invoke(app, ["evaluate", str(run), "--format", "json"])
+    assert scored.exit_code == 0, scored.output
+    assert json.loads(scored.stdout) == json.loads(again.stdout)
+    model = run / "fold2" / "model"
+    assert '"batch_size": 8' in (model / "README.md").read_text(encoding="utf-8")
+    table = tmp_path / "clip.parquet"
+    annotated = CliRunner().invoke(app, ["annotate", str(example), "-o", str(table), "--model", str(model), "-q"])
+    assert annotated.exit_code == 0, annotated.output
+    assert {"AU12_p", "AU01_p"} <= set(pl.read_parquet(table).columns)
+
+
+def test_a_run_that_is_killed_goes_on_with_the_same_bits(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    assert CliRunner().invoke(app, _command(cache, recipe, straight, "-q")).exit_code == 0
+    command = [sys.executable, "-m", "aucli", *_command(cache, recipe, killed, "-q", "--checkpoint-every", "2")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    until = time.monotonic() + 120
+    while not (killed / "log.csv").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    _, told = process.communicate()
+    assert process.returncode == -signal.SIGKILL, told.decode()
+    assert not (killed / "predictions.parquet").exists()
+    assert CliRunner().invoke(app, _command(cache, recipe, killed, "-q")).exit_code == 0
+    one, other = (read_predictions(run / "predictions.parquet") for run in (straight, killed))
+    np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "--dry-run", "--folds", "all", "--json"))
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert list(told["folds"]) == ["1", "2", "3"]
+    sides = told["folds"]["1"]
+    assert sum(side["faces"] for side in sides.values()) == 90
+    assert sum(side["people"] for side in sides.values()) == 12
+    assert sides["validation"]["people"] >= 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("optim.batch_size=500", "optim.batch_size is 500, but fold 1 has"),
+        ("optim.lr=-1", "optim.lr is -1: Input should be greater than 0"),
+        ("encoder.aus=[1, 5]", "AU 5, which bp4d does not code; allowed are 1, 2, 4"),
+        ("linear.epochs=0 loss.bce_weight=0", "trains no heads"),
+        ("optim.patience=2 loss.bce_weight=0", "optim.patience needs heads"),
+        ("loss.published=true loss.name=supcon", "variant of aunce"),
+        ("loss.name=nonsense", "loss.name is 'nonsense'"),
+        ("optim.speed=3", "optim.speed is not a word of recipes"),
+        ("nonsense", "write it as section.key=value"),
+        ("data=gft", "the recipe tiny is for gft, the data are bp4d"),
+    ],
+)
+def test_recipes_that_make_no_sense(cache: Path, recipe: Path, tmp_path: Path, setting: str, message: str) -> None:
+    settings = [setting] if "[" in setting else setting.split()
+    more = [part for one in settings for part in ("--set", one)]
+    result = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", *more))
+    assert result.exit_code == 1
+    assert message in " ".join(result.stderr.split())
+    assert result.stderr.count("\n") == 1
+
+
+def test_another_recipe_does_not_continue_a_run(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "-q")).exit_code == 0
+    (tmp_path / "run" / "predictions.parquet").unlink()
+    result = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "--set", "seed=1"))
+    assert result.exit_code == 1
+    assert "another recipe" in result.stderr
+
+
+def test_early_stopping_keeps_the_best_epoch(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    settings = ("optim.patience=1", "optim.lr=1e-9", "linear.epochs=0", "stages=[{size_px = 32, epochs = 40}]")
+    more = [part for setting in settings for part in ("--set", setting)]
+    assert CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "-q", *more)).exit_code == 0
+    log = pl.read_csv(tmp_path / "run" / "log.csv")
+    assert log["epoch"].to_list()[-1] < 39  # nothing is learnt at such a rate, so the score soon stops rising
+    assert log["validation_auc"].is_not_null().any()
+
+
+def test_the_published_loss_leaves_out_frames_with_missing_labels(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    options = TrainOptions(
+        dataset="bp4d", out=tmp_path, cache=cache, recipe=str(recipe), overrides=("loss.published=true",), device="cpu"
+    )
+    planned = plan(options)
+    assert (planned.folds[0].train.labels >= 0).all()
+    assert any("published loss knows no missing labels" in warning for warning in planned.warnings)
+
+
+def test_words_that_are_not_known(tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="--dataset is 'x'; allowed are bp4d"):
+        TrainOptions(dataset="x", out=tmp_path)
+    with pytest.raises(OptionsError, match="--fold is 'two'"):
+        TrainOptions(dataset="bp4d", out=tmp_path, fold="two")
+    with pytest.raises(RecipeError, match="there is no recipe 'none'; give a file, or one of"):
+        plan(TrainOptions(dataset="bp4d", out=tmp_path, recipe="none"))
+    with pytest.raises(OptionsError, match="codes belong to photographs"):
+        plan(TrainOptions(dataset="synth", out=tmp_path, dataset_options={"codes": str(tmp_path)}))
+    with pytest.raises(DatasetError, match="give the rig"):
+        plan(TrainOptions(dataset="synth", out=tmp_path))
+
+
+def test_training_on_renders_alone(shared: Path, tmp_path: Path) -> None:
+    command = ["train", "--dataset", "synth", "--root", str(shared / "facekit" / "facekit.npz"), "-o", str(tmp_path)]
+    small = [
+        "free_data.renders=40",
+        "optim.batch_size=8",
+        "encoder.pretrained=",
+        "split.validation=0.4",
+        "encoder.backbone=mobilenetv4_conv_small",
+        "stages=[{size_px = 32, epochs = 1}]",
+        "linear.epochs=1",
+    ]
+    more = [part for setting in small for part in ("--set", setting)]
+    result = CliRunner().invoke(app, [*command, *more, "--device", "cpu", "-q"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "model" / "config.json").is_file()
+
+
+def test_joined_faces_keep_their_own() -> None:
+    one, other = _faces(4), _faces(3)
+    small = LabelledFaces(**{**other.__dict__, "pictures": other.pictures[:, :40, :50]})
+    both = join([one, small])
+    assert both.pictures.shape == (7, 64, 64, 3)
+    np.testing.assert_array_equal(both.pictures[4:, :40, :50], small.pictures)
+    np.testing.assert_array_equal(both.labels[:4], one.labels)
+    with pytest.raises(DatasetError, match="no faces to join"):
+        join([])
