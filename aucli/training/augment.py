@@ -145,13 +145,13 @@ def _damage(crops: Tensor, config: AugmentConfig) -> Tensor:
     chosen = torch.rand(len(crops)) < config.blur
     if bool(chosen.any()):
         sigma = 0.4 + 1.2 * float(torch.rand(()))
-        crops = torch.where(chosen.view(-1, 1, 1, 1), _blur(crops, sigma), crops)
+        crops = crops.index_copy(0, chosen.nonzero()[:, 0], _blur(crops[chosen], sigma))
     chosen = torch.rand(len(crops)) < config.low_resolution
     if bool(chosen.any()):
         factor = 0.3 + 0.5 * float(torch.rand(()))
-        small = F.interpolate(crops, scale_factor=factor, mode="bilinear", antialias=True)
+        small = F.interpolate(crops[chosen], scale_factor=factor, mode="bilinear", antialias=True)
         coarse = F.interpolate(small, size=crops.shape[2:], mode="bilinear")
-        crops = torch.where(chosen.view(-1, 1, 1, 1), coarse, crops)
+        crops = crops.index_copy(0, chosen.nonzero()[:, 0], coarse)
     amount = torch.where(_chosen(crops, config.noise), torch.rand(len(crops)).view(-1, 1, 1, 1) * 10, 0.0)
     crops = crops + torch.randn_like(crops) * amount
     return _erase(crops, config.erase)
