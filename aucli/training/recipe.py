@@ -122,6 +122,8 @@ class Recipe(_Section):
     name: str
     data: Dataset
     seed: int = 3407
+    leave_out: tuple[int, ...] = ()
+    """AUs that are trained and measured, but are not columns of the model."""
     encoder: EncoderSection
     crop: CropSection = CropSection()
     split: SplitSection = SplitSection()
@@ -144,6 +146,10 @@ class Recipe(_Section):
             raise ValueError(
                 "optim.patience needs heads to try on the validation people: set loss.bce_weight above 0, or patience 0"
             )
+        if strange := [au for au in self.leave_out if au not in self.encoder.aus]:
+            raise ValueError(f"leave_out names AU {strange[0]}, which is not among encoder.aus {self.encoder.aus}")
+        if set(self.leave_out) >= set(self.encoder.aus):
+            raise ValueError("leave_out leaves no AU")
         if self.loss.published and self.loss.name != "aunce":
             raise ValueError(f"loss.published is a variant of aunce; the loss is {self.loss.name}")
         return self

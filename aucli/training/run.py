@@ -249,6 +249,7 @@ def _train_fold(
         licence="other (derived from data under their own terms)",
         summary=f"trained on {options.dataset}, fold {fold.number}",
         card=_card(fold, recipe, options, results, hours),
+        leave_out=recipe.leave_out,
     )
     write_predictions(folder / PREDICTIONS_NAME, tested)  # last: its presence says that the fold is finished
 
