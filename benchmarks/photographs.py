@@ -67,7 +67,8 @@ def look(jpeg: bytes, detector: Detector, predictor: Predictor, n_aus: int) -> n
     if not len(faces) or faces.scores.max() < START_SCORE:
         return np.full(n_aus, np.nan, np.float32)
     best = int(faces.scores.argmax())
-    return predictor.predict([frame], np.zeros(1, np.intp), faces.landmarks_xy[best : best + 1])[0]
+    of_face: npt.NDArray[np.float32] = predictor.predict([frame], np.zeros(1, np.intp), faces.landmarks_xy[[best]])[0]
+    return of_face
 
 
 def as_markdown(found: Evaluation, codes: EyeCodes, names: list[str], chosen: tuple[int, ...]) -> str:

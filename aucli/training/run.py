@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from aucli import __version__
 from aucli.device import resolve_device
@@ -97,12 +98,12 @@ class TrainingFold:
     train: FaceSource
     validation: FaceSource
     test: FaceSource
-    sequences: np.ndarray[Any, Any]
-    frames: np.ndarray[Any, Any]
-    lost_labels: np.ndarray[Any, Any]
-    lost_subjects: np.ndarray[Any, Any]
-    lost_sequences: np.ndarray[Any, Any]
-    lost_frames: np.ndarray[Any, Any]
+    sequences: npt.NDArray[Any]
+    frames: npt.NDArray[Any]
+    lost_labels: npt.NDArray[Any]
+    lost_subjects: npt.NDArray[Any]
+    lost_sequences: npt.NDArray[Any]
+    lost_frames: npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ def _train_fold(
 
 
 def _test(
-    fold: TrainingFold, network: AUNetwork, recipe: Recipe, dataset: str, thresholds: np.ndarray[Any, Any]
+    fold: TrainingFold, network: AUNetwork, recipe: Recipe, dataset: str, thresholds: npt.NDArray[Any]
 ) -> FoldPredictions:
     probabilities = predict(network, fold.test, recipe).float().numpy()
     lost = np.full((len(fold.lost_labels), probabilities.shape[1]), np.nan, np.float32)
@@ -305,7 +306,7 @@ def _published_folds(
     for number, test, lost in tests:
         rows = next(split for split in splits if split.number == number).rows(faces.samples())
         trained_on = rows.train
-        known = (faces.labels[trained_on] >= 0).all(axis=1)
+        known: npt.NDArray[np.bool_] = np.asarray((faces.labels[trained_on] >= 0).all(axis=1))
         if recipe.loss.published and not known.all():
             warnings += (
                 f"fold {number}: the published loss knows no missing labels; {int((~known).sum())} of {len(known)} "

@@ -51,7 +51,7 @@ def train(
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
-    from aucli.training.run import FREE, TrainOptions, plan
+    from aucli.training.run import TrainOptions, plan
     from aucli.training.run import train as train_folds
     from aucli.training.score_tables import render
 
@@ -63,7 +63,7 @@ def train(
         recipe=recipe,
         overrides=tuple(settings or ()),
         fold=int(fold) if fold.isdigit() else fold,
-        dataset_options=_options(dataset, option or [], free=dataset in FREE),
+        dataset_options=_options(dataset, option or []),
         numbering=numbering,
         device=device,
         checkpoint_every=checkpoint_every,
@@ -91,10 +91,11 @@ def train(
             tell(f"aucli annotate --model {model} ...")
 
 
-def _options(dataset: str, pairs: list[str], *, free: bool) -> dict[str, Any]:
+def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
     from aucli.errors import OptionsError
+    from aucli.training.data import BENCHMARKS
 
-    if not free:
+    if dataset in BENCHMARKS:
         from aucli.training.preparation import parse_dataset_options
 
         return dict(parse_dataset_options(dataset, pairs))
