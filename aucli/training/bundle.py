@@ -1,4 +1,4 @@
-"""From a trained encoder to a model folder: heads, thresholds, the test, the files and the card."""
+"""From a measured network to a model folder: weights, graph, config and card."""
 
 from __future__ import annotations
 
@@ -6,46 +6,12 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from aucli.encoder import AUNetwork
 from aucli.facs import AU_NAMES
-from aucli.training.data.labelled_faces import Fold, LabelledFaces
 from aucli.training.export import export_network
-from aucli.training.linear_evaluation import fit_linear_heads, predict
-from aucli.training.metrics import Estimate, Evaluation, choose_thresholds, evaluate
+from aucli.training.metrics import Estimate, Evaluation
 from aucli.training.recipe import Recipe
 from aucli.zoo import ModelConfig, write_model
-
-
-def folds(faces: LabelledFaces, recipe: Recipe) -> dict[Fold, LabelledFaces]:
-    """Training, validation and test fold of a recipe, by person."""
-    split = recipe.split
-    names: tuple[Fold, ...] = ("train", "validation", "test")
-    return {n: faces.fold(n, seed=recipe.seed, test=split.test, validation=split.validation) for n in names}
-
-
-def fit_and_measure(network: AUNetwork, faces: LabelledFaces, recipe: Recipe) -> Evaluation:
-    """Fit the heads on the training fold, choose thresholds on the validation fold, measure once on the test fold.
-
-    Args:
-        network: trained encoder; its heads are fitted in place.
-        faces: all faces; the folds are cut here.
-        recipe: the run's recipe.
-    """
-    parts = folds(faces, recipe)
-    torch.manual_seed(recipe.seed)
-    fit_linear_heads(network, parts["train"], recipe)
-    chosen_on, test = parts["validation"], parts["test"]
-    thresholds = choose_thresholds(chosen_on.labels, predict(network, chosen_on, recipe).double().numpy())
-    return evaluate(
-        test.labels,
-        predict(network, test, recipe).double().numpy(),
-        aus=faces.aus,
-        subjects=test.identities,
-        thresholds=np.clip(thresholds, 0.01, 0.99).round(4),
-    )
 
 
 def write_bundle(
@@ -63,7 +29,7 @@ def write_bundle(
 
     Args:
         network: the network with its heads.
-        results: what `fit_and_measure` found; its thresholds go into the config.
+        results: of the test; their thresholds go into the config.
         recipe: the run's recipe.
         folder: the model folder, made if it is not there.
         licence: of the weights, SPDX.
