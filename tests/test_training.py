@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.alignment import CropSpec, crop_faces
-from aucli.encoder import AUNetwork
+from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import DatasetError, RecipeError
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import write_bundle
 from aucli.training.data.labelled_faces import LabelledFaces, fold_of_identity
+from aucli.training.imagenet import load_imagenet
 from aucli.training.linear_evaluation import au_weights, predict
 from aucli.training.metrics import evaluate
 from aucli.training.recipe import Recipe, load_recipe
@@ -168,6 +170,22 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
     (tmp_path / "r.toml").write_text(text)
     with pytest.raises(RecipeError, match=message):
         load_recipe(tmp_path / "r.toml")
+
+
+def test_the_imagenet_start_is_the_packages_network_and_its_grey_form_sees_the_same() -> None:
+    config = EncoderConfig(
+        "efficientnet_lite0", AUS, 64, mean=(0.5,) * 3, std=(0.5,) * 3, global_dim=8, embedding_dim=8
+    )
+    colour, grey = AUNetwork(config).eval(), AUNetwork(replace(config, colour="grey")).eval()
+    fresh = colour.encoder.backbone.network.conv_stem.weight.clone()
+    for network in (colour, grey):
+        load_imagenet(network, "package")
+    assert not torch.equal(colour.encoder.backbone.network.conv_stem.weight, fresh)
+    picture = torch.rand(2, 1, 64, 64).expand(-1, 3, -1, -1) * 255
+    seen = [network.encoder.backbone(network.encoder.normalise(picture)) for network in (colour, grey)]
+    torch.testing.assert_close(*seen, rtol=1e-3, atol=1e-3)
+    with pytest.raises(RecipeError, match="no package carries mobilenetv4_conv_small; allowed are efficientnet_lite0"):
+        load_imagenet(AUNetwork(_recipe().encoder_config()), "package")
 
 
 # --- training -------------------------------------------------------------------------------------------------------

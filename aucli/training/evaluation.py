@@ -31,7 +31,7 @@ from aucli.training.metrics import (
     evaluate_predictions,
 )
 from aucli.training.predictions import FoldPredictions, find_predictions
-from aucli.training.splits import SplitOptions, make_splits
+from aucli.training.splits import SplitOptions, SplitRows, make_splits
 from aucli.zoo import ModelConfig, find_model, user_folder
 
 FACES_PER_STEP: Final = 64
@@ -150,7 +150,7 @@ def evaluate_faces(
     aus, notes = shared_aus(config, faces.aus, what.dataset, wanted=what.aus)
     folds, warnings = fold_rows(faces, what)
     predictor = open_predictor(model, device=resolve_device(what.device), threads=available_cores())
-    done, total = 0, sum(len(rows) for _, rows, _ in folds)
+    done, total = 0, sum(len(rows.test) for _, rows, _ in folds)
 
     def report(count: int) -> None:
         if on_progress is not None:
@@ -158,8 +158,8 @@ def evaluate_faces(
 
     predictions = []
     for number, rows, lost in folds:
-        predictions.append(_predictions(faces, rows, lost, number, aus, config, predictor, what.dataset, report))
-        done += len(rows)
+        predictions.append(_predictions(faces, rows.test, lost, number, aus, config, predictor, what.dataset, report))
+        done += len(rows.test)
     return Evaluated(_scored(predictions, options or ScoringOptions()), (*notes, *warnings))
 
 
@@ -259,11 +259,13 @@ def _scored(predictions: Sequence[FoldPredictions], options: ScoringOptions) -> 
 Rows = npt.NDArray[np.int64]
 
 
-def fold_rows(faces: CachedFaces, what: ModelOnBenchmark) -> tuple[list[tuple[int, Rows, Rows]], tuple[str, ...]]:
-    """Number, rows of faces and rows of lost frames of each fold that is asked for, and warnings."""
+def fold_rows(faces: CachedFaces, what: ModelOnBenchmark) -> tuple[list[tuple[int, SplitRows, Rows]], tuple[str, ...]]:
+    """Number, rows of the three sides and rows of lost test frames of each fold that is asked for, and warnings."""
     if what.fold is None:
-        return [(0, np.arange(len(faces)), np.arange(len(faces.lost)))], ()
-    splits, warnings = make_splits(faces.samples(), what.splits)
+        nobody = np.zeros(0, np.int64)
+        return [(0, SplitRows(nobody, nobody, np.arange(len(faces))), np.arange(len(faces.lost)))], ()
+    samples = faces.samples()
+    splits, warnings = make_splits(samples, what.splits)
     chosen = [split for split in splits if what.fold in ("all", split.number)]
     if not chosen:
         numbers = ", ".join(str(split.number) for split in splits)
@@ -274,7 +276,7 @@ def fold_rows(faces: CachedFaces, what: ModelOnBenchmark) -> tuple[list[tuple[in
         if split.test_partition is not None:
             scored = np.array([s.partition == split.test_partition for s in faces.sequences], dtype=np.bool_)
             lost &= scored[faces.lost.sequence_index]
-        folds.append((split.number, split.rows(faces.samples()).test, np.flatnonzero(lost)))
+        folds.append((split.number, split.rows(samples), np.flatnonzero(lost)))
     return folds, warnings
 
 

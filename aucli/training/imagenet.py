@@ -63,7 +63,7 @@ def load_imagenet(network: AUNetwork, source: str) -> None:
     wanted = _without_counters(backbone.state_dict())
     weights = {key: found[key] for key in wanted if key in found}
     for key, tensor in wanted.items():
-        if key in weights and weights[key].shape != tensor.shape and tensor.shape[1] == 1:
+        if key in weights and tensor.ndim == 4 and weights[key].shape[1] == 3 and tensor.shape[1] == 1:
             weights[key] = weights[key].sum(dim=1, keepdim=True)
     different = [key for key in wanted if key not in weights or weights[key].shape != wanted[key].shape]
     if different:

@@ -32,7 +32,7 @@ from aucli.training.linear_evaluation import fit_linear_heads, predict
 from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
 from aucli.training.predictions import PREDICTIONS_NAME, FoldPredictions, read_predictions, write_predictions
 from aucli.training.recipe import Recipe, load_recipe
-from aucli.training.splits import SplitOptions, make_splits
+from aucli.training.splits import SplitOptions
 from aucli.training.trainer import Progress, Trainer
 from aucli.zoo import bundled_folder
 
@@ -249,7 +249,7 @@ def _train_fold(
         folder / MODEL_FOLDER,
         licence="other (derived from data under their own terms)",
         summary=f"trained on {options.dataset}, fold {fold.number}",
-        card=_card(fold, recipe, options, results, hours),
+        card=_card(fold, todo, options, results, hours),
         leave_out=recipe.leave_out,
     )
     write_predictions(folder / PREDICTIONS_NAME, tested)  # last: its presence says that the fold is finished
@@ -299,12 +299,10 @@ def _published_folds(
             f"{', '.join(map(str, faces.aus))}"
         )
     faces = faces.with_aus(recipe.encoder.aus)
-    tests, warnings = fold_rows(faces, what)
-    splits, _ = make_splits(faces.samples(), what.splits)
+    divided, warnings = fold_rows(faces, what)
     names = np.array([one.name for one in faces.sequences], dtype=np.str_)
     folds = []
-    for number, test, lost in tests:
-        rows = next(split for split in splits if split.number == number).rows(faces.samples())
+    for number, rows, lost in divided:
         trained_on = rows.train
         known: npt.NDArray[np.bool_] = np.asarray((faces.labels[trained_on] >= 0).all(axis=1))
         if recipe.loss.published and not known.all():
@@ -318,9 +316,9 @@ def _published_folds(
                 number=number,
                 train=faces.subset(trained_on),
                 validation=faces.subset(rows.validation),
-                test=faces.subset(test),
-                sequences=names[faces.sequence_index[test]],
-                frames=faces.frames[test],
+                test=faces.subset(rows.test),
+                sequences=names[faces.sequence_index[rows.test]],
+                frames=faces.frames[rows.test],
                 lost_labels=faces.lost.labels[lost],
                 lost_subjects=faces.lost.identities[lost],
                 lost_sequences=names[faces.lost.sequence_index[lost]],
@@ -357,7 +355,8 @@ def sides(fold: TrainingFold) -> Iterator[tuple[str, FaceSource]]:
     yield from (("train", fold.train), ("validation", fold.validation), ("test", fold.test))
 
 
-def _card(fold: TrainingFold, recipe: Recipe, options: TrainOptions, results: Evaluation, hours: float) -> str:
+def _card(fold: TrainingFold, todo: Plan, options: TrainOptions, results: Evaluation, hours: float) -> str:
+    recipe = todo.recipe
     people = {name: len(np.unique(faces.identities)) for name, faces in sides(fold)}
     divided = ", ".join(f"{len(faces)} faces of {people[name]} people ({name})" for name, faces in sides(fold))
     thresholds = "the validation people" if len(fold.validation) else "the training people, for want of others"
@@ -368,7 +367,7 @@ Trained by aucli {__version__} on {options.dataset}, fold {fold.number}: {divide
 - network: {recipe.encoder.backbone}, {recipe.crop.size_px} px crops ({recipe.encoder.colour}), start:
   {recipe.encoder.pretrained or "random"}
 - loss: {recipe.loss.name}, beside it cross-entropy with weight {recipe.loss.bce_weight:g}; seed {recipe.seed}; \
-{hours:.2f} hours on {resolve_device(options.device)}
+{hours:.2f} hours on {todo.device} since it was last started
 - thresholds: chosen on {thresholds}; the test people were scored once, at the end
 - {len(fold.lost_labels)} test frames without a face count as absent
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def train(
     dataset: Annotated[
         str,
-        typer.Option(help="bp4d, bp4dplus, disfa, disfaplus, gft, affwild2, synth or photographs.", show_default=False),
+        typer.Option(help="bp4d, bp4dplus, disfa, gft, affwild2, synth or photographs.", show_default=False),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.", show_default="runs/DATASET")] = Path(),
     root: Annotated[
@@ -82,7 +82,7 @@ def train(
     tell(_plan_as_text(planned))
 
     def show(number: int, now: Progress) -> None:
-        tell(f"fold {number}, {now}, {now.waiting:.0%} waiting for pictures")
+        tell(f"fold {number}, {now}, {now.waiting:.0%} waiting for the disk")
 
     result = train_folds(options, planned=planned, tell=tell, on_progress=show)
     if not quiet:

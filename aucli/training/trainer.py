@@ -141,7 +141,7 @@ class Trainer:
                 batch = reader.submit(self._read, self.step + 1)
                 try:
                     loss = self._train_step(faces)
-                except torch.OutOfMemoryError:
+                except torch.cuda.OutOfMemoryError:
                     half = max(self.recipe.optim.batch_size // 2, 2)
                     raise RecipeError(
                         f"{self.device} has too little memory for {self.views} views of {self.recipe.optim.batch_size} "

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from aucli.alignment import CropSpec, crop_faces, similarity_from_landmarks
 from aucli.errors import DatasetError
 from aucli.faces import START_SCORE, Detector
+from aucli.facs import au_column
 from aucli.training.data.labelled_faces import LabelledFaces
 
 RENDER_CROP: Final = CropSpec(size_px=192, scale=0.5)
@@ -119,6 +120,6 @@ def _labels(table: Any, aus: Sequence[int]) -> npt.NDArray[np.int8]:
     """(N, A). In a picture AU43 stands for every closed eye: a blink cannot be told from it."""
     labels = np.full((len(table), len(aus)), -1, np.int8)
     for column, au in enumerate(aus):
-        if f"AU{au:02d}" in table.columns:
-            labels[:, column] = table[f"AU{au:02d}"].to_numpy()
+        if au_column(au) in table.columns:
+            labels[:, column] = table[au_column(au)].to_numpy()
     return labels
