@@ -3,12 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import DatasetError
 from aucli.training.data.eye_codes import EyeCodes, read_eye_codes
+from aucli.training.data.free import FOLDS
+from aucli.training.data.labelled_faces import LabelledFaces
+from aucli.training.data.photographs import coded_people
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -36,7 +40,7 @@ def test_looks_that_agree_count(tmp_path: Path) -> None:
 
 @given(st.lists(st.sampled_from([1, 0, -1, -2]), min_size=3, max_size=3))
 def test_consensus_is_the_one_most_frequent_answer(looks: list[int]) -> None:
-    codes = EyeCodes((1,), ("a",), np.array(looks, np.int8).reshape(1, 3, 1))
+    codes = EyeCodes((1,), ("a",), np.array(looks, np.int8).reshape(1, 3, 1), ("",))
     given_answers = [code for code in looks if code != -2]
     counts = sorted(((given_answers.count(code), code) for code in (1, 0, -1)), reverse=True)
     leads = counts[0][0] > counts[1][0]
@@ -51,6 +55,8 @@ def test_consensus_is_the_one_most_frequent_answer(looks: list[int]) -> None:
         ("name,look,AU1\na,1,2\n", "line 2: codes are"),
         ("name,look,AU1\na,1,1\nb,4,1\n", "line 3: codes are"),
         ("name,look,AU1\na,1\n", "line 2: codes are"),
+        ("name,part,look,AU1\na,west,1,1\n", "line 2: part is train, validation or test"),
+        ("name,part,look,AU1\na,test,1,1\na,train,2,1\n", "line 3: part is train, validation or test, the same"),
     ],
 )
 def test_files_that_make_no_sense(tmp_path: Path, text: str, message: str) -> None:
@@ -61,3 +67,27 @@ def test_files_that_make_no_sense(tmp_path: Path, text: str, message: str) -> No
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         read_eye_codes(tmp_path / "none.csv")
+
+
+def test_people_whom_the_codes_hold_out_stay_held_out(tmp_path: Path) -> None:
+    names = [f"{person}{k}" for person in "abcdef" for k in range(2)]
+    photographs = tmp_path / "faces.parquet"
+    pl.DataFrame({"name": names, "identity": [name[0] for name in names]}).write_parquet(photographs)
+    text = "name,part,look,AU1\na0,test,1,1\nb1,validation,1,0\nc0,train,1,0\nc1,train,1,0\nnobody,test,1,1\n"
+    known = coded_people(photographs, read_eye_codes(_file(tmp_path, text)))
+    assert known == {"a": "test", "b": "validation", "c": "train"}
+    faces = LabelledFaces(
+        (1,),
+        np.zeros((12, 2, 2, 1), np.uint8),
+        np.zeros((12, 2), np.int32),
+        np.zeros((12, 5, 2), np.float32),
+        np.zeros((12, 1), np.int8),
+        np.array([name[0] for name in names]),
+    )
+    for seed in range(20):
+        folds = {f: faces.fold(f, seed=seed, test=0.3, validation=0.3, known=known).identities for f in FOLDS}
+        assert all(person in folds[fold] for person, fold in known.items())
+        assert sum(len(people) for people in folds.values()) == 12
+    both = read_eye_codes(_file(tmp_path, "name,part,look,AU1\na0,test,1,1\na1,train,1,0\n"))
+    with pytest.raises(DatasetError, match="the codes put a into test and train"):
+        coded_people(photographs, both)

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError, RecipeError
 from aucli.training.data import write_faces
 from aucli.training.data.labelled_faces import LabelledFaces, join
+from aucli.training.folder_lock import only_run_in
 from aucli.training.predictions import read_predictions
 from aucli.training.run import TrainOptions, plan
 from aucli.training.splits import BP4D_PARTS
@@ -118,7 +120,7 @@ def test_a_run_that_is_killed_goes_on_with_the_same_bits(cache: Path, recipe: Pa
     command = [sys.executable, "-m", "aucli", *_command(cache, recipe, killed, "-q", "--checkpoint-every", "2")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     until = time.monotonic() + 120
-    while not (killed / "log.csv").exists() and process.poll() is None and time.monotonic() < until:
+    while not (killed / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     _, told = process.communicate()
@@ -138,17 +140,26 @@ def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> 
     assert sum(side["faces"] for side in sides.values()) == 90
     assert sum(side["people"] for side in sides.values()) == 12
     assert sides["validation"]["people"] >= 1
+    assert told["hours_of_stage_1"] > 0
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("optim.batch_size=500", "optim.batch_size is 500, but fold 1 has"),
+        ("optim.batch_size=500", "optim.batch_size is 500, but there are 54 faces"),
+        ("encoder.aus=[]", "encoder.aus is []: Tuple should have at least 1 item"),
+        ("encoder.aus=[1, 99]", "encoder.aus is [1, 99]: AU 99 is not known; allowed are 1, 2, 4"),
+        ("encoder.pretrained=nobody", "unknown model 'nobody'"),
         ("optim.lr=-1", "optim.lr is -1: Input should be greater than 0"),
         ("encoder.aus=[1, 5]", "AU 5, which bp4d does not code; allowed are 1, 2, 4"),
         ("linear.epochs=0 loss.bce_weight=0", "trains no heads"),
-        ("optim.patience=2 loss.bce_weight=0", "optim.patience needs heads"),
+        ("optim.accumulate=3", "optim.batch_size 8 cannot be shared by optim.accumulate = 3 parts"),
+        ("optim.pictures_per_person=3", "optim.batch_size 8 is no multiple of optim.pictures_per_person = 3"),
+        (
+            "optim.pictures_per_person=1",
+            "needs 8 people, and there are 7 to train on; allowed is 2 or more",
+        ),
         ("loss.published=true loss.name=supcon", "variant of aunce"),
         ("loss.name=nonsense", "loss.name is 'nonsense'"),
         ("optim.speed=3", "optim.speed is not a word of recipes"),
@@ -165,21 +176,63 @@ def test_recipes_that_make_no_sense(cache: Path, recipe: Path, tmp_path: Path, s
     assert result.stderr.count("\n") == 1
 
 
-def test_another_recipe_does_not_continue_a_run(cache: Path, recipe: Path, tmp_path: Path) -> None:
-    assert CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "-q")).exit_code == 0
-    (tmp_path / "run" / "predictions.parquet").unlink()
-    result = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "--set", "seed=1"))
-    assert result.exit_code == 1
-    assert "another recipe" in result.stderr
+def test_a_finished_run_is_kept_for_its_own_recipe_only(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    assert CliRunner().invoke(app, _command(cache, recipe, run, "-q")).exit_code == 0
+    card = (run / "model" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("# my-run\n")
+    weights = (run / "model" / "model.safetensors").read_bytes()
+    again = CliRunner().invoke(app, _command(cache, recipe, run, "--set", "optim.lr=5e-5"))
+    assert again.exit_code == 1
+    assert "holds a run of another recipe (optim.lr was 0.001, now 5e-05)" in " ".join(again.stderr.split())
+    with only_run_in(tmp_path / "busy"):
+        second = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "busy"))
+    assert "another run is at work in" in second.stderr
+    assert (run / "model" / "model.safetensors").read_bytes() == weights
+    (run / "predictions.parquet").unlink()  # as if it had been killed before the end
+    unfinished = CliRunner().invoke(app, _command(cache, recipe, run, "--set", "seed=1"))
+    assert "another recipe (seed was 3407, now 1)" in " ".join(unfinished.stderr.split())
 
 
 def test_early_stopping_keeps_the_best_epoch(cache: Path, recipe: Path, tmp_path: Path) -> None:
-    settings = ("optim.patience=1", "optim.lr=1e-9", "linear.epochs=0", "stages=[{size_px = 32, epochs = 40}]")
+    # Stage 1 trains no heads here: similar training pictures vote.
+    settings = ("loss.bce_weight=0", "optim.patience=1", "optim.lr=1e-9", "stages=[{size_px = 32, epochs = 40}]")
     more = [part for setting in settings for part in ("--set", setting)]
     assert CliRunner().invoke(app, _command(cache, recipe, tmp_path / "run", "-q", *more)).exit_code == 0
     log = pl.read_csv(tmp_path / "run" / "log.csv")
     assert log["epoch"].to_list()[-1] < 39  # nothing is learnt at such a rate, so the score soon stops rising
     assert log["validation_auc"].is_not_null().any()
+
+
+def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from aucli.cli import app\n"
+        "from aucli.training.processes import rank\n"
+        "from aucli.training.trainer import Trainer\n"
+        "run = Trainer.run\n"
+        "def keep(self):\n"
+        "    run(self)\n"
+        "    torch.save(self.network.state_dict(), Path(sys.argv[0]).with_name(f'{rank()}.pt'))\n"
+        "    return self.average\n"
+        "Trainer.run = keep\n"
+        "app()\n",
+        encoding="utf-8",
+    )
+    more = ["optim.accumulate=2", "optim.identity_weight=0.1", "optim.pictures_per_person=2", "optim.patience=9"]
+    settings = [part for one in more for part in ("--set", one)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, str(script), *_command(cache, recipe, tmp_path / "run", *settings)]
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the test people") == 1  # only the first process speaks
+    one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
 
 
 def test_the_published_loss_leaves_out_frames_with_missing_labels(cache: Path, recipe: Path, tmp_path: Path) -> None:

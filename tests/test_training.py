@@ -220,6 +220,7 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
             results,
             recipe,
             tmp_path / name,
+            name="tiny",
             licence="Apache-2.0",
             summary="noise",
             card="# tiny",

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from aucli.alignment import CropSpec, invert_similarity, similarity_from_landmarks
 
+Rng = torch.Generator | None
+
 
 class AugmentConfig(BaseModel):
     """Strength of the random changes. Distances are shares of the distance between the eyes."""
@@ -27,6 +29,10 @@ class AugmentConfig(BaseModel):
     flip: float = Field(default=0.5, ge=0, le=1)
     brightness: float = Field(default=0.35, ge=0, lt=1)
     contrast: float = Field(default=0.4, ge=0, lt=1)
+    saturation: float = Field(default=0.0, ge=0, lt=1)
+    hue: float = Field(default=0.0, ge=0, le=0.5)
+    colour_probability: float = Field(default=1.0, ge=0, le=1)
+    """Share of the pictures whose light and colour change."""
     log_gamma: float = Field(default=0.35, ge=0, le=2)
     blur: float = Field(default=0.3, ge=0, le=1)
     low_resolution: float = Field(default=0.2, ge=0, le=1)
@@ -52,7 +58,12 @@ def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tenso
 
 
 def random_views(
-    pictures: Tensor, sizes_wh: Tensor, landmarks_xy: Tensor, spec: CropSpec, config: AugmentConfig
+    pictures: Tensor,
+    sizes_wh: Tensor,
+    landmarks_xy: Tensor,
+    spec: CropSpec,
+    config: AugmentConfig,
+    rng: Rng = None,
 ) -> Tensor:
     """One random view of each picture.
 
@@ -62,36 +73,42 @@ def random_views(
         landmarks_xy: (B, 5, 2) in pixels of the picture.
         spec: the crop.
         config: strengths.
+        rng: where the chance comes from; None for torch's global generator.
 
     Returns:
         (B, 3, S, S) float, RGB, 0..255.
     """
-    jittered = _jitter(landmarks_xy, config)
+    jittered = _jitter(landmarks_xy, config, rng)
     grid = _sampling_grid(jittered, spec, pictures.shape)
     crops = _fill_outside(
-        F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh
+        F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh, rng
     )
-    crops = torch.where(_chosen(crops, config.flip), crops.flip(-1), crops)
-    crops = _light(crops, config)
-    crops = _damage(crops, config)
+    crops = torch.where(_chosen(crops, config.flip, rng), crops.flip(-1), crops)
+    if config.colour_probability < 1:
+        crops = torch.where(_chosen(crops, config.colour_probability, rng), _light(crops, config, rng), crops)
+    else:
+        crops = _light(crops, config, rng)
+    crops = _damage(crops, config, rng)
     if crops.shape[1] == 3:
         luma = (crops * crops.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        crops = torch.where(_chosen(crops, config.grey), luma.expand_as(crops), crops)
+        crops = torch.where(_chosen(crops, config.grey, rng), luma.expand_as(crops), crops)
     return crops.clamp(0, 255).expand(-1, 3, -1, -1)
 
 
-def _jitter(landmarks_xy: Tensor, config: AugmentConfig) -> Tensor:
+def _jitter(landmarks_xy: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     """Move, turn and scale the five landmarks together, and each a little by itself."""
     count = len(landmarks_xy)
     eyes = (landmarks_xy[:, 1] - landmarks_xy[:, 0]).norm(dim=-1).view(-1, 1, 1)
     centre = landmarks_xy.mean(dim=1, keepdim=True)
-    angle = torch.deg2rad((torch.rand(count) * 2 - 1) * config.rotation_degrees)
-    scale = torch.exp((torch.rand(count) * 2 - 1) * config.log_scale)
+    angle = torch.deg2rad((torch.rand(count, generator=rng) * 2 - 1) * config.rotation_degrees)
+    scale = torch.exp((torch.rand(count, generator=rng) * 2 - 1) * config.log_scale)
     cos, sin = scale * angle.cos(), scale * angle.sin()
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], dim=1)
     turned = (landmarks_xy - centre) @ turn.transpose(1, 2)
-    shift = (torch.rand(count, 1, 2) * 2 - 1) * config.shift * eyes
-    jittered: Tensor = centre + turned + shift + torch.randn_like(landmarks_xy) * config.landmark_jitter * eyes
+    shift = (torch.rand(count, 1, 2, generator=rng) * 2 - 1) * config.shift * eyes
+    jittered: Tensor = (
+        centre + turned + shift + torch.randn(landmarks_xy.shape, generator=rng) * config.landmark_jitter * eyes
+    )
     return jittered
 
 
@@ -107,7 +124,7 @@ def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> T
     return grid
 
 
-def _fill_outside(crops: Tensor, grid: Tensor, pictures: Tensor, sizes_wh: Tensor) -> Tensor:
+def _fill_outside(crops: Tensor, grid: Tensor, pictures: Tensor, sizes_wh: Tensor, rng: Rng) -> Tensor:
     """Put black, grey, the stretched border or a neighbour's picture where the crop reaches beyond the picture.
 
     Tight photographs end at the hairline; footage does not. What lies there must not become a sign of anything.
@@ -115,46 +132,61 @@ def _fill_outside(crops: Tensor, grid: Tensor, pictures: Tensor, sizes_wh: Tenso
     frame_wh = torch.tensor([pictures.shape[3], pictures.shape[2]])
     edge = 2.0 * sizes_wh / frame_wh - 1.0
     inside = ((grid > -1) & (grid < edge.view(-1, 1, 1, 2))).all(dim=-1).unsqueeze(1)
-    kind = torch.rand(len(crops)).view(-1, 1, 1, 1)
-    level = torch.rand(len(crops)).view(-1, 1, 1, 1) * 255
+    kind = torch.rand(len(crops), generator=rng).view(-1, 1, 1, 1)
+    level = torch.rand(len(crops), generator=rng).view(-1, 1, 1, 1) * 255
     fill = torch.where(kind < 0.3, torch.zeros_like(crops), level.expand_as(crops))
     fill = torch.where(kind > 0.4, crops, fill)
     fill = torch.where(kind > 0.7, crops.roll(1, dims=0).roll(crops.shape[-1] // 2, dims=-1), fill)
     return torch.where(inside, crops, fill)
 
 
-def _chosen(crops: Tensor, probability: float) -> Tensor:
-    return torch.rand(len(crops)).view(-1, 1, 1, 1) < probability
+def _chosen(crops: Tensor, probability: float, rng: Rng) -> Tensor:
+    return torch.rand(len(crops), generator=rng).view(-1, 1, 1, 1) < probability
 
 
-def _per_picture(crops: Tensor, strength: float) -> Tensor:
-    return ((torch.rand(len(crops)) * 2 - 1) * strength).view(-1, 1, 1, 1)
+def _per_picture(crops: Tensor, strength: float, rng: Rng) -> Tensor:
+    return ((torch.rand(len(crops), generator=rng) * 2 - 1) * strength).view(-1, 1, 1, 1)
 
 
-def _light(crops: Tensor, config: AugmentConfig) -> Tensor:
+def _light(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     """Contrast about each picture's mean, brightness, gamma."""
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
-    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast)) + mean * (
-        1 + _per_picture(crops, config.brightness)
+    crops = (crops - mean) * (1 + _per_picture(crops, config.contrast, rng)) + mean * (
+        1 + _per_picture(crops, config.brightness, rng)
     )
-    return 255 * (crops / 255).clamp(1e-4, 1) ** torch.exp(_per_picture(crops, config.log_gamma))
+    if crops.shape[1] == 3 and (config.saturation > 0 or config.hue > 0):
+        crops = _colour(crops, config, rng)
+    return 255 * (crops / 255).clamp(1e-4, 1) ** torch.exp(_per_picture(crops, config.log_gamma, rng))
 
 
-def _damage(crops: Tensor, config: AugmentConfig) -> Tensor:
+def _colour(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
+    """Saturation and hue: chroma of the NTSC's YIQ space, stretched and turned (1 is a full turn)."""
+    to_yiq = crops.new_tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+    y, i, q = torch.split(torch.einsum("ij,bjhw->bihw", to_yiq, crops), 1, dim=1)
+    angle = 2 * torch.pi * _per_picture(crops, config.hue, rng)
+    stretch = 1 + _per_picture(crops, config.saturation, rng)
+    cos, sin = stretch * angle.cos(), stretch * angle.sin()
+    turned = torch.cat([y, i * cos - q * sin, i * sin + q * cos], dim=1)
+    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_yiq), turned)
+
+
+def _damage(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     """Blur, low resolution, noise and a covered patch, each on some pictures."""
-    chosen = torch.rand(len(crops)) < config.blur
+    chosen = torch.rand(len(crops), generator=rng) < config.blur
     if bool(chosen.any()):
-        sigma = 0.4 + 1.2 * float(torch.rand(()))
+        sigma = 0.4 + 1.2 * float(torch.rand((), generator=rng))
         crops = crops.index_copy(0, chosen.nonzero()[:, 0], _blur(crops[chosen], sigma))
-    chosen = torch.rand(len(crops)) < config.low_resolution
+    chosen = torch.rand(len(crops), generator=rng) < config.low_resolution
     if bool(chosen.any()):
-        factor = 0.3 + 0.5 * float(torch.rand(()))
+        factor = 0.3 + 0.5 * float(torch.rand((), generator=rng))
         small = F.interpolate(crops[chosen], scale_factor=factor, mode="bilinear", antialias=True)
         coarse = F.interpolate(small, size=crops.shape[2:], mode="bilinear")
         crops = crops.index_copy(0, chosen.nonzero()[:, 0], coarse)
-    amount = torch.where(_chosen(crops, config.noise), torch.rand(len(crops)).view(-1, 1, 1, 1) * 10, 0.0)
-    crops = crops + torch.randn_like(crops) * amount
-    return _erase(crops, config.erase)
+    amount = torch.where(
+        _chosen(crops, config.noise, rng), torch.rand(len(crops), generator=rng).view(-1, 1, 1, 1) * 10, 0.0
+    )
+    crops = crops + torch.randn(crops.shape, generator=rng) * amount
+    return _erase(crops, config.erase, rng)
 
 
 def _blur(crops: Tensor, sigma: float) -> Tensor:
@@ -165,13 +197,13 @@ def _blur(crops: Tensor, sigma: float) -> Tensor:
     return F.conv2d(F.pad(crops, (3, 3, 3, 3), mode="replicate"), kernel, groups=crops.shape[1])
 
 
-def _erase(crops: Tensor, probability: float) -> Tensor:
+def _erase(crops: Tensor, probability: float, rng: Rng) -> Tensor:
     """Cover a rectangle of up to a third of each side with one grey level."""
     size = crops.shape[-1]
-    half = (0.05 + 0.12 * torch.rand(len(crops), 2)) * size
-    centre = torch.rand(len(crops), 2) * size
+    half = (0.05 + 0.12 * torch.rand(len(crops), 2, generator=rng)) * size
+    centre = torch.rand(len(crops), 2, generator=rng) * size
     ticks = torch.arange(size, dtype=crops.dtype)
     rows = ((ticks - centre[:, :1]).abs() < half[:, :1]).view(-1, 1, size, 1)
     columns = ((ticks - centre[:, 1:]).abs() < half[:, 1:]).view(-1, 1, 1, size)
-    level = torch.rand(len(crops)).view(-1, 1, 1, 1) * 255
-    return torch.where(rows & columns & _chosen(crops, probability), level, crops)
+    level = torch.rand(len(crops), generator=rng).view(-1, 1, 1, 1) * 255
+    return torch.where(rows & columns & _chosen(crops, probability, rng), level, crops)

@@ -20,6 +20,7 @@ def write_bundle(
     recipe: Recipe,
     folder: Path,
     *,
+    name: str,
     licence: str,
     summary: str,
     card: str,
@@ -32,15 +33,16 @@ def write_bundle(
         results: of the test; their thresholds go into the config.
         recipe: the run's recipe.
         folder: the model folder, made if it is not there.
+        name: the model's name.
         licence: of the weights, SPDX.
         summary: one line: what the model was trained on.
         leave_out: AUs that did not prove good enough: measured on the card, absent from the table.
-        card: the card's text; ``{results}`` in it becomes the table of results.
+        card: the card's text.
     """
     export_network(network, folder)
     shipped = [scores for scores in results.per_au if scores.au not in leave_out]
     config = ModelConfig(
-        name=recipe.name,
+        name=name,
         aus=tuple(scores.au for scores in shipped),
         thresholds=tuple(scores.threshold for scores in shipped),
         crop=recipe.crop_spec(),
@@ -48,7 +50,7 @@ def write_bundle(
         licence=licence,
         summary=summary,
     )
-    return write_model(folder, config, card=card.replace("{results}", results_table(results)))
+    return write_model(folder, config, card=card)
 
 
 def results_table(results: Evaluation) -> str:

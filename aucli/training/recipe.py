@@ -5,17 +5,29 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aucli.alignment import CropSpec
 from aucli.encoder import EncoderConfig
 from aucli.errors import RecipeError
+from aucli.facs import AU_NAMES
 from aucli.training.augment import AugmentConfig
 from aucli.training.losses import LossName
 
 Dataset = Literal["bp4d", "bp4dplus", "disfa", "disfaplus", "gft", "affwild2", "synth", "photographs"]
+
+
+def _known_and_different(aus: tuple[int, ...]) -> tuple[int, ...]:
+    if strange := [au for au in aus if au not in AU_NAMES]:
+        raise ValueError(f"AU {strange[0]} is not known; allowed are {', '.join(map(str, AU_NAMES))}")
+    if len(set(aus)) < len(aus):
+        raise ValueError("an action unit is named twice")
+    return aus
+
+
+ActionUnits = Annotated[tuple[int, ...], AfterValidator(_known_and_different)]
 
 
 class _Section(BaseModel):
@@ -26,7 +38,7 @@ class EncoderSection(_Section):
     """The network; see `aucli.encoder.EncoderConfig`."""
 
     backbone: str
-    aus: tuple[int, ...]
+    aus: Annotated[ActionUnits, Field(min_length=1)]
     colour: Literal["rgb", "grey"] = "rgb"
     global_dim: int = Field(default=1024, ge=1)
     embedding_dim: int = Field(default=1024, ge=1)
@@ -91,11 +103,21 @@ class StageSection(_Section):
 class OptimSection(_Section):
     """AdamW with warm-up and cosine over all stretches together.
 
-    ``backbone_lr_factor`` multiplies the rate of the backbone: below 1 tunes a pretrained one gently. ``patience`` ends
-    training after so many epochs without a better mean AUC on the validation people (0: never) and keeps the best.
+    ``batch_size`` counts the pictures of all processes and parts together. ``accumulate`` is the number of parts in
+    which a process goes through its share, to save memory: the loss still compares all pictures of the batch.
+    ``steps_per_epoch`` cuts epochs of video, whose neighbouring frames hardly differ; 0 is one pass over the pictures.
+    ``pictures_per_person`` above 0 makes identity-balanced batches: so many pictures of each person, who are
+    drawn anew for every batch. ``identity_weight`` adds a head that names the person, against whom the encoder learns
+    (see `aucli.training.identity`). ``backbone_lr_factor`` multiplies the rate of the backbone: below 1 tunes a
+    pretrained one gently. ``patience`` ends training after so many epochs without a better mean AUC on the validation
+    people (0: never) and keeps the best; where stage 1 trains no heads, similar training pictures vote.
     """
 
     batch_size: int = Field(default=64, ge=2)
+    accumulate: int = Field(default=1, ge=1)
+    steps_per_epoch: int = Field(default=0, ge=0)
+    pictures_per_person: int = Field(default=0, ge=0)
+    identity_weight: float = Field(default=0.0, ge=0)
     lr: float = Field(default=1e-3, gt=0)
     backbone_lr_factor: float = Field(default=1.0, ge=0, le=100)
     weight_decay: float = Field(default=0.02, ge=0)
@@ -122,7 +144,7 @@ class Recipe(_Section):
     name: str
     data: Dataset
     seed: int = 3407
-    leave_out: tuple[int, ...] = ()
+    leave_out: ActionUnits = ()
     """AUs that are trained and measured, but are not columns of the model."""
     encoder: EncoderSection
     crop: CropSection = CropSection()
@@ -142,12 +164,17 @@ class Recipe(_Section):
                 f"linear.epochs is 0, but loss {self.loss.name} with bce_weight 0 trains no heads: give linear.epochs "
                 "at least 1, loss.bce_weight above 0, or loss.name wbce"
             )
-        if self.optim.patience and not self.loss.trains_heads:
+        optim = self.optim
+        if optim.batch_size % optim.accumulate or optim.batch_size // optim.accumulate < 2:
             raise ValueError(
-                "optim.patience needs heads to try on the validation people: set loss.bce_weight above 0, or patience 0"
+                f"optim.batch_size {optim.batch_size} cannot be shared by optim.accumulate = {optim.accumulate} parts: "
+                "they must be equal, of 2 pictures or more"
             )
-        if strange := [au for au in self.leave_out if au not in self.encoder.aus]:
-            raise ValueError(f"leave_out names AU {strange[0]}, which is not among encoder.aus {self.encoder.aus}")
+        if optim.pictures_per_person and optim.batch_size % optim.pictures_per_person:
+            raise ValueError(
+                f"optim.batch_size {optim.batch_size} is no multiple of optim.pictures_per_person = "
+                f"{optim.pictures_per_person}"
+            )
         if set(self.leave_out) >= set(self.encoder.aus):
             raise ValueError("leave_out leaves no AU")
         if self.loss.published and self.loss.name != "aunce":
@@ -185,14 +212,16 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         # A word that is not known comes first: it is often the misspelling of one that then seems to be missing.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        where = ".".join(map(str, first["loc"]))
+        where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
         if first["type"] == "missing":
             raise RecipeError(f"{path}: {where} is missing") from error
         if first["type"] == "extra_forbidden":
             raise RecipeError(f"{path}: {where} is not a word of recipes") from error
         if not where:
             raise RecipeError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from error
-        raise RecipeError(f"{path}: {where} is {first['input']!r}: {first['msg']}") from error
+        raise RecipeError(
+            f"{path}: {where} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+        ) from error
 
 
 def _set(raw: dict[str, Any], override: str) -> None:

@@ -9,6 +9,7 @@ and ``model/``. A run that was stopped goes on when the same command is given ag
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,17 +24,23 @@ from aucli import __version__
 from aucli.device import resolve_device
 from aucli.encoder import AUNetwork
 from aucli.errors import OptionsError, RecipeError
+from aucli.training.batches import BatchMaker
 from aucli.training.bundle import results_table, write_bundle
 from aucli.training.data.free import FreeSources, read_free_data
 from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.data.registry import BENCHMARKS
 from aucli.training.evaluation import ModelOnBenchmark, fold_rows, open_faces
+from aucli.training.folder_lock import only_run_in
+from aucli.training.gather import alone
 from aucli.training.linear_evaluation import fit_linear_heads, predict
 from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
 from aucli.training.predictions import PREDICTIONS_NAME, FoldPredictions, read_predictions, write_predictions
+from aucli.training.pretrained import load_encoder
+from aucli.training.processes import barrier, first_process_first, rank, world_size
 from aucli.training.recipe import Recipe, load_recipe
+from aucli.training.run_log import Progress
 from aucli.training.splits import SplitOptions
-from aucli.training.trainer import Progress, Trainer
+from aucli.training.trainer import Trainer, check_same, data_digest
 from aucli.zoo import bundled_folder
 
 FREE: Final = ("synth", "photographs")
@@ -116,6 +123,8 @@ class Plan:
     parameters: int
     steps: int
     device: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 by file name of what free data were made from."""
 
 
 @dataclass(frozen=True)
@@ -160,25 +169,35 @@ def plan(
         )
     device = resolve_device(options.device)
     warnings: tuple[str, ...] = ()
-    if options.dataset in FREE:
-        folds = _free_folds(options, recipe, tell)
-    else:
-        folds, warnings = _published_folds(options, recipe, on_prepare)
-    for fold in folds:
-        if len(fold.train) < recipe.optim.batch_size:
-            raise RecipeError(
-                f"optim.batch_size is {recipe.optim.batch_size}, but fold {fold.number} has {len(fold.train)} faces to "
-                f"train on; allowed is up to {len(fold.train)}"
-            )
-    network = AUNetwork(recipe.encoder_config())
+    sources: Mapping[str, str] = {}
+    with first_process_first():
+        if options.dataset in FREE:
+            free = FreeSources.from_options(options.root, options.dataset_options)
+            folds, sources = _free_folds(options, free, recipe, tell), free.digests()
+        else:
+            folds, warnings = _published_folds(options, recipe, on_prepare)
     epochs = sum(stage.epochs for stage in recipe.stages)
+    steps = [BatchMaker(recipe, fold.train, world_size=world_size()).steps_per_epoch * epochs for fold in folds]
+    network = AUNetwork(recipe.encoder_config())
+    if recipe.encoder.pretrained not in ("", "package", "timm"):
+        load_encoder(recipe.encoder.pretrained, network)  # one that does not fit is told now, not after preparing
+    for fold in folds:
+        warnings += tuple(
+            f"fold {fold.number} has no {name} people: {meaning}"
+            for name, faces, meaning in (
+                ("validation", fold.validation, "thresholds are chosen on the training people"),
+                ("test", fold.test, "the model's card holds no figures"),
+            )
+            if not len(faces)
+        )
     return Plan(
         recipe=recipe,
         folds=folds,
         warnings=warnings,
         parameters=sum(p.numel() for p in network.parameters()),
-        steps=sum(len(fold.train) // recipe.optim.batch_size * epochs for fold in folds),
+        steps=sum(steps),
         device=device,
+        sources=sources,
     )
 
 
@@ -204,12 +223,24 @@ def train(
     models = []
     for fold in todo.folds:
         folder = options.out if len(todo.folds) == 1 else options.out / f"fold{fold.number}"
-        if not (folder / PREDICTIONS_NAME).is_file():
-            _train_fold(fold, todo, options, folder, tell, on_progress)
+        if (folder / PREDICTIONS_NAME).is_file():
+            _check_finished(folder, todo.recipe)
+        else:
+            with only_run_in(folder) if rank() == 0 else contextlib.nullcontext():
+                _train_fold(fold, todo, options, folder, tell, on_progress)
         models.append(folder / MODEL_FOLDER)
     predictions = [read_predictions(model.parent / PREDICTIONS_NAME).to_score() for model in models]
     scores = evaluate_predictions(predictions[0]) if len(predictions) == 1 else evaluate_folds(predictions)
     return TrainResult(tuple(models), scores)
+
+
+def _check_finished(folder: Path, recipe: Recipe) -> None:
+    """A finished fold is kept only if this recipe would make it again."""
+    try:
+        theirs = Recipe.model_validate_json((folder / RECIPE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{folder} holds a finished run without a readable {RECIPE_NAME}; remove it") from error
+    check_same(theirs, recipe, folder)
 
 
 def _train_fold(
@@ -230,8 +261,26 @@ def _train_fold(
         checkpoint_every=options.checkpoint_every,
         progress=lambda now: on_progress(fold.number, now),
     )
-    (folder / RECIPE_NAME).write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if rank() == 0:
+        (folder / RECIPE_NAME).write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
     network = trainer.run()
+    if rank() == 0:
+        with alone():
+            _finish_fold(network, fold, todo, options, folder, tell, began)
+    barrier()
+
+
+def _finish_fold(
+    network: AUNetwork,
+    fold: TrainingFold,
+    todo: Plan,
+    options: TrainOptions,
+    folder: Path,
+    tell: Callable[[str], None],
+    began: float,
+) -> None:
+    """Heads, thresholds, the test people and the model folder: the work of the first process alone."""
+    recipe = todo.recipe
     if recipe.linear.epochs:
         tell("linear evaluation: heads on the frozen encoder")
         fit_linear_heads(network, fold.train, recipe)
@@ -239,7 +288,8 @@ def _train_fold(
     chosen_on = fold.validation if len(fold.validation) else fold.train
     thresholds = choose_thresholds(chosen_on.labels, predict(network, chosen_on, recipe).double().numpy())
     tell("the test people")
-    tested = _test(fold, network, recipe, options.dataset, np.clip(thresholds, 0.01, 0.99).round(4))
+    name = model_name(options.out, fold.number if len(todo.folds) > 1 else None)
+    tested = _test(fold, network, recipe, options.dataset, np.clip(thresholds, 0.01, 0.99).round(4), name)
     results = evaluate_predictions(tested.to_score())
     hours = (time.monotonic() - began) / 3600
     write_bundle(
@@ -247,23 +297,29 @@ def _train_fold(
         results,
         recipe,
         folder / MODEL_FOLDER,
+        name=name,
         licence="other (derived from data under their own terms)",
         summary=f"trained on {options.dataset}, fold {fold.number}",
-        card=_card(fold, todo, options, results, hours),
+        card=_card(name, fold, todo, options, results, hours),
         leave_out=recipe.leave_out,
     )
     write_predictions(folder / PREDICTIONS_NAME, tested)  # last: its presence says that the fold is finished
 
 
 def _test(
-    fold: TrainingFold, network: AUNetwork, recipe: Recipe, dataset: str, thresholds: npt.NDArray[Any]
+    fold: TrainingFold,
+    network: AUNetwork,
+    recipe: Recipe,
+    dataset: str,
+    thresholds: npt.NDArray[Any],
+    name: str,
 ) -> FoldPredictions:
     probabilities = predict(network, fold.test, recipe).float().numpy()
     lost = np.full((len(fold.lost_labels), probabilities.shape[1]), np.nan, np.float32)
     return FoldPredictions(
         dataset=dataset,
         fold=fold.number,
-        model=recipe.name,
+        model=name,
         aus=recipe.encoder.aus,
         thresholds=tuple(float(t) for t in thresholds),
         subjects=np.concatenate([fold.test.identities, fold.lost_subjects]),
@@ -328,10 +384,11 @@ def _published_folds(
     return tuple(folds), warnings
 
 
-def _free_folds(options: TrainOptions, recipe: Recipe, tell: Callable[[str], None]) -> tuple[TrainingFold, ...]:
+def _free_folds(
+    options: TrainOptions, sources: FreeSources, recipe: Recipe, tell: Callable[[str], None]
+) -> tuple[TrainingFold, ...]:
     if options.fold not in (1, "all"):
         raise OptionsError(f"--fold is {options.fold}; {options.dataset} has one division of the people, fold 1")
-    sources = FreeSources.from_options(options.root, options.dataset_options)
     parts = read_free_data(sources, recipe, options.cache or options.out / "cache", tell=tell)
     n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
     no_names = np.zeros(0, np.str_)
@@ -355,21 +412,36 @@ def sides(fold: TrainingFold) -> Iterator[tuple[str, FaceSource]]:
     yield from (("train", fold.train), ("validation", fold.validation), ("test", fold.test))
 
 
-def _card(fold: TrainingFold, todo: Plan, options: TrainOptions, results: Evaluation, hours: float) -> str:
+def model_name(out: Path, fold: int | None) -> str:
+    """A model is named after the folder of its run, and its fold where there are several."""
+    name = "-".join(out.resolve().name.split()) or "model"
+    return name if fold is None else f"{name}-fold{fold}"
+
+
+def _card(name: str, fold: TrainingFold, todo: Plan, options: TrainOptions, results: Evaluation, hours: float) -> str:
     recipe = todo.recipe
-    people = {name: len(np.unique(faces.identities)) for name, faces in sides(fold)}
-    divided = ", ".join(f"{len(faces)} faces of {people[name]} people ({name})" for name, faces in sides(fold))
+    people = {side: len(np.unique(faces.identities)) for side, faces in sides(fold)}
+    divided = ", ".join(f"{len(faces)} faces of {people[side]} people ({side})" for side, faces in sides(fold))
     thresholds = "the validation people" if len(fold.validation) else "the training people, for want of others"
-    return f"""# {recipe.name}
+    left_out = ", ".join(f"AU{au}" for au in recipe.leave_out if au in recipe.encoder.aus)
+    notes = [
+        f"network: {recipe.encoder.backbone}, {recipe.crop.size_px} px crops ({recipe.encoder.colour}), start: "
+        f"{recipe.encoder.pretrained or 'random'}",
+        f"loss: {recipe.loss.name}, beside it cross-entropy with weight {recipe.loss.bce_weight:g}; seed "
+        f"{recipe.seed}; {hours:.2f} hours on {todo.device} since it was last started",
+        f"thresholds: chosen on {thresholds}; the test people were scored once, at the end",
+        f"{len(fold.lost_labels)} test frames without a face count as absent",
+        *([f"in the table below, but not columns of this model (`leave_out`): {left_out}"] if left_out else []),
+        f"SHA-256 of the training labels and people: `{data_digest(fold.train)}`",
+        *(f"SHA-256 of {source}: `{digest}`" for source, digest in todo.sources.items()),
+    ]
+    listed = "\n".join(f"- {note}" for note in notes)
+    return f"""# {name}
 
-Trained by aucli {__version__} on {options.dataset}, fold {fold.number}: {divided}. Nobody is on two sides.
+Trained by aucli {__version__} on {options.dataset}, fold {fold.number}, by the recipe {recipe.name}: {divided}.
+Nobody is on two sides.
 
-- network: {recipe.encoder.backbone}, {recipe.crop.size_px} px crops ({recipe.encoder.colour}), start:
-  {recipe.encoder.pretrained or "random"}
-- loss: {recipe.loss.name}, beside it cross-entropy with weight {recipe.loss.bce_weight:g}; seed {recipe.seed}; \
-{hours:.2f} hours on {todo.device} since it was last started
-- thresholds: chosen on {thresholds}; the test people were scored once, at the end
-- {len(fold.lost_labels)} test frames without a face count as absent
+{listed}
 
 {results_table(results)}
 

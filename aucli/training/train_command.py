@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     from aucli.training.run import Plan
-    from aucli.training.trainer import Progress
 
 
 def train(
@@ -51,9 +51,12 @@ def train(
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
+    from aucli.device import resolve_device
+    from aucli.training.processes import process_group, rank
     from aucli.training.run import TrainOptions, plan
     from aucli.training.run import train as train_folds
     from aucli.training.score_tables import render
+    from aucli.training.train_display import TrainDisplay
 
     options = TrainOptions(
         dataset=dataset,
@@ -68,27 +71,35 @@ def train(
         device=device,
         checkpoint_every=checkpoint_every,
     )
-
-    def tell(line: str) -> None:
-        if not quiet and not as_json:
-            typer.echo(line, err=True)
-
-    planned = plan(options, tell=tell)
-    for warning in planned.warnings:
-        typer.secho(f"warning: {warning}", err=True, fg="yellow")
-    if dry_run:
-        typer.echo(json.dumps(_plan_as_json(planned), indent=1) if as_json else _plan_as_text(planned))
-        return
-    tell(_plan_as_text(planned))
-
-    def show(number: int, now: Progress) -> None:
-        tell(f"fold {number}, {now}, {now.waiting:.0%} waiting for the disk")
-
-    result = train_folds(options, planned=planned, tell=tell, on_progress=show)
-    if not quiet:
+    with process_group(resolve_device(device)) as own_device:
+        options = replace(options, device=own_device)
+        is_first = rank() == 0
+        with TrainDisplay(quiet=quiet or as_json or not is_first) as display:
+            planned = plan(options, tell=display.tell)
+            for warning in planned.warnings if is_first else ():
+                typer.secho(f"warning: {warning}", err=True, fg="yellow")
+            if dry_run:
+                hours = _hours(planned)
+                if is_first:
+                    typer.echo(_plan_as_json(planned, hours) if as_json else _plan_as_text(planned, hours))
+                return
+            display.tell(_plan_as_text(planned))
+            result = train_folds(options, planned=planned, tell=display.tell, on_progress=display.show)
+    if is_first and not quiet:
         typer.echo(render(result.scores, kind="json" if as_json else "table"), nl=False)
         for model in result.models:
-            tell(f"aucli annotate --model {model} ...")
+            display.tell(f"aucli annotate --model {model} ...")
+
+
+def _hours(planned: Plan) -> float:
+    """Of stage 1 of all folds, from a few steps of the first."""
+    from aucli.training.estimate import seconds_per_stage
+
+    seconds = seconds_per_stage(planned.recipe, planned.folds[0].train, planned.device)
+    stages = planned.recipe.stages
+    epoch_s = sum(one * stage.epochs for one, stage in zip(seconds, stages, strict=True))
+    epochs = sum(stage.epochs for stage in stages)
+    return epoch_s / epochs * planned.steps / 3600
 
 
 def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
@@ -106,7 +117,7 @@ def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
     return {key: value for key, _, value in split}
 
 
-def _plan_as_json(planned: Plan) -> dict[str, Any]:
+def _plan_as_json(planned: Plan, hours: float) -> str:
     import numpy as np
 
     from aucli.training.run import sides
@@ -119,16 +130,18 @@ def _plan_as_json(planned: Plan) -> dict[str, Any]:
             "absent": dict(zip(map(str, faces.aus), (faces.labels == 0).sum(axis=0).tolist(), strict=True)),
         }
 
-    return {
+    about = {
         "recipe": planned.recipe.model_dump(mode="json"),
         "device": planned.device,
         "parameters": planned.parameters,
         "steps": planned.steps,
+        "hours_of_stage_1": round(hours, 4),
         "folds": {fold.number: {name: side(faces) for name, faces in sides(fold)} for fold in planned.folds},
     }
+    return json.dumps(about, indent=1)
 
 
-def _plan_as_text(planned: Plan) -> str:
+def _plan_as_text(planned: Plan, hours: float | None = None) -> str:
     import numpy as np
 
     from aucli.training.run import sides
@@ -144,4 +157,12 @@ def _plan_as_text(planned: Plan) -> str:
             counts = ", ".join(f"AU{au} {count}" for au, count in zip(faces.aus, present, strict=True))
             people = len(np.unique(faces.identities))
             lines.append(f"fold {fold.number} {name}: {len(faces)} faces of {people} people; present: {counts}")
+    if hours is not None:
+        lines.append(f"about {_duration(hours)} for stage 1, by a few steps here; linear evaluation and test apart")
     return "\n".join(lines)
+
+
+def _duration(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    return f"{hours * 60:.0f} minutes" if hours >= 1 / 60 else f"{hours * 3600:.0f} seconds"

@@ -1,21 +1,21 @@
-"""Stage 1: the encoder learns from random views of every picture. Data, network, loss, optimiser, loop.
+"""Stage 1: the encoder learns from random views of every picture. Network, loss, optimiser, loop.
 
-A run lies in one folder: ``checkpoint.pt`` (everything needed to go on: weights, averages, optimiser, random state)
-and ``log.csv``. A killed run goes on from its last checkpoint and, on the CPU, gives the same bits.
+A run lies in one folder: ``checkpoint.pt`` (everything needed to go on: weights, averages, optimiser, best weights) and
+its log. All chance is a function of seed, step and process, so a killed run goes on from its last checkpoint and, on
+the CPU, gives the same bits.
 
-The next batch is read from disk while the network works; views are made in the training thread, for their random
-numbers are the run's.
+Several processes (torchrun, one per GPU) share each batch: every one embeds its part, the loss sees all, gradients and
+batch-norm statistics are averaged. The first process alone validates, logs and saves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import csv
+import hashlib
 import math
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,49 +25,20 @@ from torch import Tensor, nn
 
 from aucli.encoder import AUNetwork
 from aucli.errors import RecipeError
-from aucli.training.augment import random_views
-from aucli.training.data.labelled_faces import FaceSource, LabelledFaces
+from aucli.training.batches import Batch, BatchMaker, Prefetcher, step_seed
+from aucli.training.data.labelled_faces import FaceSource
+from aucli.training.gather import same_everywhere
+from aucli.training.identity import IdentityHead
 from aucli.training.imagenet import load_imagenet
-from aucli.training.linear_evaluation import au_weights, predict
+from aucli.training.linear_evaluation import au_weights
 from aucli.training.losses import AULoss, Outputs, WeightedBCE, make_loss
-from aucli.training.metrics import evaluate
 from aucli.training.pretrained import load_encoder
-from aucli.training.recipe import OptimSection, Recipe
+from aucli.training.processes import average_over_processes, barrier, rank, world_size
+from aucli.training.recipe import Recipe
+from aucli.training.run_log import Progress, RunLog
+from aucli.training.validation import validate
 
-CHECKPOINT_NAME = "checkpoint.pt"
-LOG_NAME = "log.csv"
-LOG_COLUMNS: Final = ("step", "epoch", "loss", "lr", "faces_per_s", "waiting", "validation_auc", "validation_f1")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How a run stands.
-
-    Attributes:
-        step, total_steps: of stage 1.
-        epoch: from 0.
-        loss: of the last step.
-        faces_per_s: since the last report.
-        waiting: share of the time that the network waited for pictures.
-        validation_auc, validation_f1: means over AUs on the validation people at the end of the last epoch; F1 at
-            0.5. None before that, or where stage 1 trains no heads.
-    """
-
-    step: int
-    total_steps: int
-    epoch: int
-    loss: float
-    lr: float
-    faces_per_s: float
-    waiting: float
-    validation_auc: float | None
-    validation_f1: float | None
-
-    def __str__(self) -> str:
-        told = f"step {self.step} of {self.total_steps}: loss {self.loss:.4f}, {self.faces_per_s:.0f} faces/s"
-        if self.validation_auc is None:
-            return told
-        return f"{told}, validation AUC {self.validation_auc:.3f}"
+CHECKPOINT_NAME: Final = "checkpoint.pt"
 
 
 class Trainer:
@@ -79,11 +50,12 @@ class Trainer:
         folder: where checkpoint and log go; a checkpoint that lies there is continued.
         validation: other people, for early stopping and the log; never the test fold.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        progress: called now and then.
+        progress: called now and then, in the first process.
         checkpoint_every: steps between checkpoints.
+        workers: threads that make batches ahead of time; they never change the result. None for half of the CPUs.
 
     Raises:
-        RecipeError: if the batch is larger than the training fold, or the folder holds a run of another recipe.
+        RecipeError: if recipe and faces do not fit each other, or the folder holds another run.
     """
 
     def __init__(
@@ -96,31 +68,36 @@ class Trainer:
         device: str = "cpu",
         progress: Callable[[Progress], None] = lambda _: None,
         checkpoint_every: int = 50,
+        workers: int | None = None,
     ) -> None:
-        if len(faces) < recipe.optim.batch_size:
-            raise RecipeError(
-                f"optim.batch_size is {recipe.optim.batch_size}, but there are {len(faces)} faces to train on; "
-                f"allowed is up to {len(faces)}"
-            )
         self.recipe, self.faces, self.folder, self.validation = recipe, faces, folder, validation
-        self.device, self.progress, self.checkpoint_every = torch.device(device), progress, checkpoint_every
+        self.device, self.progress = torch.device(device), progress
+        self.checkpoint_every, self.workers = checkpoint_every, workers
+        self.loss, self.cross_entropy = _losses(recipe, torch.from_numpy(faces.labels), self.device)
+        self.batches = BatchMaker(
+            recipe, faces, views=2 if self.loss.num_views > 1 else 1, rank=rank(), world_size=world_size()
+        )
         torch.manual_seed(recipe.seed)
         network = AUNetwork(recipe.encoder_config())
-        start_from(network, recipe.encoder.pretrained)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
+        if not (folder / CHECKPOINT_NAME).is_file():
+            start_from(network, recipe.encoder.pretrained)
+        if world_size() > 1 and self.device.type == "cuda":
+            # The CPU has none: there every process normalises by its own part of the batch.
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        self.network: AUNetwork = network.to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        self.loss, self.cross_entropy = _losses(recipe, torch.from_numpy(faces.labels), self.device)
-        self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, recipe.optim), lr=recipe.optim.lr)
-        self.views = 2 if self.loss.num_views > 1 else 1
-        self.steps_per_epoch = len(faces) // recipe.optim.batch_size
-        self.total_steps = self.steps_per_epoch * sum(stage.epochs for stage in recipe.stages)
+        self.identity = (
+            IdentityHead(len(faces.aus), recipe.encoder.embedding_dim, self.batches.n_people).to(self.device)
+            if recipe.optim.identity_weight > 0
+            else None
+        )
+        self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, self.identity, recipe), lr=recipe.optim.lr)
+        self.total_steps = self.batches.steps_per_epoch * sum(stage.epochs for stage in recipe.stages)
         self.step = 0
         self.scores: list[tuple[float, float]] = []
         """AUC and F1 on the validation people after each epoch."""
         self.best: dict[str, Tensor] | None = None
         """Averaged weights of the best epoch, where the recipe stops early."""
-        self._seconds = self._waited = 0.0
-        self._reported = 0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT_NAME).is_file():
             self._resume()
@@ -129,80 +106,121 @@ class Trainer:
         """Train to the end (or to a step) and return the averaged network, of the best epoch if the recipe says so.
 
         Raises:
-            RecipeError: if the device's memory does not suffice; the message says what to change.
+            RecipeError: if the device's memory does not suffice, or the loss is no number any more.
         """
         end = self.total_steps if until_step is None else min(until_step, self.total_steps)
-        with ThreadPoolExecutor(1) as reader:
-            batch = reader.submit(self._read, self.step)
-            while self.step < end and not self._is_settled():
-                began = time.perf_counter()
-                faces = batch.result()
-                self._waited += time.perf_counter() - began
-                batch = reader.submit(self._read, self.step + 1)
-                try:
-                    loss = self._train_step(faces)
-                except torch.cuda.OutOfMemoryError:
-                    half = max(self.recipe.optim.batch_size // 2, 2)
-                    raise RecipeError(
-                        f"{self.device} has too little memory for {self.views} views of {self.recipe.optim.batch_size} "
-                        f"faces of {self._stage_size()} px: try --set optim.batch_size={half} or "
-                        "--set optim.precision=bfloat16; what is trained is kept"
-                    ) from None
-                self._seconds += time.perf_counter() - began
-                if self.step % self.steps_per_epoch == 0:
-                    self._validate()
-                if self.step % self.checkpoint_every == 0 or self.step == self.total_steps or self._is_settled():
-                    self._save()
-                    self._log(loss)
+        if self.step < end and not self._is_settled():
+            with self._memory_advice(), contextlib.ExitStack() as open_files:
+                log = open_files.enter_context(RunLog(self.folder, self.step)) if rank() == 0 else None
+                batches = open_files.enter_context(Prefetcher(self.batches, self.step, end, workers=self.workers))
+                self._loop(batches, log)
         if self.best is not None:
             self.average.load_state_dict(self.best)
         return self.average
 
-    def _train_step(self, faces: LabelledFaces) -> float:
+    def _loop(self, batches: Prefetcher, log: RunLog | None) -> None:
+        began, since = time.perf_counter(), self.step
+        for batch in batches:
+            loss = self.train_step(batch)
+            is_epoch = self.step % self.batches.steps_per_epoch == 0
+            if is_epoch:
+                self._validate()
+            settled = self._is_settled()
+            if not (self.step % self.checkpoint_every == 0 or self.step == self.total_steps or settled):
+                continue
+            value = float(loss)  # read only now: each reading waits for the GPU
+            if not math.isfinite(value):
+                raise RecipeError(
+                    f"the loss is {value} at step {self.step}; lower optim.lr (it is {self.recipe.optim.lr:g}), or "
+                    "set optim.precision=float32"
+                )
+            self._save()
+            seconds = time.perf_counter() - began
+            faces_per_s = (self.step - since) * self.recipe.optim.batch_size / seconds
+            if log is not None:
+                now = self._progress(value, faces_per_s, batches.take_waited_s() / seconds)
+                log.write(now)
+                self.progress(now)
+            began, since = time.perf_counter(), self.step
+            if settled:
+                break
+
+    def train_step(self, batch: Batch) -> Tensor:
+        """One update of all weights.
+
+        Returns:
+            The loss of the whole batch, a scalar without a graph.
+        """
         optim = self.recipe.optim
-        pictures = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float()
-        sizes, landmarks = torch.from_numpy(faces.sizes_wh), torch.from_numpy(faces.landmarks_xy)
-        labels = torch.from_numpy(faces.labels).to(self.device)
-        spec = self.recipe.crop_spec(self._stage_size())
-        views = [random_views(pictures, sizes, landmarks, spec, self.recipe.augment) for _ in range(self.views)]
-        crops = torch.cat(views).to(self.device, memory_format=torch.channels_last)
+        torch.manual_seed(step_seed(self.recipe.seed, self.step, rank()))
         for group in self.optimizer.param_groups:
             group["lr"] = optim.lr * group["factor"] * self._schedule()
         self.network.train()
-        half = self.recipe.optim.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            z = self.network.encoder(crops)
-            heads = self.network.head_logits(z) if self.recipe.loss.trains_heads else None
-        logits = None if heads is None else heads.view(self.views, -1, z.shape[1])
-        outputs = Outputs(z.view(self.views, -1, *z.shape[1:]), logits)
-        loss = self.loss(outputs, labels)
-        if self.cross_entropy is not None:
-            loss = loss + self.recipe.loss.bce_weight * self.cross_entropy(outputs, labels)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm)
+        loss = self._backward(batch)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        average_over_processes([p.grad for p in parameters if p.grad is not None])
+        average_over_processes([b for b in self.network.buffers() if b.dtype.is_floating_point])
+        nn.utils.clip_grad_norm_(parameters, optim.clip_norm)
         self.optimizer.step()
         self._update_average()
         self.step += 1
-        return float(loss.detach())
+        return loss.detach()
 
-    def _read(self, step: int) -> LabelledFaces:
-        """A step's faces: the order of an epoch is a function of seed and epoch alone, so a run can resume."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.faces))
-        size = self.recipe.optim.batch_size
-        return self.faces[order[position * size : (position + 1) * size]]
+    def _backward(self, batch: Batch) -> Tensor:
+        """The loss of the whole batch, and its gradients, in as many parts as the recipe says.
+
+        A contrastive loss compares every picture with every other, so parts cannot simply be added up. As in GradCache
+        (Gao et al. 2021, arXiv 2101.06983): embeddings of all parts without a graph, the loss and its gradient for the
+        embeddings of all, then each part again, with a graph. Batch norm sees one part at a time.
+        """
+        views = batch.views.to(self.device, non_blocking=True)
+        labels, people = batch.labels.to(self.device), batch.people.to(self.device)
+        parts = views.chunk(self.recipe.optim.accumulate, dim=1)
+        if len(parts) == 1:
+            loss = self._loss_of(self._embed(views), labels, people)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+        embedded, states = [], []
+        with torch.no_grad(), _frozen_statistics(self.network):
+            for part in parts:
+                states.append(_random_state(self.device))
+                embedded.append(self._embed(part))
+        z = torch.cat(embedded, dim=1).requires_grad_()
+        loss = self._loss_of(z, labels, people)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert z.grad is not None
+        for part, gradient, state in zip(parts, z.grad.chunk(len(parts), dim=1), states, strict=True):
+            _set_random_state(self.device, state)  # the same stochastic depth as the first time
+            self._embed(part).backward(gradient)  # type: ignore[no-untyped-call]
+        return loss
+
+    def _embed(self, views: Tensor) -> Tensor:
+        """(V, N, 3, S, S) -> (V, N, A, D) float32."""
+        crops = views.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.optim.precision == "bfloat16"):
+            z: Tensor = self.network.encoder(crops)
+        return z.float().view(*views.shape[:2], *z.shape[1:])
+
+    def _loss_of(self, z: Tensor, labels: Tensor, people: Tensor) -> Tensor:
+        loss, optim = self.recipe.loss, self.recipe.optim
+        logits = self.network.head_logits(z.flatten(0, 1)).view(z.shape[:3]) if loss.trains_heads else None
+        outputs = Outputs(z, logits)
+        total: Tensor = self.loss(outputs, labels)
+        if self.cross_entropy is not None:
+            total = total + loss.bce_weight * self.cross_entropy(outputs, labels)
+        if self.identity is not None:
+            total = total + optim.identity_weight * self.identity(z.flatten(0, 1), people.repeat(len(z)))
+        return total
 
     def _validate(self) -> None:
-        if self.validation is None or not len(self.validation) or not self.recipe.loss.trains_heads:
+        if self.validation is None or not len(self.validation):
             return
-        state = torch.get_rng_state()
-        probabilities = predict(self.average, self.validation, self.recipe).double().numpy()
-        torch.set_rng_state(state)  # looking must not change the run
-        labels = self.validation.labels
-        found = evaluate(labels, probabilities, aus=self.faces.aus, subjects=self.validation.identities, replicates=0)
-        auc, f1 = (found.mean[name].value for name in ("roc_auc", "f1"))
-        self.scores.append((math.nan if auc is None else auc, math.nan if f1 is None else f1))
+        found = torch.zeros(2, dtype=torch.float64, device=self.device)
+        if rank() == 0:
+            found += torch.tensor(validate(self.average, self.faces, self.validation, self.recipe), device=self.device)
+        auc, f1 = same_everywhere(found).tolist()
+        self.scores.append((auc, f1))
         aucs = np.array([score for score, _ in self.scores])
         if self.recipe.optim.patience and np.isfinite(aucs).any() and np.nanargmax(aucs) == len(aucs) - 1:
             self.best = {name: value.detach().cpu().clone() for name, value in self.average.state_dict().items()}
@@ -213,14 +231,6 @@ class Trainer:
         if not self.recipe.optim.patience or not np.isfinite(aucs).any():
             return False
         return len(aucs) - 1 - int(np.nanargmax(aucs)) >= self.recipe.optim.patience
-
-    def _stage_size(self) -> int:
-        epoch = self.step // self.steps_per_epoch
-        for stage in self.recipe.stages:
-            if epoch < stage.epochs:
-                return stage.size_px
-            epoch -= stage.epochs
-        return self.recipe.stages[-1].size_px
 
     def _schedule(self) -> float:
         """Linear warm-up to 1, then half a cosine to 0."""
@@ -240,55 +250,79 @@ class Trainer:
                 mean.copy_(value)
 
     def _save(self) -> None:
-        state: dict[str, Any] = {
-            "recipe": self.recipe.model_dump(mode="json"),
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": torch.get_rng_state(),
-            "scores": self.scores,
-            "best": self.best,
-        }
-        partial = self.folder / f".{CHECKPOINT_NAME}.partial"
-        torch.save(state, partial)
-        partial.replace(self.folder / CHECKPOINT_NAME)
+        if rank() == 0:
+            state: dict[str, Any] = {
+                "recipe": self.recipe.model_dump_json(),
+                "data": data_digest(self.faces),
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "identity": None if self.identity is None else self.identity.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scores": self.scores,
+                "best": self.best,
+            }
+            partial = self.folder / f".{CHECKPOINT_NAME}.partial"
+            torch.save(state, partial)
+            partial.replace(self.folder / CHECKPOINT_NAME)
+        barrier()  # nobody runs ahead of what is saved
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / CHECKPOINT_NAME, map_location=self.device, weights_only=True)
-        if state["recipe"] != self.recipe.model_dump(mode="json"):
-            raise RecipeError(f"{self.folder} holds a run of another recipe; choose another folder, or remove this one")
+        path = self.folder / CHECKPOINT_NAME
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if not isinstance(state.get("recipe"), str):
+            raise RecipeError(f"{path} was written by another version of aucli; choose another folder, or remove it")
+        check_same(Recipe.model_validate_json(state["recipe"]), self.recipe, self.folder)
+        if state["data"] != data_digest(self.faces):
+            raise RecipeError(
+                f"{self.folder} holds a run on other faces or labels; choose another folder, or remove this one"
+            )
         self.step = state["step"]
         self.scores, self.best = [tuple(pair) for pair in state["scores"]], state["best"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
+        if self.identity is not None:
+            self.identity.load_state_dict(state["identity"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"].cpu())
 
-    def _log(self, loss: float) -> None:
-        auc, f1 = self.scores[-1] if self.scores else (None, None)
-        now = Progress(
+    def _progress(self, loss: float, faces_per_s: float, waiting: float) -> Progress:
+        known = [score for score in self.scores[-1:] if math.isfinite(score[0])]
+        auc, f1 = known[0] if known else (None, None)
+        return Progress(
             step=self.step,
             total_steps=self.total_steps,
-            epoch=(self.step - 1) // self.steps_per_epoch,
+            epoch=(self.step - 1) // self.batches.steps_per_epoch,
             loss=loss,
             lr=self.recipe.optim.lr * self._schedule(),
-            faces_per_s=(self.step - self._reported) * self.recipe.optim.batch_size / max(self._seconds, 1e-9),
-            waiting=self._waited / max(self._seconds, 1e-9),
+            faces_per_s=faces_per_s,
+            waiting=waiting,
             validation_auc=auc,
             validation_f1=f1,
         )
-        self._seconds = self._waited = 0.0
-        self._reported = self.step
-        path = self.folder / LOG_NAME
-        is_new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow(LOG_COLUMNS)
-            values = (now.loss, now.lr, now.faces_per_s, now.waiting, auc, f1)
-            writer.writerow([now.step, now.epoch, *("" if value is None else f"{value:.5g}" for value in values)])
-        self.progress(now)
+
+    @contextlib.contextmanager
+    def _memory_advice(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:  # CUDA's OutOfMemoryError is one; the CPU's allocator has no class of its own
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
+            optim = self.recipe.optim
+            size = self.batches.size_px(self.step)
+            raise RecipeError(
+                f"{self.device} has too little memory for {self.batches.views} views of {optim.batch_size} faces of "
+                f"{size} px in {optim.accumulate} parts: try --set optim.accumulate={2 * optim.accumulate} (the same "
+                "batch, a third slower), optim.precision=bfloat16 or "
+                f"optim.batch_size={max(optim.batch_size // 2, 2)}; a changed recipe needs a new folder"
+            ) from None
+
+
+def data_digest(faces: FaceSource) -> str:
+    """SHA-256 over action units, labels and people: other faces, another run."""
+    digest = hashlib.sha256(repr((faces.aus, faces.labels.shape)).encode())
+    digest.update(np.ascontiguousarray(faces.labels).tobytes())
+    digest.update("\n".join(faces.identities.tolist()).encode())
+    return digest.hexdigest()
 
 
 def start_from(network: AUNetwork, pretrained: str) -> None:
@@ -308,11 +342,12 @@ def _losses(recipe: Recipe, labels: Tensor, device: torch.device) -> tuple[AULos
     return loss.to(device), None if cross_entropy is None else cross_entropy.to(device)
 
 
-def _parameter_groups(network: AUNetwork, optim: OptimSection) -> list[dict[str, Any]]:
+def _parameter_groups(network: AUNetwork, identity: IdentityHead | None, recipe: Recipe) -> list[dict[str, Any]]:
     """Weight decay for matrices and kernels, none for biases and norms; the backbone at its own rate."""
+    optim = recipe.optim
     backbone = {id(p) for p in network.encoder.backbone.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in network.parameters():
+    for parameter in [*network.parameters(), *(identity.parameters() if identity is not None else ())]:
         groups.setdefault((id(parameter) in backbone, parameter.ndim > 1), []).append(parameter)
     return [
         {
@@ -322,3 +357,50 @@ def _parameter_groups(network: AUNetwork, optim: OptimSection) -> list[dict[str,
         }
         for (in_backbone, decays), parameters in groups.items()
     ]
+
+
+def check_same(theirs: Recipe, ours: Recipe, folder: Path) -> None:
+    """Refuse to go on with a run of another recipe.
+
+    Raises:
+        RecipeError: naming the first value that differs.
+    """
+    one, other = _flat(theirs.model_dump()), _flat(ours.model_dump())
+    for key in sorted({*one, *other}):
+        if one.get(key) != other.get(key):
+            raise RecipeError(
+                f"{folder} holds a run of another recipe ({key} was {one.get(key)!r}, now {other.get(key)!r}); choose "
+                "another folder, or remove this one"
+            )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+@contextlib.contextmanager
+def _frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch norm normalises by the batch but does not remember it: that happens in the second pass."""
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def _random_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _set_random_state(device: torch.device, state: Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

@@ -10,12 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces import open_detector
 from aucli.training.data.eye_codes import read_eye_codes
 from aucli.training.data.labelled_faces import Fold, LabelledFaces, join
 from aucli.training.recipe import Recipe
+
+FOLDS: Final[tuple[Fold, ...]] = ("train", "validation", "test")
 
 Tell = Callable[[str], None]
 
@@ -49,6 +52,11 @@ class FreeSources:
             raise OptionsError(f"synth has no option {strange[0]!r}; allowed are photographs, codes")
         return cls(rig=root, **{name: Path(value) for name, value in options.items()})
 
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each source by its file name, for the card."""
+        given = [path for path in (self.rig, self.photographs, self.codes) if path is not None]
+        return {path.name: digest_of(path) for path in given}
+
 
 def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: Tell) -> dict[Fold, LabelledFaces]:
     """Training, validation and test fold, by person. Photographs alone choose: they are what the model is for.
@@ -68,7 +76,8 @@ def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: T
     found = [faces for faces in (renders, photographs) if faces is not None]
     if not found:
         raise DatasetError("nothing to train on: give the rig as --root, or --option photographs=FILE.parquet")
-    chosen = {name: [_fold(faces, name, recipe) for faces in found] for name in ("train", "validation", "test")}
+    known = _coded_people(sources)
+    chosen = {name: [_fold(faces, name, recipe, known) for faces in found] for name in FOLDS}
     if renders is not None and photographs is not None:
         of_renders, of_photographs = chosen["train"]
         chosen["train"] = [*([of_photographs] * recipe.free_data.photograph_repeats), of_renders]
@@ -76,9 +85,18 @@ def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: T
     return {"train": join(chosen["train"]), "validation": join(chosen["validation"]), "test": join(chosen["test"])}
 
 
-def _fold(faces: LabelledFaces, name: str, recipe: Recipe) -> LabelledFaces:
+def _fold(faces: LabelledFaces, name: Fold, recipe: Recipe, known: Mapping[str, Fold]) -> LabelledFaces:
     split = recipe.split
-    return faces.fold(name, seed=recipe.seed, test=split.test, validation=split.validation)  # type: ignore[arg-type]
+    return faces.fold(name, seed=recipe.seed, test=split.test, validation=split.validation, known=known)
+
+
+def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
+    """People whom the codes hold out stay held out, whatever the seed: they are what a model is measured on."""
+    from aucli.training.data.photographs import coded_people
+
+    if sources.photographs is None or sources.codes is None:
+        return {}
+    return coded_people(sources.photographs, read_eye_codes(sources.codes))
 
 
 def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> LabelledFaces:
@@ -86,13 +104,19 @@ def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> Label
     from aucli.training.data.renders import read_renders
 
     free, encoder = recipe.free_data, recipe.encoder
-    content = {"renders": free.renders, "seed": free.render_seed, "aus": encoder.aus, "colour": encoder.colour}
-    prepared = cache / f"renders-{_digest(content)}.npz"
+    name = f"renders-{free.render_seed}-{free.renders}"
+    # Without the rig, the renders of whichever rig the cache holds.
+    folders = [cache / f"{name}-{digest_of(rig)[:8]}"] if rig is not None else sorted(cache.glob(f"{name}-????????"))
+    if len(folders) != 1:
+        what = f"renders of {len(folders)} rigs" if folders else f"no {free.renders} renders of seed {free.render_seed}"
+        raise DatasetError(f"{cache} holds {what}; give the rig (ICT FaceKit Light) as --root")
+    folder = folders[0]
+    content = {"renders": folder.name, "aus": encoder.aus, "colour": encoder.colour}
+    prepared = cache / f"faces-{_digest(content)}.npz"
     if not prepared.is_file():
-        folder = cache / f"renders-{free.render_seed}-{free.renders}"
         if not (folder / "labels.parquet").is_file():
             if rig is None:
-                raise DatasetError(f"{cache} holds no renders; give the rig (ICT FaceKit Light) as --root")
+                raise DatasetError(f"{folder} is not finished; give the rig (ICT FaceKit Light) as --root")
             tell(f"rendering {free.renders} faces into {folder}")
             generate(SynthOptions(rig=rig, out=folder, count=free.renders, seed=free.render_seed))
         read_renders(folder, open_detector(None), encoder.aus, colour=encoder.colour, progress=tell).save(prepared)
@@ -106,7 +130,7 @@ def _photographs(sources: FreeSources, recipe: Recipe, cache: Path, tell: Tell) 
     if recipe.encoder.colour != "grey":
         raise DatasetError("the photographs are grey: set encoder.colour=grey, or leave them out")
     files = [path for path in (sources.photographs, sources.codes) if path is not None]
-    content = {"aus": recipe.encoder.aus, "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]}
+    content = {"aus": recipe.encoder.aus, "files": [digest_of(path) for path in files]}
     prepared = cache / f"photographs-{_digest(content)}.npz"
     if not prepared.is_file():
         codes = None if sources.codes is None else read_eye_codes(sources.codes)
@@ -115,6 +139,15 @@ def _photographs(sources: FreeSources, recipe: Recipe, cache: Path, tell: Tell) 
         )
         faces.save(prepared)
     return LabelledFaces.load(prepared)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the files right inside a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    inside = [f"{one.name} {digest_of(one)}" for one in sorted(path.iterdir()) if one.is_file()]
+    return hashlib.sha256("\n".join(inside).encode()).hexdigest()
 
 
 def _digest(content: object) -> str:

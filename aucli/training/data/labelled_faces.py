@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -102,10 +102,16 @@ class LabelledFaces:
         """Choose faces by indices or a boolean mask: as a `FaceSource`."""
         return self[rows]
 
-    def fold(self, name: Fold, *, seed: int, test: float, validation: float) -> LabelledFaces:
-        """The faces of one fold, by person (see `fold_of_identity`)."""
+    def fold(
+        self, name: Fold, *, seed: int, test: float, validation: float, known: Mapping[str, Fold] | None = None
+    ) -> LabelledFaces:
+        """The faces of one fold, by person (see `fold_of_identity`); ``known`` people are where it says."""
         people = np.unique(self.identities)
-        inside = [p for p in people if fold_of_identity(p, seed=seed, test=test, validation=validation) == name]
+        fixed = known or {}
+        folds = {
+            p: fixed.get(p) or fold_of_identity(p, seed=seed, test=test, validation=validation) for p in people.tolist()
+        }
+        inside = [p for p, fold in folds.items() if fold == name]
         return self[np.isin(self.identities, inside)]
 
     def save(self, path: Path) -> None:

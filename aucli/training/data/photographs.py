@@ -30,7 +30,7 @@ import numpy.typing as npt
 from aucli.errors import DatasetError
 from aucli.faces import START_SCORE, Detector
 from aucli.training.data.eye_codes import EyeCodes
-from aucli.training.data.labelled_faces import LabelledFaces
+from aucli.training.data.labelled_faces import Fold, LabelledFaces
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -153,7 +153,7 @@ def read_photographs(
     if not rows:
         raise DatasetError(f"{path}: no face was found in {len(table)} photographs")
     kept = table[rows]
-    people = np.array([_person(name) for name in kept["identity"]])
+    people = np.array([person_of(name) for name in kept["identity"]])
     weak = label(pictures, seen, kept["emotion"].to_numpy().astype(str), people)
     labels = np.full((len(kept), len(aus)), -1, np.int8)
     for column, au in enumerate(aus):
@@ -395,9 +395,31 @@ def _angle(left: Any, right: Any) -> float:
     return math.atan2(right[1] - left[1], right[0] - left[0])
 
 
-def _person(identity: str) -> str:
+def person_of(identity: str) -> str:
     """Stock pictures are named by number, not by person: together they count as one, which can only be too careful."""
     return "facial-expressions" if identity.startswith("facial-expressions") else identity
+
+
+def coded_people(path: Path, codes: EyeCodes) -> dict[str, Fold]:
+    """Which part the people of coded photographs belong to, where the codes say.
+
+    Raises:
+        DatasetError: if the file cannot be read, or the codes put one person into two parts.
+    """
+    import polars as pl
+
+    try:
+        table = pl.read_parquet(path, columns=["name", "identity"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DatasetError(f"{path} is not a table with name and identity: {error}") from error
+    identity_of = dict(table.iter_rows())
+    found: dict[str, Fold] = {}
+    for name, part in zip(codes.names, codes.parts, strict=True):
+        if part and name in identity_of:
+            person = person_of(identity_of[name])
+            if found.setdefault(person, part) != part:
+                raise DatasetError(f"the codes put {person} into {found[person]} and {part}: one person, one part")
+    return found
 
 
 def _stack(pictures: list[npt.NDArray[np.uint8]]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
