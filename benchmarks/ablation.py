@@ -43,6 +43,7 @@ from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.faces import open_detector
 from aucli.inference import load_network
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
+from aucli.training.data.free import FOLDS
 from aucli.training.data.labelled_faces import Fold, LabelledFaces
 from aucli.training.data.renders import read_renders
 from aucli.training.linear_evaluation import au_weights
@@ -61,8 +62,8 @@ CLEAN: Final[tuple[Fold, ...]] = ("validation", "test")
 VIEWS: Final = 4
 LEARNING_RATES: Final = (3e-4, 1e-3, 3e-3)
 BATCH: Final = 128
-EPOCHS: Final = 12
-LINEAR_EPOCHS: Final = 10
+EPOCHS: Final = 8
+LINEAR_EPOCHS: Final = 8
 TUNING_SEED: Final = 99
 REPLICATES: Final = 300
 
@@ -129,13 +130,19 @@ def features_of(renders: Path, start: str, work: Path) -> dict[Fold, Features]:
         read_renders(renders, open_detector(None), AUS, progress=print).save(prepared)
     faces = LabelledFaces.load(prepared)
     network = load_network(find_model(start)).eval()
-    names: tuple[Fold, ...] = ("train", "validation", "test")
-    return {name: tokens_of(faces.fold(name, seed=2026, test=0.2, validation=0.2), network, name) for name in names}
+    folds: dict[Fold, Features] = {}
+    for name in FOLDS:
+        fold, saved = faces.fold(name, seed=2026, test=0.2, validation=0.2), work / f"tokens {name}.npy"
+        if not saved.is_file():
+            np.save(work / "partial.npy", tokens_of(fold, network, name).numpy())
+            (work / "partial.npy").replace(saved)
+        folds[name] = Features(torch.from_numpy(np.load(saved)), torch.from_numpy(fold.labels), fold.identities)
+    return folds
 
 
 @torch.no_grad()
-def tokens_of(faces: LabelledFaces, network: AUNetwork, fold: Fold) -> Features:
-    """Run the backbone once over all views of a fold."""
+def tokens_of(faces: LabelledFaces, network: AUNetwork, fold: Fold) -> Tensor:
+    """Run the backbone once over all views of a fold: (V, N, T, C) float16."""
     torch.manual_seed(1)
     spec = CropSpec(size_px=network.config.input_size_px)
     views = []
@@ -152,7 +159,7 @@ def tokens_of(faces: LabelledFaces, network: AUNetwork, fold: Fold) -> Features:
             encoder = network.encoder
             parts.append(encoder.backbone(encoder.normalise(crops)).half())
         views.append(torch.cat(parts))
-    return Features(torch.stack(views), torch.from_numpy(faces.labels), faces.identities)
+    return torch.stack(views)
 
 
 def fresh_network(seed: int) -> AUNetwork:

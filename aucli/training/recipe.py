@@ -218,10 +218,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         if first["type"] == "extra_forbidden":
             raise RecipeError(f"{path}: {where} is not a word of recipes") from error
         if not where:
-            raise RecipeError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from error
-        raise RecipeError(
-            f"{path}: {where} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
+            raise RecipeError(f"{path}: {why}") from error
+        raise RecipeError(f"{path}: {where} is {first['input']!r}: {why}") from error
 
 
 def _set(raw: dict[str, Any], override: str) -> None:
