@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aucli.alignment import CropSpec
-from aucli.errors import DatasetError
+from aucli.claim import claimed
+from aucli.errors import DatasetError, OptionsError
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
-from aucli.training.data.cache import CacheWriter, claimed, is_finished, write_faces
+from aucli.training.data.cache import CacheWriter, is_finished, write_faces
 from aucli.training.data.cached_faces import CachedFaces, concatenate
 from aucli.training.data.labelled_faces import FaceSource, LabelledFaces
 from aucli.training.data.samples import SequenceInfo
@@ -347,7 +348,7 @@ def test_rows_that_make_no_sense() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="locks are POSIX")
 def test_two_runs_do_not_write_to_one_cache(tmp_path: Path) -> None:
-    with claimed(tmp_path), pytest.raises(DatasetError, match="another run is writing"), claimed(tmp_path):
+    with claimed(tmp_path), pytest.raises(OptionsError, match="another run is writing"), claimed(tmp_path):
         pass
     with claimed(tmp_path):
         pass

@@ -16,11 +16,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from aucli.claim import claimed
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError, RecipeError
 from aucli.training.data import write_faces
 from aucli.training.data.labelled_faces import LabelledFaces, join
-from aucli.training.folder_lock import only_run_in
 from aucli.training.predictions import read_predictions
 from aucli.training.run import TrainOptions, plan
 from aucli.training.splits import BP4D_PARTS
@@ -148,7 +148,7 @@ def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> 
     ("setting", "message"),
     [
         ("optim.batch_size=500", "optim.batch_size is 500, but there are 54 faces"),
-        ("encoder.aus=[]", "encoder.aus is []: Tuple should have at least 1 item"),
+        ("encoder.aus=[]", "encoder.aus is []: Value should have at least 1 item"),
         ("encoder.aus=[1, 99]", "encoder.aus is [1, 99]: AU 99 is not known; allowed are 1, 2, 4"),
         ("encoder.pretrained=nobody", "unknown model 'nobody'"),
         ("optim.lr=-1", "optim.lr is -1: Input should be greater than 0"),
@@ -185,9 +185,9 @@ def test_a_finished_run_is_kept_for_its_own_recipe_only(cache: Path, recipe: Pat
     again = CliRunner().invoke(app, _command(cache, recipe, run, "--set", "optim.lr=5e-5"))
     assert again.exit_code == 1
     assert "holds a run of another recipe (optim.lr was 0.001, now 5e-05)" in " ".join(again.stderr.split())
-    with only_run_in(tmp_path / "busy"):
+    with claimed(tmp_path / "busy"):
         second = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "busy"))
-    assert "another run is at work in" in second.stderr
+    assert "another run is writing to" in second.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == weights
     (run / "predictions.parquet").unlink()  # as if it had been killed before the end
     unfinished = CliRunner().invoke(app, _command(cache, recipe, run, "--set", "seed=1"))

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli import __version__
+from aucli.claim import claimed
 from aucli.device import resolve_device
 from aucli.encoder import AUNetwork
 from aucli.errors import OptionsError, RecipeError
@@ -30,7 +31,6 @@ from aucli.training.data.free import FreeSources, read_free_data
 from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.data.registry import BENCHMARKS
 from aucli.training.evaluation import ModelOnBenchmark, fold_rows, open_faces
-from aucli.training.folder_lock import only_run_in
 from aucli.training.gather import alone
 from aucli.training.linear_evaluation import fit_linear_heads, predict
 from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
@@ -226,7 +226,7 @@ def train(
         if (folder / PREDICTIONS_NAME).is_file():
             _check_finished(folder, todo.recipe)
         else:
-            with only_run_in(folder) if rank() == 0 else contextlib.nullcontext():
+            with claimed(folder) if rank() == 0 else contextlib.nullcontext():
                 _train_fold(fold, todo, options, folder, tell, on_progress)
         models.append(folder / MODEL_FOLDER)
     predictions = [read_predictions(model.parent / PREDICTIONS_NAME).to_score() for model in models]

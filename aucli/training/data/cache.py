@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from aucli import __version__
+from aucli.claim import LOCK_NAME, claimed
 from aucli.device import available_cores
 from aucli.errors import DatasetError
 from aucli.training.data.labelled_faces import LabelledFaces
@@ -50,7 +51,6 @@ MANIFEST_NAME: Final = "manifest.json"
 INDEX_NAME: Final = "index.json"
 REPORT_NAME: Final = "report.json"
 SHARDS_NAME: Final = "shards"
-LOCK_NAME: Final = "lock"
 FACES_PER_SHARD: Final = 4096
 """Rows in a shard of faces that belong to no film."""
 
@@ -267,26 +267,6 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
 def _foreign(folder: Path) -> bool:
     """Whether a folder without manifest holds anything: a kill may leave an empty folder, or half a manifest."""
     return any(entry.name not in (SHARDS_NAME, LOCK_NAME, f".{MANIFEST_NAME}.partial") for entry in folder.iterdir())
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Keep other runs from writing to a cache; the claim ends with the block, or with the process.
-
-    Raises:
-        DatasetError: if another run is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_NAME).open("w") as file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # Windows
-            pass
-        except BlockingIOError:
-            raise DatasetError(f"another run is writing to {folder}; wait for it or choose another --out") from None
-        yield
 
 
 def require_format(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ class FreeSources:
 
 
 def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: Tell) -> dict[Fold, LabelledFaces]:
-    """Training, validation and test fold, by person. Photographs alone choose: they are what the model is for.
+    """Training, validation and test fold, by person.
 
     Args:
         sources: where the data lie.
@@ -81,7 +81,6 @@ def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: T
     if renders is not None and photographs is not None:
         of_renders, of_photographs = chosen["train"]
         chosen["train"] = [*([of_photographs] * recipe.free_data.photograph_repeats), of_renders]
-        chosen["validation"] = chosen["validation"][1:]
     return {"train": join(chosen["train"]), "validation": join(chosen["validation"]), "test": join(chosen["test"])}
 
 
