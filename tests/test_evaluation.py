@@ -26,6 +26,7 @@ from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError
 from aucli.inference import open_predictor
 from aucli.options import AnnotateOptions
+from aucli.training.benchmark import Benchmark
 from aucli.training.data.cache import write_faces
 from aucli.training.data.cached_faces import CachedFaces, LostFrames
 from aucli.training.data.labelled_faces import LabelledFaces
@@ -237,7 +238,7 @@ def _slow_probabilities(source: CachedFaces, au: int) -> npt.NDArray[np.float32]
 
 
 def test_a_model_on_all_frames(cache: Path) -> None:
-    what = ModelOnBenchmark(model="aunce-small", dataset="disfa", cache=cache)
+    what = ModelOnBenchmark(model="aunce-small", benchmark=Benchmark(dataset="disfa", cache=cache))
     steps: list[tuple[int, int]] = []
     evaluated = evaluate_on_benchmark(what, NO_INTERVALS, on_progress=lambda done, of: steps.append((done, of)))
     result = evaluated.result
@@ -263,18 +264,22 @@ def test_published_folds_and_frames_without_a_face(cache: Path) -> None:
         np.array(["disfa/SN003"], dtype=np.str_),
     )
     source = replace(source, lost=lost)
-    what = ModelOnBenchmark(model="aunce-small", dataset="disfa", cache=cache, fold=1, aus=(12,))
-    first = evaluate_faces(source, what, NO_INTERVALS)
+
+    def of_fold(fold: int | str) -> ModelOnBenchmark:
+        benchmark = Benchmark(dataset="disfa", cache=cache, fold=fold)
+        return ModelOnBenchmark(model="aunce-small", benchmark=benchmark, aus=(12,))
+
+    first = evaluate_faces(source, of_fold(1), NO_INTERVALS)
     assert isinstance(first.result, Evaluation)
     assert first.result.frames == 11  # the paper's fold 1 tests part 3
     assert first.result.per_au[0].lost == 1
     assert any("subjects are not there" in note for note in first.notes)
-    every = evaluate_faces(source, replace(what, fold="all"), NO_INTERVALS).result
+    every = evaluate_faces(source, of_fold("all"), NO_INTERVALS).result
     assert isinstance(every, CrossValidation)
     assert [e.frames for e in every.folds] == [11, 10, 10]
     assert every.folds[0].per_au[0].scores == first.result.per_au[0].scores
     with pytest.raises(OptionsError, match="--fold is 4; disfa has the folds 1, 2, 3"):
-        evaluate_faces(source, replace(what, fold=4), NO_INTERVALS)
+        evaluate_faces(source, of_fold(4), NO_INTERVALS)
 
 
 def test_the_command_tries_a_model(cache: Path) -> None:

@@ -88,6 +88,7 @@ def evaluate(
     evaluated: Evaluated
     if model is not None:
         from aucli.progress import ProgressLines
+        from aucli.training.benchmark import Benchmark
         from aucli.training.preparation import parse_dataset_options
         from aucli.training.splits import SplitOptions
 
@@ -95,14 +96,16 @@ def evaluate(
             raise OptionsError("--model needs --dataset: the benchmark to try it on")
         what = ModelOnBenchmark(
             model=model,
-            dataset=dataset,
-            root=root,
-            cache=cache,
-            fold=int(fold) if fold is not None and fold.isdigit() else fold,
+            benchmark=Benchmark(
+                dataset=dataset,
+                root=root,
+                cache=cache,
+                fold=int(fold) if fold is not None and fold.isdigit() else fold,
+                dataset_options=parse_dataset_options(dataset, option or []),
+                splits=SplitOptions(numbering=numbering),  # type: ignore[arg-type]  # likewise
+                device=device,
+            ),
             aus=None if aus == "shared" else _numbers(aus, "--aus"),
-            dataset_options=parse_dataset_options(dataset, option or []),
-            splits=SplitOptions(numbering=numbering),  # type: ignore[arg-type]  # likewise
-            device=device,
         )
         with ProgressLines(quiet=quiet) as progress:
             evaluated = evaluate_on_benchmark(

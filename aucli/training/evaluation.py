@@ -5,9 +5,8 @@ All end in `aucli.training.metrics`; here is only where labels and probabilities
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +17,9 @@ from aucli.annotation import Progress as PrepareProgress
 from aucli.device import available_cores, resolve_device
 from aucli.errors import DatasetError, OptionsError
 from aucli.inference import Predictor, open_predictor
-from aucli.training.data.cache import INDEX_NAME
+from aucli.training.benchmark import Benchmark, Rows, fold_rows, open_faces
 from aucli.training.data.cached_faces import CachedFaces
 from aucli.training.data.labelled_faces import FaceSource
-from aucli.training.data.registry import BENCHMARKS
 from aucli.training.metrics import (
     DEFAULT_REPLICATES,
     CrossValidation,
@@ -31,8 +29,7 @@ from aucli.training.metrics import (
     evaluate_predictions,
 )
 from aucli.training.predictions import FoldPredictions, find_predictions
-from aucli.training.splits import SplitOptions, SplitRows, make_splits
-from aucli.zoo import ModelConfig, find_model, user_folder
+from aucli.zoo import ModelConfig, find_model
 
 FACES_PER_STEP: Final = 64
 Progress = Callable[[int, int], None]
@@ -65,36 +62,13 @@ class ModelOnBenchmark:
 
     Attributes:
         model: name, or path of a model folder.
-        dataset: short name of the benchmark.
-        root: its folder, needed where there is no finished cache.
-        cache: of ``aucli prepare``; with a root it is made or completed first. None is a folder of the user's own, by
-            data set and root: the owners' folder stays as it is.
-        fold: number of a published test fold, ``all`` for each of them, None for every frame of the data set.
+        benchmark: the faces.
         aus: action units to score, or None for those that model and data set share.
-        dataset_options: the benchmark's own options, for reading it.
-        splits: how it is split.
-        device: as for annotate.
     """
 
     model: str
-    dataset: str
-    root: Path | None = None
-    cache: Path | None = None
-    fold: int | str | None = None
+    benchmark: Benchmark
     aus: tuple[int, ...] | None = None
-    dataset_options: Mapping[str, Any] = field(default_factory=dict)
-    splits: SplitOptions = field(default_factory=SplitOptions)
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.dataset not in BENCHMARKS:
-            raise OptionsError(f"--dataset is {self.dataset!r}; allowed are {', '.join(BENCHMARKS)}")
-        if self.cache is None and self.root is None:
-            raise OptionsError(
-                "give --root, the data set's folder, or --cache, the faces that aucli prepare made of it"
-            )
-        if isinstance(self.fold, str) and self.fold != "all":
-            raise OptionsError(f"--fold is {self.fold!r}; allowed are a number or all")
 
 
 @dataclass(frozen=True)
@@ -134,7 +108,7 @@ def evaluate_on_benchmark(
         AucliError: if model or data cannot be read, or they share no action unit.
     """
     find_model(what.model)  # before the data are prepared, which may take hours
-    return evaluate_faces(open_faces(what, on_prepare=on_prepare), what, options, on_progress=on_progress)
+    return evaluate_faces(open_faces(what.benchmark, on_prepare=on_prepare), what, options, on_progress=on_progress)
 
 
 def evaluate_faces(
@@ -147,9 +121,10 @@ def evaluate_faces(
     """As `evaluate_on_benchmark`, for faces that are open already."""
     model = find_model(what.model)
     config = model.config
-    aus, notes = shared_aus(config, faces.aus, what.dataset, wanted=what.aus)
-    folds, warnings = fold_rows(faces, what)
-    predictor = open_predictor(model, device=resolve_device(what.device), threads=available_cores())
+    dataset = what.benchmark.dataset
+    aus, notes = shared_aus(config, faces.aus, dataset, wanted=what.aus)
+    folds, warnings = fold_rows(faces, what.benchmark)
+    predictor = open_predictor(model, device=resolve_device(what.benchmark.device), threads=available_cores())
     done, total = 0, sum(len(rows.test) for _, rows, _ in folds)
 
     def report(count: int) -> None:
@@ -158,43 +133,9 @@ def evaluate_faces(
 
     predictions = []
     for number, rows, lost in folds:
-        predictions.append(_predictions(faces, rows.test, lost, number, aus, config, predictor, what.dataset, report))
+        predictions.append(_predictions(faces, rows.test, lost, number, aus, config, predictor, dataset, report))
         done += len(rows.test)
     return Evaluated(_scored(predictions, options or ScoringOptions()), (*notes, *warnings))
-
-
-def open_faces(what: ModelOnBenchmark, *, on_prepare: Callable[[PrepareProgress], None] | None = None) -> CachedFaces:
-    """The prepared faces of a benchmark; they are prepared now if that was not done or not finished.
-
-    A finished cache is taken as it is, however it was prepared, unless options of the data set are given: then it must
-    have been made with these.
-
-    Raises:
-        AucliError: if there is no finished cache and no root, or the cache is of another data set.
-    """
-    cache = what.cache
-    if cache is None:
-        assert what.root is not None
-        root = hashlib.sha256(str(what.root.resolve()).encode()).hexdigest()
-        cache = user_folder() / "caches" / f"{what.dataset}-{root[:12]}"
-    if what.root is not None and (what.dataset_options or not (cache / INDEX_NAME).is_file()):
-        from aucli.training.preparation import PrepareOptions, prepare
-
-        prepare(
-            PrepareOptions(
-                dataset=what.dataset,
-                root=what.root,
-                out=cache,
-                dataset_options=what.dataset_options,
-                device=what.device,
-            ),
-            on_progress=on_prepare,
-        )
-    faces = CachedFaces.open(cache)
-    held = sorted({sequence.dataset for sequence in faces.sequences})
-    if held != [what.dataset]:
-        raise DatasetError(f"the cache {cache} holds {', '.join(held) or 'nobody'}, not {what.dataset}")
-    return faces
 
 
 def shared_aus(
@@ -254,30 +195,6 @@ def _scored(predictions: Sequence[FoldPredictions], options: ScoringOptions) -> 
     to_score = [one.to_score() for one in predictions]
     how: Any = {"lost_faces": options.lost_faces, "replicates": options.replicates, "seed": options.seed}
     return evaluate_predictions(to_score[0], **how) if len(to_score) == 1 else evaluate_folds(to_score, **how)
-
-
-Rows = npt.NDArray[np.int64]
-
-
-def fold_rows(faces: CachedFaces, what: ModelOnBenchmark) -> tuple[list[tuple[int, SplitRows, Rows]], tuple[str, ...]]:
-    """Number, rows of the three sides and rows of lost test frames of each fold that is asked for, and warnings."""
-    if what.fold is None:
-        nobody = np.zeros(0, np.int64)
-        return [(0, SplitRows(nobody, nobody, np.arange(len(faces))), np.arange(len(faces.lost)))], ()
-    samples = faces.samples()
-    splits, warnings = make_splits(samples, what.splits)
-    chosen = [split for split in splits if what.fold in ("all", split.number)]
-    if not chosen:
-        numbers = ", ".join(str(split.number) for split in splits)
-        raise OptionsError(f"--fold is {what.fold}; {what.dataset} has the folds {numbers}")
-    folds = []
-    for split in chosen:
-        lost = np.isin(faces.lost.identities, split.test)
-        if split.test_partition is not None:
-            scored = np.array([s.partition == split.test_partition for s in faces.sequences], dtype=np.bool_)
-            lost &= scored[faces.lost.sequence_index]
-        folds.append((split.number, split.rows(samples), np.flatnonzero(lost)))
-    return folds, warnings
 
 
 def _predictions(

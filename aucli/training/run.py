@@ -26,11 +26,11 @@ from aucli.device import resolve_device
 from aucli.encoder import AUNetwork
 from aucli.errors import OptionsError, RecipeError
 from aucli.training.batches import BatchMaker
+from aucli.training.benchmark import Benchmark, fold_rows, open_faces
 from aucli.training.bundle import results_table, write_bundle
 from aucli.training.data.free import FreeSources, read_free_data
 from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.data.registry import BENCHMARKS
-from aucli.training.evaluation import ModelOnBenchmark, fold_rows, open_faces
 from aucli.training.gather import alone
 from aucli.training.linear_evaluation import fit_linear_heads, predict
 from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
@@ -333,8 +333,7 @@ def _test(
 def _published_folds(
     options: TrainOptions, recipe: Recipe, on_prepare: Callable[[Any], None] | None
 ) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
-    what = ModelOnBenchmark(
-        model="",
+    what = Benchmark(
         dataset=options.dataset,
         root=options.root,
         cache=options.cache,

@@ -52,6 +52,7 @@ def train(
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
     from aucli.device import resolve_device
+    from aucli.progress import ProgressLines
     from aucli.training.processes import process_group, rank
     from aucli.training.run import TrainOptions, plan
     from aucli.training.run import train as train_folds
@@ -75,7 +76,8 @@ def train(
         options = replace(options, device=own_device)
         is_first = rank() == 0
         with TrainDisplay(quiet=quiet or as_json or not is_first) as display:
-            planned = plan(options, tell=display.tell)
+            with ProgressLines(quiet=quiet or as_json or not is_first) as preparing:
+                planned = plan(options, tell=display.tell, on_prepare=preparing)
             for warning in planned.warnings if is_first else ():
                 typer.secho(f"warning: {warning}", err=True, fg="yellow")
             if dry_run:

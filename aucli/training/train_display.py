@@ -28,8 +28,6 @@ class TrainDisplay:
         self._fold: int | None = None
 
     def __enter__(self) -> Self:
-        if self._bars is not None:
-            self._bars.start()
         return self
 
     def __exit__(
@@ -48,6 +46,7 @@ class TrainDisplay:
             self.tell(f"fold {fold}, {now}")
             return
         if fold != self._fold:
+            self._bars.start()  # only now: before, preparing draws bars of its own
             self._bars.add_task(str(fold), total=now.total_steps, figures="")
             self._fold = fold
         self._bars.update(self._bars.task_ids[-1], completed=now.step, figures=figures(now))
