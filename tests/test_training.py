@@ -236,3 +236,27 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
     np.testing.assert_allclose(
         TorchPredictor(one, device="cpu").predict([frame], where, landmarks), both[:, 1:], atol=0.05
     )
+
+
+def test_colour_turns_and_grey_stays_grey() -> None:
+    config = AugmentConfig(
+        flip=0, brightness=0, contrast=0, log_gamma=0, blur=0, low_resolution=0, noise=0, erase=0, grey=0,
+        landmark_jitter=0, shift=0, log_scale=0, rotation_degrees=0, saturation=0.4, hue=0.1,
+    )  # fmt: skip
+    faces = _faces(4)
+    pictures = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float().expand(-1, 3, -1, -1)
+    sizes, landmarks = torch.from_numpy(faces.sizes_wh), torch.from_numpy(faces.landmarks_xy)
+    spec = CropSpec(size_px=32, scale=1.4)  # well inside the pictures: what lies outside is filled at random
+    rng = torch.Generator().manual_seed(0)
+    grey = random_views(pictures, sizes, landmarks, spec, config, rng)
+    torch.testing.assert_close(grey, random_views(pictures, sizes, landmarks, spec, config), atol=0.02, rtol=0)
+    red = pictures * torch.tensor([1.0, 0.5, 0.5]).view(1, 3, 1, 1)
+    turned = random_views(red, sizes, landmarks, spec, config, rng)
+    plain = random_views(red, sizes, landmarks, spec, config.model_copy(update={"saturation": 0, "hue": 0}), rng)
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    inside = (turned > 0).all(dim=1, keepdim=True) & (turned < 255).all(dim=1, keepdim=True)
+    difference = ((turned - plain) * luma).sum(dim=1, keepdim=True)[inside]
+    assert float(difference.abs().max()) < 0.1  # the same light
+    assert float((turned - plain).abs().mean()) > 2  # another colour
+    none = config.model_copy(update={"colour_probability": 0.0})
+    torch.testing.assert_close(random_views(red, sizes, landmarks, spec, none, rng), plain)
