@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from aucli.errors import OptionsError, RenderError
+from aucli.errors import OptionsError, RenderError, RigError
 from aucli.synth import SynthOptions, generate
 from aucli.synth.appearance import Appearance, sample_appearance
 from aucli.synth.camera import look_at
@@ -20,8 +20,9 @@ from aucli.synth.degrade import Damage, apply_damage, sample_damage
 from aucli.synth.expressions import SYNTH_AUS, Expression, symmetric
 from aucli.synth.lighting import studio as studio_light
 from aucli.synth.person import Person
-from aucli.synth.rig import load_rig
-from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation
+from aucli.synth.rig import load_rig, save_rig
+from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation, needed_shapes
+from tests.facekit_folder import write_facekit_folder
 
 PLAIN = Set(
     lighting=studio_light(),
@@ -169,6 +170,65 @@ def small(rig: Path, out: Path, **changes: Any) -> SynthOptions:
 
 def content(out: Path) -> dict[str, bytes]:
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def obj_folder(rig_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rig as FaceKit publishes it, with two identity modes and those expressions that are used."""
+    rig = load_rig(rig_path)
+    names = tuple(sorted(needed_shapes()))
+    rows = [rig.expression_index[name] for name in names]
+    folder = tmp_path_factory.mktemp("ICT-FaceKit") / "FaceXModel"
+    used = dataclasses.replace(rig, expressions=rig.expressions[rows], expression_names=names)
+    write_facekit_folder(used, folder, identities=2)
+    return folder
+
+
+def test_both_forms_of_the_rig_give_the_same_picture(photographer: Studio, obj_folder: Path) -> None:
+    packed, from_folder = photographer.body.rig, load_rig(obj_folder.parent)
+    assert from_folder.is_facekit
+    assert from_folder.materials == packed.materials
+    for name in ("triangles", "triangle_material", "uv_triangles", "landmarks68"):
+        np.testing.assert_array_equal(getattr(from_folder, name), getattr(packed, name))
+    # OBJ files hold six decimals, the packed rig half floats.
+    np.testing.assert_allclose(from_folder.neutral, packed.neutral, atol=2e-6)
+    np.testing.assert_allclose(from_folder.uv, packed.uv, atol=2e-6)
+    np.testing.assert_allclose(from_folder.identities, packed.identities[:2], atol=4e-6)
+    rows = [packed.expression_index[name] for name in from_folder.expression_names]
+    np.testing.assert_allclose(from_folder.expressions, packed.expressions[rows], atol=4e-6)
+    look = dataclasses.replace(plain_look(), identity=(1.5, -1.0))
+    aus = {4: 3.0, 12: 4.0, 25: 2.0}
+    expected = shoot(photographer, aus, look=look)
+    studio = Studio(from_folder, size_px=160, supersampling=1.0)
+    try:
+        shot = shoot(studio, aus, look=look)
+    finally:
+        studio.close()
+    assert np.mean(np.abs(shot.rgb.astype(int) - expected.rgb)) < 0.02
+    assert shot.row["landmarks68"] == pytest.approx(expected.row["landmarks68"], abs=0.01)
+    assert all(shot.row[f"AU{au:02d}"] == expected.row[f"AU{au:02d}"] for au in SYNTH_AUS)
+
+
+def test_rigs_that_cannot_be_drawn_are_refused(photographer: Studio) -> None:
+    rig = photographer.body.rig
+    lacking = dataclasses.replace(rig, expressions=rig.expressions[1:], expression_names=rig.expression_names[1:])
+    Studio(lacking, size_px=64, supersampling=1.0).close()  # without a pupil's shape it can be done
+    lacking = dataclasses.replace(rig, expressions=rig.expressions[3:], expression_names=rig.expression_names[3:])
+    with pytest.raises(RigError, match="lacks the shapes browDown_L:"):
+        Studio(lacking, size_px=64, supersampling=1.0)
+    elsewhere = dataclasses.replace(rig, landmarks68=rig.landmarks68[::-1].copy())
+    with pytest.raises(RigError, match="present release"):
+        Studio(elsewhere, size_px=64, supersampling=1.0)
+
+
+def test_workers_hand_their_errors_back(rig_path: Path, tmp_path: Path) -> None:
+    rig = load_rig(rig_path)
+    save_rig(
+        dataclasses.replace(rig, expressions=rig.expressions[3:], expression_names=rig.expression_names[3:]),
+        tmp_path / "rig.npz",
+    )
+    with pytest.raises(RigError, match="lacks the shapes"):
+        generate(small(tmp_path / "rig.npz", tmp_path / "out", workers=2))
 
 
 def test_same_seed_same_bytes_for_any_number_of_workers(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ ACTIONS: Final[dict[int, Action]] = {
 """The mapping of AUs to FaceKit's shapes."""
 
 
+def shapes_of_actions() -> set[str]:
+    """Names of all shapes that a rig needs for `ACTIONS`."""
+    sided = {f"{shape}_{side}" for action in ACTIONS.values() for shape in action.sided for side in ("L", "R")}
+    return sided | {shape for action in ACTIONS.values() for shape in action.whole}
+
+
 @dataclass(frozen=True)
 class Expression:
     """Intensities 0-5 of AUs on either side; AUs not named are 0."""

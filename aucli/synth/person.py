@@ -34,7 +34,12 @@ class Body:
 
     def __init__(self, rig: Rig) -> None:
         if not rig.is_facekit:
-            raise RigError(f"the rig has {len(rig.neutral)} vertices; rendering needs FaceKit's {FACEKIT_VERTICES}")
+            raise RigError(
+                f"the rig has {len(rig.neutral)} vertices; rendering needs FaceKit Light's {FACEKIT_VERTICES}, "
+                "in the order of its present release"
+            )
+        if _LASHES not in rig.materials:
+            raise RigError(f"the rig has no material {_LASHES}; it has {', '.join(rig.materials)}")
         self.rig = rig
         self.paint = FacePaint.of(rig)
         part = np.full(FACEKIT_VERTICES, -1, np.int32)
