@@ -73,7 +73,7 @@ def test_angles_are_the_inverse_of_the_rotation() -> None:
 def test_projection_agrees_with_similar_triangles() -> None:
     camera = look_at(np.zeros(3), np.array([0.0, 0.0, 1.0]), 50.0, roll_rad=0.0, focal=4.0)
     xy, depth = camera.project(np.array([[0.0, 0, 0], [3.0, 0, 0], [0, 2.0, 10.0]]), 200)
-    np.testing.assert_allclose(xy, [[99.5, 99.5], [99.5 + 100 * 4 * 3 / 50, 99.5], [99.5, 99.5 - 100 * 4 * 2 / 40]])
+    np.testing.assert_allclose(xy, [[100, 100], [100 + 100 * 4 * 3 / 50, 100], [100, 100 - 100 * 4 * 2 / 40]])
     np.testing.assert_allclose(camera.distance_cm(depth), [50, 50, 40], rtol=1e-9)
 
 

@@ -115,11 +115,11 @@ class View:
         towards = self.camera.position - positions
         facing = np.einsum("vi,vi->v", towards, self.posed.normals[vertices]) / np.linalg.norm(towards, axis=1)
         side = len(self.depth)
-        cell = np.floor((xy + 0.5) * side / self.size_px).astype(int)
+        cell = np.floor(xy * side / self.size_px).astype(int)
         inside = ((cell >= 0) & (cell < side)).all(axis=1)
         column, row = np.clip(cell, 0, side - 1).T
         gap_cm = self.camera.distance_cm(depth) - self.camera.distance_cm(self.depth[row, column])
-        pixel = np.clip(np.round(xy), 0, self.size_px - 1).astype(int)
+        pixel = np.clip(np.floor(xy), 0, self.size_px - 1).astype(int)
         level = self.luma[pixel[:, 1], pixel[:, 0]]
         readable = (level > DARKEST_LEVEL) & (level < BRIGHTEST_LEVEL)
         return inside & (facing > 0.12) & (gap_cm < _DEPTH_TOLERANCE_CM) & readable, xy
