@@ -13,7 +13,7 @@ from aucli.facs import au_column
 from aucli.synth.camera import Camera, look_at
 from aucli.synth.degrade import Damage, apply_damage
 from aucli.synth.expressions import SYNTH_AUS, Expression, rig_weights, shapes_of_actions, wrinkle_strengths
-from aucli.synth.labels import View, au_points, gap_intensity, interocular_px, label, lip_gap_cm
+from aucli.synth.labels import View, au_points, gap_intensity, interocular_px, label
 from aucli.synth.lighting import Lighting
 from aucli.synth.person import Body, Person, pose
 from aucli.synth.renderer import Renderer, Scene
@@ -132,7 +132,7 @@ class Studio:
         five = np.stack([xy[list(group)].mean(axis=0) for group in _FIVE_POINTS])
         codes = label(view, expression, self._points)
         intensities = {au: expression.intensity(au) for au in SYNTH_AUS}
-        intensities[25] = gap_intensity(lip_gap_cm(view.person, view.posed))
+        intensities[25] = gap_intensity(view.lip_gap_cm)
         yaw, pitch, roll = angles_deg(view.camera.world_from_camera.T @ rotation)
         look, damage = view.person.look, scenery.damage
         return {
