@@ -40,7 +40,9 @@ def people() -> tuple[Appearance, Appearance]:
     """Two people of chosen seeds, with nothing on their faces; the first has a deeply folding skin."""
     first, second = (sample_appearance(np.random.default_rng(seed)) for seed in (21, 44))
     bare = {"glasses": "none", "headwear": "none", "beard": "none"}
-    first = dataclasses.replace(first, **bare, hair="buzz", wrinkle_depth=1.1, age=0.55)
+    dark = {"hair_rgb": linear((34, 27, 24)), "brow_rgb": linear((34, 27, 24))}
+    tone = {"skin_rgb": linear((134, 92, 70)), "lip_rgb": linear((132, 78, 70))}
+    first = dataclasses.replace(first, **bare, **dark, **tone, hair="buzz", wrinkle_depth=1.1, age=0.55)
     tone = {"skin_rgb": linear((205, 158, 134)), "lip_rgb": linear((192, 116, 108))}
     return first, dataclasses.replace(second, **bare, **tone, hair="short", wrinkle_depth=0.5, age=0.1)
 
@@ -107,9 +109,9 @@ def main(
 ) -> None:
     """Draw both sheets."""
     studio = Studio(load_rig(rig), size_px=TILE_PX, supersampling=2.0)
-    sheet_of_aus(studio, people(), columns=4).save(out / f"synth-aus{suffix}", quality=84)
+    sheet_of_aus(studio, people(), columns=3).save(out / f"synth-aus{suffix}", quality=78)
     studio.close()
-    sheet_of_people(rig, count=45, columns=9, seed=seed, tile_px=168).save(out / f"synth-people{suffix}", quality=84)
+    sheet_of_people(rig, count=45, columns=9, seed=seed, tile_px=168).save(out / f"synth-people{suffix}", quality=78)
 
 
 if __name__ == "__main__":

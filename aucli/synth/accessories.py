@@ -193,7 +193,7 @@ def _hood(look: Appearance, head: Floats, landmarks: Floats) -> Solid:
     turn = start + np.linspace(0, 1, 18)[:, None] * (np.pi - start)
     rays = np.stack([np.sin(turn) * np.cos(around), np.sin(turn) * np.sin(around), np.cos(turn)], axis=-1)
     vertices = head[: FACEKIT_RANGES["head_neck"][1] : 2] - middle
-    vertices = vertices[vertices[:, 1] > -9.5]
+    vertices = vertices[vertices[:, 1] > -11.2]
     distance = np.linalg.norm(vertices, axis=1)
     near = rays.reshape(-1, 3) @ (vertices / distance[:, None]).T > np.cos(0.17)
     hull = np.where(near, distance, 9.0).max(axis=1).reshape(turn.shape)
@@ -238,8 +238,8 @@ def _drape(look: Appearance, torso: _Rings) -> Solid:
     """The part of a headscarf that lies about the neck and on the shoulders."""
     # From inside the hood, down the neck, and in a curve to the shoulders; heights, half widths, half depths, middles.
     share = np.array([0.0, 0.02, 0.08, 0.4])[:, None]
-    neck = np.array([-5.6, 6.2, 7.2, 0.3]) + share * [0, torso.half_widths[0] - 5.4, torso.half_depths[0] - 5.8, -1.0]
-    neck[:, 0] = (-5.6, -7.2, -9.0, -10.2)
+    neck = np.array([-7.6, 6.2, 6.6, 0.2]) + share * [0, torso.half_widths[0] - 5.4, torso.half_depths[0] - 5.8, -1.0]
+    neck[:, 0] = (-7.6, -8.4, -9.3, -10.2)
     shoulders = np.stack(
         [torso.heights + 0.4, torso.half_widths + 0.8, torso.half_depths + 0.9, torso.middles_z], axis=1
     )

@@ -45,7 +45,7 @@ MIN_MOTION_INTEROCULAR: Final = 0.025
 MIN_SHARE_SEEN: Final = 0.4
 MIN_GAP_PRESENT_CM: Final = 0.2
 MAX_GAP_ABSENT_CM: Final = 0.05
-DARKEST_LEVEL: Final = 9.0
+DARKEST_LEVEL: Final = 20.0
 BRIGHTEST_LEVEL: Final = 250.0
 # A point counts as seen if nothing lies more than this before it.
 _DEPTH_TOLERANCE_CM: Final = 0.35
