@@ -497,8 +497,7 @@ def test_rendered_faces_through_the_same_cache(shared: Path, tmp_path: Path) -> 
     pictures = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
     labels = np.stack([table[f"AU{au:02d}"].to_numpy() for au in (6, 12)], axis=1).astype(np.int8)
     intensities = np.stack([table[f"AU{au:02d}_intensity"].to_numpy() for au in (6, 12)], axis=1)
-    # The renderer counts from the centre of the first pixel, faces from its corner.
-    landmarks = np.array(table["landmarks"].to_pylist(), np.float32).reshape(-1, 5, 2) + np.float32(0.5)
+    landmarks = np.array(table["landmarks"].to_pylist(), np.float32).reshape(-1, 5, 2)
     people = np.array([f"rendered{person}" for person in table["person"].to_pylist()])
     faces = LabelledFaces((6, 12), pictures, np.full((6, 2), 160, np.int32), landmarks, labels, people)
     write_faces(faces, tmp_path / "c", dataset="synth", intensities=intensities)

@@ -12,16 +12,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from aucli.errors import OptionsError, RenderError
+from aucli.errors import OptionsError, RenderError, RigError
 from aucli.synth import SynthOptions, generate
-from aucli.synth.appearance import Appearance, sample_appearance
+from aucli.synth.appearance import Appearance, HairStyle, sample_appearance
 from aucli.synth.camera import look_at
 from aucli.synth.degrade import Damage, apply_damage, sample_damage
 from aucli.synth.expressions import SYNTH_AUS, Expression, symmetric
 from aucli.synth.lighting import studio as studio_light
-from aucli.synth.person import Person
-from aucli.synth.rig import load_rig
-from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation
+from aucli.synth.person import Person, lip_gap_cm
+from aucli.synth.rig import FACEKIT_RANGES, load_rig, save_rig
+from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation, needed_shapes
+from tests.facekit_folder import write_facekit_folder
 
 PLAIN = Set(
     lighting=studio_light(),
@@ -72,7 +73,7 @@ def test_angles_are_the_inverse_of_the_rotation() -> None:
 def test_projection_agrees_with_similar_triangles() -> None:
     camera = look_at(np.zeros(3), np.array([0.0, 0.0, 1.0]), 50.0, roll_rad=0.0, focal=4.0)
     xy, depth = camera.project(np.array([[0.0, 0, 0], [3.0, 0, 0], [0, 2.0, 10.0]]), 200)
-    np.testing.assert_allclose(xy, [[99.5, 99.5], [99.5 + 100 * 4 * 3 / 50, 99.5], [99.5, 99.5 - 100 * 4 * 2 / 40]])
+    np.testing.assert_allclose(xy, [[100.0, 100.0], [100 + 100 * 4 * 3 / 50, 100.0], [100.0, 100 - 100 * 4 * 2 / 40]])
     np.testing.assert_allclose(camera.distance_cm(depth), [50, 50, 40], rtol=1e-9)
 
 
@@ -116,6 +117,7 @@ def test_rest_is_absent_and_traces_are_unknown(photographer: Studio) -> None:
     rest = shoot(photographer, {}).row
     assert all(rest[f"AU{au:02d}"] == 0 for au in SYNTH_AUS)
     assert shoot(photographer, {4: 0.6}).row["AU04"] == -1
+    assert shoot(photographer, {12: 1.8}).row["AU12"] == -1
     assert shoot(photographer, {43: 2.0}).row["AU43"] == -1
 
 
@@ -124,6 +126,52 @@ def test_lips_are_coded_by_their_gap(photographer: Studio) -> None:
     assert parted["AU25"] == 1
     assert parted["AU25_intensity"] > 1
     assert shoot(photographer, {24: 4.0}).row["AU25"] == 0
+    barely = shoot(photographer, {25: 2.6}, face_share=0.3)
+    assert barely.row["AU25"] == 1
+    from_above = shoot(photographer, {25: 2.6}, face_share=0.3, head=(0.0, -0.5, 0.0))
+    assert from_above.row["AU25_intensity"] == pytest.approx(barely.row["AU25_intensity"], abs=0.05)
+    assert from_above.row["AU25"] == -1
+
+
+def test_lips_meet_at_rest(photographer: Studio) -> None:
+    up = np.array([0.0, 1.0, 0.0])
+    for seed in range(8):
+        look = dataclasses.replace(sample_appearance(np.random.default_rng(seed)), hair="bald")
+        person = Person.of(photographer.body, look)
+        assert lip_gap_cm(photographer.body, person.head, up) == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_headscarf_covers_the_head(photographer: Studio) -> None:
+    """Nothing of ears, scalp or jaw sticks out of it, and the face lies open."""
+    body = photographer.body
+    for seed in (5, 8, 13, 21):
+        look = dataclasses.replace(
+            sample_appearance(np.random.default_rng(seed)), headwear="scarf", glasses="none", beard="none"
+        )
+        person = Person.of(body, look)
+        assert person.hair.empty
+        seen, bare = (
+            np.array(shoot(photographer, {}, look=dataclasses.replace(look, headwear=worn)).row["landmarks68_seen"])
+            for worn in ("scarf", "none")
+        )
+        assert (seen == bare)[27:60].all()
+        assert not seen[[0, 1, 2, 14, 15, 16]].any()
+        middle = np.array([0.0, 1.0, 1.0])
+        shell, head = person.on_head.positions - middle, person.head[: FACEKIT_RANGES["head_neck"][1]] - middle
+        head = head[(head[:, 1] > -8.0) & (head[:, 2] < 0.0)]
+        shell_cm, head_cm = np.linalg.norm(shell, axis=1), np.linalg.norm(head, axis=1)
+        nearest = ((head / head_cm[:, None]) @ (shell / shell_cm[:, None]).T).argmax(axis=1)
+        assert (head_cm < shell_cm[nearest]).all()
+
+
+@pytest.mark.parametrize("style", ["short", "swept", "bob", "long", "tied", "curly"])
+def test_hair_leaves_the_face_free(photographer: Studio, style: HairStyle) -> None:
+    for seed in (5, 8, 13, 21):
+        look = dataclasses.replace(sample_appearance(np.random.default_rng(seed)), headwear="none", hair=style)
+        hair = Person.of(photographer.body, look).hair
+        assert len(hair.triangles) > 1000
+        x, y, z = hair.positions.T
+        assert not ((np.abs(x) < 4.5) & (y < 5.0) & (z > 4.0)).any()
 
 
 def test_what_is_hidden_or_too_small_is_unknown(photographer: Studio) -> None:
@@ -134,8 +182,10 @@ def test_what_is_hidden_or_too_small_is_unknown(photographer: Studio) -> None:
     assert eyes["AU12"] == 0
     tiny = shoot(photographer, {7: 2.0}, face_share=0.08).row
     assert tiny["AU07"] == -1
-    blurred = shoot(photographer, {14: 2.0}, damage=Damage(blur_px=6.0)).row
+    blurred = shoot(photographer, {14: 3.0}, damage=Damage(blur_px=6.0)).row
     assert blurred["AU14"] == -1
+    blocks = [shoot(photographer, {7: 3.5}, damage=Damage(h264_crf=crf)).row["AU07"] for crf in (22, 40)]
+    assert blocks == [1, -1]
     night = dataclasses.replace(studio_light(), exposure=0.001)
     assert {shoot(photographer, {12: 5.0}, lighting=night).row[f"AU{au:02d}"] for au in (1, 4, 12, 17)} == {-1}
 
@@ -169,6 +219,65 @@ def small(rig: Path, out: Path, **changes: Any) -> SynthOptions:
 
 def content(out: Path) -> dict[str, bytes]:
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def obj_folder(rig_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rig as FaceKit publishes it, with two identity modes and those expressions that are used."""
+    rig = load_rig(rig_path)
+    names = tuple(sorted(needed_shapes()))
+    rows = [rig.expression_index[name] for name in names]
+    folder = tmp_path_factory.mktemp("ICT-FaceKit") / "FaceXModel"
+    used = dataclasses.replace(rig, expressions=rig.expressions[rows], expression_names=names)
+    write_facekit_folder(used, folder, identities=2)
+    return folder
+
+
+def test_both_forms_of_the_rig_give_the_same_picture(photographer: Studio, obj_folder: Path) -> None:
+    packed, from_folder = photographer.body.rig, load_rig(obj_folder.parent)
+    assert from_folder.is_facekit
+    assert from_folder.materials == packed.materials
+    for name in ("triangles", "triangle_material", "uv_triangles", "landmarks68"):
+        np.testing.assert_array_equal(getattr(from_folder, name), getattr(packed, name))
+    # OBJ files hold six decimals, the packed rig half floats.
+    np.testing.assert_allclose(from_folder.neutral, packed.neutral, atol=2e-6)
+    np.testing.assert_allclose(from_folder.uv, packed.uv, atol=2e-6)
+    np.testing.assert_allclose(from_folder.identities, packed.identities[:2], atol=4e-6)
+    rows = [packed.expression_index[name] for name in from_folder.expression_names]
+    np.testing.assert_allclose(from_folder.expressions, packed.expressions[rows], atol=4e-6)
+    look = dataclasses.replace(plain_look(), identity=(1.5, -1.0))
+    aus = {4: 3.0, 12: 4.0, 25: 2.0}
+    expected = shoot(photographer, aus, look=look)
+    studio = Studio(from_folder, size_px=160, supersampling=1.0)
+    try:
+        shot = shoot(studio, aus, look=look)
+    finally:
+        studio.close()
+    assert np.mean(np.abs(shot.rgb.astype(int) - expected.rgb)) < 0.02
+    assert shot.row["landmarks68"] == pytest.approx(expected.row["landmarks68"], abs=0.01)
+    assert all(shot.row[f"AU{au:02d}"] == expected.row[f"AU{au:02d}"] for au in SYNTH_AUS)
+
+
+def test_rigs_that_cannot_be_drawn_are_refused(photographer: Studio) -> None:
+    rig = photographer.body.rig
+    lacking = dataclasses.replace(rig, expressions=rig.expressions[1:], expression_names=rig.expression_names[1:])
+    Studio(lacking, size_px=64, supersampling=1.0).close()  # without a pupil's shape it can be done
+    lacking = dataclasses.replace(rig, expressions=rig.expressions[3:], expression_names=rig.expression_names[3:])
+    with pytest.raises(RigError, match="lacks the shapes browDown_L:"):
+        Studio(lacking, size_px=64, supersampling=1.0)
+    elsewhere = dataclasses.replace(rig, landmarks68=rig.landmarks68[::-1].copy())
+    with pytest.raises(RigError, match="present release"):
+        Studio(elsewhere, size_px=64, supersampling=1.0)
+
+
+def test_workers_hand_their_errors_back(rig_path: Path, tmp_path: Path) -> None:
+    rig = load_rig(rig_path)
+    save_rig(
+        dataclasses.replace(rig, expressions=rig.expressions[3:], expression_names=rig.expression_names[3:]),
+        tmp_path / "rig.npz",
+    )
+    with pytest.raises(RigError, match="lacks the shapes"):
+        generate(small(tmp_path / "rig.npz", tmp_path / "out", workers=2))
 
 
 def test_same_seed_same_bytes_for_any_number_of_workers(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from aucli.errors import RigError
 from aucli.synth.mesh import Topology
-from aucli.synth.rig import NEUTRAL_OBJ, load_rig, save_rig
+from aucli.synth.rig import NEUTRAL_OBJ, PACKED_NAME, load_rig, save_rig
 
 # A cube, as FaceKit writes its meshes: quads with texture coordinates, under two materials.
 CUBE = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
@@ -90,14 +90,87 @@ def test_wrong_input_is_named(obj_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RigError, match="lacks expressions"):
         load_rig(tmp_path / "half.npz")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RigError, match=NEUTRAL_OBJ):
+    with pytest.raises(RigError, match=rf"packed {PACKED_NAME}, or .* FaceXModel with {NEUTRAL_OBJ}"):
         load_rig(tmp_path / "empty")
 
 
-def test_mesh_of_another_size_is_refused(obj_folder: Path) -> None:
-    write_obj(obj_folder / "jawOpen.obj", CUBE[:7])
-    with pytest.raises(RigError, match=r"jawOpen\.obj"):
+def rewrite(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_bytes(text.encode())
+
+
+def test_obj_as_other_programs_write_it(obj_folder: Path) -> None:
+    """Windows line ends, comments, blank lines, groups, normals, weights, tabs, and faces that count backwards."""
+    plain = load_rig(obj_folder)
+    rewrite(
+        obj_folder / NEUTRAL_OBJ,
+        ("mtllib some.mtl\n", "\ufeff# a comment with v 1 2 3\n\nmtllib some.mtl\no head\ng default\n"),
+        ("f 1/1 2/2 4/3 3/4", "vn 0 0 1\ns off\nf -8/-4/1 2/2/1  -5/3/-1\t3/4/1 # first"),
+        ("f 5/1 7/2 8/3 6/4", "f 5/1 7/2 8/3\nf 5/1 8/3 6/4"),
+        ("\n", "\r\n"),
+    )
+    rewrite(obj_folder / "jawOpen.obj", ("000\n", "000 0.5 0.5 0.5\n"), ("v ", "  v\t"))
+    other = load_rig(obj_folder)
+    for name in ("neutral", "expressions", "identities", "triangles", "uv", "uv_triangles", "triangle_material"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(plain, name))
+    assert other.materials == plain.materials
+
+
+@pytest.mark.parametrize(
+    ("face", "why"),
+    [
+        ("1 2 4 3", "vertex/texture"),
+        ("1//1 2//1 4//1", "vertex/texture"),
+        ("0/1 1/1 2/1", "0/1"),
+        ("1/1 2/1 9/1", "9/1"),
+    ],
+)
+def test_faces_that_cannot_be_used_are_named(obj_folder: Path, face: str, why: str) -> None:
+    rewrite(obj_folder / NEUTRAL_OBJ, ("f 1/1 2/2 4/3 3/4", f"f {face}"))
+    with pytest.raises(RigError, match=rf"line 15: .*{why}") as caught:
         load_rig(obj_folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_do_not_fit_are_named(obj_folder: Path) -> None:
+    write_obj(obj_folder / "jawOpen.obj", CUBE[:7])
+    with pytest.raises(RigError, match=r"jawOpen\.obj has 7 vertices; the neutral mesh has 8"):
+        load_rig(obj_folder)
+    for content in (b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", bytes(range(256))):
+        (obj_folder / "jawOpen.obj").write_bytes(content)
+        with pytest.raises(RigError, match=r"jawOpen\.obj is not an OBJ file"):
+            load_rig(obj_folder)
+    (obj_folder / "jawOpen.obj").write_bytes(b"v 1 2\nv 3 4\n")
+    with pytest.raises(RigError, match="not three numbers"):
+        load_rig(obj_folder)
+
+
+def test_an_expression_that_is_gone_is_named(obj_folder: Path) -> None:
+    names = obj_folder / "vertex_indices.json"
+    content = {**json.loads(names.read_text()), "expressions": ["browDown_L", "jawOpen"]}
+    names.write_text(json.dumps(content))
+    assert len(load_rig(obj_folder).expressions) == 2
+    (obj_folder / "jawOpen.obj").unlink()
+    with pytest.raises(RigError, match="lacks jawOpen"):
+        load_rig(obj_folder)
+    for text, why in (("{", "cannot be read"), ("[]", "cannot be read"), ('{"expressions": [1]}', "list of names")):
+        names.write_text(text if text != "[]" else '{"expressions": 5}')
+        with pytest.raises(RigError, match=why):
+            load_rig(obj_folder)
+
+
+def test_a_folder_with_the_packed_rig_will_do(obj_folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "rigs" / "facekit" / PACKED_NAME
+    packed.parent.mkdir(parents=True)
+    save_rig(load_rig(obj_folder), packed)
+    for folder in (packed.parent, packed.parent.parent):
+        assert load_rig(folder).materials == ("M_Face", "M_Teeth")
+    write_obj(packed.parent / NEUTRAL_OBJ, CUBE)
+    with pytest.raises(RigError, match="holds 2 rigs"):
+        load_rig(packed.parent)
 
 
 def test_normals_and_hollows_agree_with_plain_loops() -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from aucli.synth.appearance import Appearance, Rgb
 from aucli.synth.mesh import Topology
+from aucli.synth.rig import FACEKIT_RANGES
 
 Floats = npt.NDArray[np.floating[Any]]
 Int32 = npt.NDArray[np.int32]
@@ -75,7 +76,33 @@ class Veil:
         return bool(len(self.rgba)) and float(self.rgba[:, 3].mean()) > 0.5
 
 
-def torso(look: Appearance, head: Floats) -> Solid:
+@dataclass(frozen=True, eq=False)
+class _Rings:
+    """A body of level rings, superellipses about x = 0: heights, half widths, half depths and middles in z (R,), cm."""
+
+    heights: Floats
+    half_widths: Floats
+    half_depths: Floats
+    middles_z: Floats
+
+    def points(self, angles: Floats) -> Floats:
+        """Rings x angles: (R, A, 3); the angle runs from +x to +z."""
+        c, s = np.cos(angles), np.sin(angles)
+        x, z = (np.sign(value) * np.abs(value) ** (2 / 2.5) for value in (c, s))
+        y = np.repeat(self.heights[:, None], len(angles), axis=1)
+        return np.stack([self.half_widths[:, None] * x, y, self.half_depths[:, None] * z + self.middles_z[:, None]], -1)
+
+
+def clothes(look: Appearance, head: Floats) -> Solid:
+    """What stays where it is when the head turns: a shirt, and the part of a headscarf that lies on the shoulders."""
+    rings = _torso_rings(head)
+    parts = [_shirt(look, rings)]
+    if look.headwear == "scarf":
+        parts.append(_drape(look, rings))
+    return Solid.joined(parts)
+
+
+def _torso_rings(head: Floats) -> _Rings:
     """Neck opening, shoulders and chest, wide enough for this person's shoulders."""
     heights = np.array([-10.8, -11.6, -12.6, -13.8, -15.4, -17.5, -20.5, -24.0, -32.0, -42.0])
     half_width = np.array([7.0, 8.6, 11.2, 13.6, 15.6, 17.4, 18.8, 19.6, 20.0, 20.0])
@@ -87,53 +114,53 @@ def torso(look: Appearance, head: Floats) -> Solid:
         if len(near):
             half_width[ring] = max(half_width[ring], float(np.abs(near[:, 0]).max()) + 0.5)
             half_depth[ring] = max(half_depth[ring], float(np.abs(near[:, 2] - centre_z[ring]).max()) + 0.5)
-    half_width, half_depth = np.maximum.accumulate(half_width), np.maximum.accumulate(half_depth)
+    return _Rings(heights, np.maximum.accumulate(half_width), np.maximum.accumulate(half_depth), centre_z)
+
+
+def _shirt(look: Appearance, torso: _Rings) -> Solid:
     angles = np.linspace(0, 2 * np.pi, 49)
-    c, s = np.cos(angles), np.sin(angles)
-    squared = 2.5
-    x = np.sign(c) * np.abs(c) ** (2 / squared)
-    z = np.sign(s) * np.abs(s) ** (2 / squared)
-    rings = np.stack(
-        [half_width[:, None] * x, np.repeat(heights[:, None], 49, axis=1), half_depth[:, None] * z + centre_z[:, None]],
-        axis=-1,
-    )
+    rings = torso.points(angles)
     # The collar dips in front.
     collar_cm = float(np.random.default_rng([look.strokes_seed, 6]).uniform(1.0, 6.5))
-    rings[:3, :, 1] -= collar_cm * np.clip(s, 0, 1) ** 2 * np.array([1.0, 0.8, 0.4])[:, None]
+    rings[:3, :, 1] -= collar_cm * np.clip(np.sin(angles), 0, 1) ** 2 * np.array([1.0, 0.8, 0.4])[:, None]
     colour = np.broadcast_to(np.array(look.clothes_rgb, np.float32), (*rings.shape[:2], 3)).copy()
     if look.clothes_stripes:
         colour[4::2] = look.clothes_stripe_rgb
     return Solid.of(rings.reshape(-1, 3), _grid(*rings.shape[:2]), colour.reshape(-1, 3), roughness=0.8, weave=1.0)
 
 
-def headwear(look: Appearance, head: Floats) -> Solid:
-    """Beanie, cap or headscarf on this person's head; none gives an empty mesh."""
+def headwear(look: Appearance, head: Floats, landmarks: Floats) -> Solid:
+    """Beanie, cap or headscarf on this person's head (V, 3) with its landmarks (68, 3); none gives an empty mesh."""
     if look.headwear == "none":
         return Solid.joined([])
+    if look.headwear == "scarf":
+        return _hood(look, head, landmarks)
     upper = head[(head[:, 1] > 6.0)]
     low, high = upper.min(axis=0), upper.max(axis=0)
     centre = np.array([0.0, 4.5, 0.5 * (low[2] + high[2])])
     radii = np.array([0.5 * (high[0] - low[0]), high[1] - 4.5, 0.5 * (high[2] - low[2])])
-    if look.headwear == "scarf":
-        return _scarf(look, centre, radii)
-    rng = np.random.default_rng([look.strokes_seed, 4])
-    thickness = 1.3 if look.headwear == "beanie" else 1.0
-    edge = rng.uniform(7.6, 9.2)
-    dome = _dome(centre, radii + thickness, edge, 1.3 if look.headwear == "beanie" else 0.5)
+    radii = radii + (1.3 if look.headwear == "beanie" else 1.0)
+    dome = _dome(look, centre, radii)
     parts = [Solid.of(dome.reshape(-1, 3), _grid(*dome.shape[:2]), look.headwear_rgb, roughness=0.85, weave=0.9)]
     if look.headwear == "cap":
-        parts.append(_visor(look, centre, radii + thickness, edge))
+        parts.append(_visor(look, centre, radii, float(hat_edge_cm(look, np.zeros(1))[0])))
     return Solid.joined(parts)
 
 
-def _dome(centre: Floats, radii: Floats, edge_y: float, rise: float) -> Floats:
-    """Upper part of an ellipsoid, open below at a height that drops towards the back: rings (12, 41, 3)."""
+def hat_edge_cm(look: Appearance, angle: Floats) -> Floats:
+    """Height of the edge of a beanie or cap, by the angle about the vertical, 0 in front: it drops towards the back."""
+    edge = np.random.default_rng([look.strokes_seed, 4]).uniform(7.6, 9.2)
+    return np.asarray(edge - (4.6 if look.headwear == "beanie" else 2.6) * (0.5 - 0.5 * np.cos(angle)))
+
+
+def _dome(look: Appearance, centre: Floats, radii: Floats) -> Floats:
+    """Upper part of an ellipsoid, open below, full at the sides as knitted hats are: rings (12, 41, 3)."""
     angle = np.linspace(0, 2 * np.pi, 41)
-    bottom = np.clip((edge_y - 2.6 * (0.5 - 0.5 * np.cos(angle)) - centre[1]) / radii[1], -0.6, 0.95)
+    bottom = np.clip((hat_edge_cm(look, angle) - centre[1]) / radii[1], -0.6, 0.95)
     share = np.linspace(0, 1, 12)[:, None]
     latitude = np.arcsin(bottom)[None] * (1 - share) + 0.5 * np.pi * share
-    ring = np.cos(latitude)
-    y = centre[1] + radii[1] * np.sin(latitude) + rise * share**2
+    ring = np.clip(np.cos(latitude), 0, 1) ** 0.8
+    y = centre[1] + radii[1] * np.sin(latitude)
     return np.stack(
         [centre[0] + radii[0] * ring * np.sin(angle), y, centre[2] + radii[2] * ring * np.cos(angle)], axis=-1
     )
@@ -153,27 +180,71 @@ def _visor(look: Appearance, centre: Floats, radii: Floats, edge_y: float) -> So
     return Solid.of(grid.reshape(-1, 3), _grid(2, 21), look.headwear_rgb, roughness=0.7, weave=0.6)
 
 
-def _scarf(look: Appearance, centre: Floats, radii: Floats) -> Solid:
-    """A shell about head and neck with an opening for the face."""
-    angle = np.linspace(0, 2 * np.pi, 65)
-    # From the edge of the opening around to the back of the head, on an ellipsoid about the head.
-    turn = np.linspace(0.76, 0.5 * np.pi + 0.95, 16)[:, None]
-    size = radii + np.array([0.9, 0.7, 1.0])
-    x = size[0] * np.sin(turn) * np.cos(angle) * (1 - 0.1 * np.clip(-np.sin(angle), 0, 1))
-    y = 2.2 + (size[1] + 2.6) * np.sin(turn) * np.sin(angle)
-    z = centre[2] + size[2] * np.cos(turn) * np.array(1.0)
-    shell = np.stack(np.broadcast_arrays(x, y, z), axis=-1)
-    # Below it hangs around the neck and onto the shoulders.
-    drop = np.linspace(0, 1, 10)[:, None]
-    width = 7.3 + 9.0 * drop**1.8
-    neck_x = width * np.sin(angle)
-    neck_z = -0.3 + (7.6 + 3.5 * drop**1.5) * np.cos(angle) * (1 - 0.25 * (1 - drop))
-    neck_y = np.broadcast_to(-6.5 - 11.0 * drop - 1.6 * np.cos(angle), neck_x.shape)
-    neck = np.stack([neck_x, neck_y, neck_z], axis=-1)
-    finish = {"roughness": 0.8, "weave": 1.0}
-    return Solid.joined(
-        [Solid.of(part.reshape(-1, 3), _grid(*part.shape[:2]), look.headwear_rgb, **finish) for part in (shell, neck)]
+def _hood(look: Appearance, head: Floats, landmarks: Floats) -> Solid:
+    """The part of a headscarf that turns with the head: a shell a little outside it, open for the face.
+
+    Rows run from the edge of the opening around to the back of the head, on rays from the middle of the head; a ray
+    ends beyond the farthest vertex near it, so that nothing of the head sticks out.
+    """
+    middle = np.array([0.0, 1.0, 1.0])
+    edge = _opening(look, head, landmarks) - middle
+    reach = np.linalg.norm(edge, axis=1)
+    start, around = np.arccos(edge[:, 2] / reach), np.arctan2(edge[:, 1], edge[:, 0])
+    turn = start + np.linspace(0, 1, 18)[:, None] * (np.pi - start)
+    rays = np.stack([np.sin(turn) * np.cos(around), np.sin(turn) * np.sin(around), np.cos(turn)], axis=-1)
+    vertices = head[: FACEKIT_RANGES["head_neck"][1] : 2] - middle
+    vertices = vertices[vertices[:, 1] > -11.2]
+    distance = np.linalg.norm(vertices, axis=1)
+    near = rays.reshape(-1, 3) @ (vertices / distance[:, None]).T > np.cos(0.17)
+    hull = np.where(near, distance, 9.0).max(axis=1).reshape(turn.shape)
+    radius = 0.45 + np.maximum(hull, _smoothed(hull))
+    radius = _smoothed(radius)
+    radius[0] = reach + 0.1
+    return Solid.of(
+        (middle + radius[..., None] * rays).reshape(-1, 3),
+        _grid(*turn.shape),
+        look.headwear_rgb,
+        roughness=0.8,
+        weave=1.0,
     )
+
+
+def _opening(look: Appearance, head: Floats, landmarks: Floats) -> Floats:
+    """Where a headscarf's edge lies on the skin, from the forehead to below the chin: a closed line (65, 3)."""
+    rng = np.random.default_rng([look.strokes_seed, 4])
+    top = landmarks[17:27, 1].max() + rng.uniform(1.6, 3.2)
+    bottom = landmarks[8, 1] - 0.3
+    half_width = 0.5 * float(np.ptp(landmarks[:17, 0])) * rng.uniform(0.78, 0.88)
+    angle = np.linspace(0, 2 * np.pi, 65)
+    x = half_width * np.cos(angle) * (1 - 0.12 * np.clip(-np.sin(angle), 0, 1))
+    y = 0.5 * (top + bottom) + 0.5 * (top - bottom) * np.sin(angle)
+    front = head[slice(*FACEKIT_RANGES["face"])]
+    front = front[front[:, 2] > 1.0]
+    distance = (front[None, :, 0] - x[:, None]) ** 2 + (front[None, :, 1] - y[:, None]) ** 2
+    near = distance < 0.15 + distance.min(axis=1, keepdims=True)
+    return np.stack([x, y, np.where(near, front[None, :, 2], -np.inf).max(axis=1)], axis=1)
+
+
+def _smoothed(rows: Floats) -> Floats:
+    """Mean of each value of a grid with its neighbours; columns close in a ring whose first is its last."""
+    ring = rows[:, :-1]
+    ring = 0.5 * ring + 0.25 * (np.roll(ring, 1, axis=1) + np.roll(ring, -1, axis=1))
+    padded = np.concatenate([ring[:1], ring, ring[-1:]])
+    ring = 0.5 * ring + 0.25 * (padded[:-2] + padded[2:])
+    return np.concatenate([ring, ring[:, :1]], axis=1)
+
+
+def _drape(look: Appearance, torso: _Rings) -> Solid:
+    """The part of a headscarf that lies about the neck and on the shoulders."""
+    # From inside the hood, down the neck, and in a curve to the shoulders; heights, half widths, half depths, middles.
+    share = np.array([0.0, 0.02, 0.08, 0.4])[:, None]
+    neck = np.array([-7.6, 6.2, 6.6, 0.2]) + share * [0, torso.half_widths[0] - 5.4, torso.half_depths[0] - 5.8, -1.0]
+    neck[:, 0] = (-7.6, -8.4, -9.3, -10.2)
+    shoulders = np.stack(
+        [torso.heights + 0.4, torso.half_widths + 0.8, torso.half_depths + 0.9, torso.middles_z], axis=1
+    )
+    grid = _Rings(*np.concatenate([neck, shoulders[:8]]).T).points(np.linspace(0, 2 * np.pi, 65))
+    return Solid.of(grid.reshape(-1, 3), _grid(*grid.shape[:2]), look.headwear_rgb, roughness=0.8, weave=1.0)
 
 
 def glasses(look: Appearance, landmarks: Floats) -> tuple[Solid, Veil | None]:

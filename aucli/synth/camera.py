@@ -49,13 +49,13 @@ class Camera:
             size_px: side of the picture.
 
         Returns:
-            (N, 2) x to the right and y down, where (0, 0) is the centre of the upper left pixel; and (N,) values as the
-            depth buffer holds them, 0 near to 1 far.
+            (N, 2) x to the right and y down, where (0, 0) is the picture's upper left corner (pixel centres at .5, as
+            everywhere in aucli); and (N,) values as the depth buffer holds them, 0 near to 1 far.
         """
         clip = np.column_stack([points, np.ones(len(points))]) @ self.clip_from_world.T
         ndc = clip[:, :3] / clip[:, 3:]
-        x = (ndc[:, 0] + 1) / 2 * size_px - 0.5
-        y = (1 - ndc[:, 1]) / 2 * size_px - 0.5
+        x = (ndc[:, 0] + 1) / 2 * size_px
+        y = (1 - ndc[:, 1]) / 2 * size_px
         return np.column_stack([x, y]), ndc[:, 2] / 2 + 0.5
 
     def distance_cm(self, depth: npt.NDArray[np.floating[Any]]) -> Float64:

@@ -13,7 +13,8 @@ def synth(
     rig: Annotated[
         Path,
         typer.Option(
-            help="ICT FaceKit Light: its folder FaceXModel of OBJ files, or a packed facekit.npz.", show_default=False
+            help="ICT FaceKit Light: its folder FaceXModel of OBJ files, a packed facekit.npz, or a folder with one.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for pictures or videos and labels.parquet.", show_default=False)],

@@ -47,26 +47,32 @@ ACTIONS: Final[dict[int, Action]] = {
     4: Action({"browDown": 1.15}, {}, {"glabella": 1.0, "nose_root": 0.35}),
     5: Action({"eyeWide": 1.25}),
     6: Action({"cheekSquint": 1.0, "cheekRaiser": 0.5}, {}, {"crows_feet": 1.0, "infraorbital": 0.8, "lower_lid": 0.4}),
-    7: Action({"eyeSquint": 1.25}, {}, {"lower_lid": 0.9, "crows_feet": 0.2}),
+    7: Action({"eyeSquint": 1.7, "eyeBlink": 0.16}, {}, {"lower_lid": 0.9, "crows_feet": 0.2}),
     9: Action({"noseSneer": 1.0}, {}, {"nose_side": 1.0, "nose_root": 0.9, "nasolabial": 0.5}),
     10: Action({"mouthUpperUp": 1.1}, {}, {"nasolabial": 0.85}),
     12: Action({"mouthSmile": 0.9}, {}, {"nasolabial": 0.6, "cheek": 0.45}),
     14: Action({"mouthDimple": 1.1}, {}, {"dimple": 0.7}),
     15: Action({"mouthFrown": 1.15}, {}, {"mouth_frown": 0.6}),
     17: Action({}, {"mouthShrugLower": 0.9}, {"chin": 1.0}),
-    18: Action({}, {"mouthPucker": 1.0}, {"lip_lines": 0.8}),
+    18: Action({}, {"mouthPucker": 1.0}, {"lip_lines": 0.5}),
     20: Action({"mouthStretch": 0.7, "mouthDimple": 0.55}, {}, {"mouth_stretch": 0.8}),
     23: Action(
-        {"mouthPress": 0.6}, {"mouthPucker": 0.3, "mouthRollUpper": 0.28, "mouthRollLower": 0.32}, {"lip_lines": 0.9}
+        {"mouthPress": 0.8}, {"mouthPucker": 0.35, "mouthRollUpper": 0.4, "mouthRollLower": 0.45}, {"lip_lines": 0.5}
     ),
     24: Action({"mouthPress": 1.2}, {"mouthRollUpper": 0.12, "mouthRollLower": 0.12}, {"lip_lines": 0.25}),
     25: Action({"mouthLowerDown": 0.4, "mouthUpperUp": 0.1}, {"jawOpen": 0.1}),
     26: Action({}, {"jawOpen": 0.5}),
-    28: Action({}, {"mouthRollLower": 0.9, "mouthRollUpper": 0.9}),
+    28: Action({}, {"mouthRollLower": 0.95, "mouthRollUpper": 0.95, "mouthClose": 0.04}),
     43: Action({"eyeBlink": 1.0}),
     45: Action({"eyeBlink": 1.0}),
 }
 """The mapping of AUs to FaceKit's shapes."""
+
+
+def shapes_of_actions() -> set[str]:
+    """Names of all shapes that a rig needs for `ACTIONS`."""
+    sided = {f"{shape}_{side}" for action in ACTIONS.values() for shape in action.sided for side in ("L", "R")}
+    return sided | {shape for action in ACTIONS.values() for shape in action.whole}
 
 
 @dataclass(frozen=True)

@@ -190,8 +190,8 @@ def _pebble_chin(layer: Floats, rig: Rig) -> None:
     ys, xs = np.mgrid[:WRINKLE_MAP_PX, :WRINKLE_MAP_PX].astype(np.float32)
     scale = WRINKLE_MAP_PX / MAP_CM
     inside = np.exp(-((((xs - centre[0]) / (1.3 * scale)) ** 2 + ((ys - centre[1]) / (0.9 * scale)) ** 2) ** 2))
-    pebbles = blurred_noise(np.random.default_rng(5), WRINKLE_MAP_PX, 0.16 * scale)
-    layer += 0.9 * inside * np.minimum(pebbles, 0.3)
+    pebbles = blurred_noise(np.random.default_rng(5), WRINKLE_MAP_PX, 0.11 * scale)
+    layer += 0.6 * inside * np.minimum(pebbles, 0.3)
 
 
 def blurred_noise(rng: np.random.Generator, size_px: int, sigma_px: float) -> Floats:

@@ -11,6 +11,8 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +21,9 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aucli.errors import OptionsError
+from aucli.errors import OptionsError, RenderError
 from aucli.synth.expressions import SYNTH_AUS
-from aucli.synth.rig import load_rig, save_rig
+from aucli.synth.rig import find_rig, load_rig, save_rig
 from aucli.synth.table import SCHEMA
 
 Kind = Literal["pictures", "videos"]
@@ -37,7 +39,7 @@ class SynthOptions:
     """What to render.
 
     Attributes:
-        rig: FaceKit's folder of OBJ files, or a packed ``.npz``.
+        rig: FaceKit's folder of OBJ files, or a packed ``.npz``, or a folder that holds one of them.
         out: folder for the pictures or videos and the label table.
         kind: pictures, or videos.
         count: how many pictures or videos.
@@ -185,13 +187,23 @@ def _rendered(options: SynthOptions, units: list[int]) -> Iterator[str]:
             return
         # Fresh processes: a GPU context does not survive a fork.
         context = multiprocessing.get_context("spawn")
-        with _one_thread_each(), context.Pool(workers, _start_worker, job) as pool:
-            yield from pool.imap_unordered(_render_unit, units, chunksize=1)
+        with _one_thread_each(), ProcessPoolExecutor(workers, context, _start_worker, job) as pool:
+            try:
+                for done in as_completed([pool.submit(_render_unit, unit) for unit in units]):
+                    yield done.result()
+            except BrokenProcessPool:
+                raise RenderError(
+                    "a rendering process was killed (out of memory?): try again with fewer --workers; "
+                    "what is finished is kept"
+                ) from None
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _packed_rig(path: Path) -> Iterator[Path]:
     """The rig as one file that each process loads quickly; OBJ folders are packed first."""
+    path = find_rig(path)
     if path.is_file():
         load_rig(path)
         yield path
@@ -218,33 +230,38 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-_worker: Any = None
+_job: tuple[str, SynthOptions] | None = None
+_studio: Any = None
 
 
 def _start_worker(rig_path: str, options: SynthOptions) -> None:
-    from aucli.synth.studio import Studio
-
-    global _worker
-    _worker = (Studio(load_rig(rig_path), size_px=options.size_px, supersampling=options.supersampling), options)
+    """Remember the job. The studio opens with the first unit, whose caller hears of what goes wrong."""
+    global _job
+    _job = (rig_path, options)
 
 
 def _stop_worker() -> None:
-    global _worker
-    _worker[0].close()
-    _worker = None
+    global _job, _studio
+    _studio.close()
+    _job = _studio = None
 
 
 def _render_unit(unit: int) -> str:
+    from aucli.synth.studio import Studio
     from aucli.synth.units import render_pictures, render_video
 
-    studio, options = _worker
+    global _studio
+    assert _job is not None
+    rig_path, options = _job
+    if _studio is None:
+        _studio = Studio(load_rig(rig_path), size_px=options.size_px, supersampling=options.supersampling)
     render = render_pictures if options.kind == "pictures" else render_video
-    rows = render(studio, options, unit)
+    rows = render(_studio, options, unit)
     path = _part(options.out, unit)
     partial = path.with_suffix(".partial")
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial, compression="zstd")
     partial.replace(path)
-    return str(studio.description)
+    return str(_studio.description)
 
 
 def _merge(out: Path, options: SynthOptions) -> int:

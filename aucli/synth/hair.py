@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.synth.accessories import hat_edge_cm
 from aucli.synth.appearance import Appearance, HairStyle
 from aucli.synth.facemap import scalp_height
 from aucli.synth.rig import FACEKIT_RANGES, Rig
@@ -42,7 +43,10 @@ class Ribbons:
 
 @dataclass(frozen=True)
 class _Style:
-    """Ribbons per head, length and width (cm), lift off the scalp, pull of gravity, curl, and the way it is combed."""
+    """Ribbons per head, length and width (cm), lift off the scalp, pull of gravity, curl, and the way it is combed.
+
+    `hanging` hair falls beside face and neck; `knotted` hair is drawn to a knot at the back of the head.
+    """
 
     count: int
     length_cm: tuple[float, float]
@@ -51,15 +55,17 @@ class _Style:
     gravity: float
     curl: float
     comb: tuple[float, float, float]  # sideways away from the parting, backwards, down
+    hanging: bool = False
+    knotted: bool = False
 
 
 _STYLES: Final[dict[HairStyle, _Style]] = {
     "short": _Style(850, (1.2, 2.8), 0.75, 0.22, 0.05, 0.10, (0.45, 0.75, 0.35)),
     "swept": _Style(780, (5.0, 8.0), 0.85, 0.20, 0.06, 0.04, (0.5, 1.2, 0.1)),
     "fringe": _Style(800, (4.0, 7.5), 0.85, 0.12, 0.30, 0.05, (0.6, -0.35, 0.5)),
-    "bob": _Style(780, (12.0, 18.0), 1.0, 0.10, 0.45, 0.035, (1.1, 0.35, 0.4)),
-    "long": _Style(780, (22.0, 32.0), 1.15, 0.10, 0.45, 0.05, (1.1, 0.45, 0.4)),
-    "tied": _Style(750, (8.0, 12.0), 0.95, 0.03, 0.0, 0.02, (0.05, 1.5, 0.05)),
+    "bob": _Style(780, (12.0, 18.0), 1.0, 0.10, 0.45, 0.035, (1.1, 0.35, 0.4), hanging=True),
+    "long": _Style(780, (22.0, 32.0), 1.15, 0.10, 0.45, 0.05, (1.1, 0.45, 0.4), hanging=True),
+    "tied": _Style(750, (8.0, 12.0), 0.95, 0.03, 0.0, 0.02, (0.05, 1.5, 0.05), knotted=True),
     "curly": _Style(1000, (3.5, 6.5), 0.7, 0.9, 0.05, 0.55, (0.3, 0.3, 0.0)),
 }
 
@@ -84,7 +90,7 @@ def grow_hair(rig: Rig, head: Floats, look: Appearance) -> Ribbons:
     rng = np.random.default_rng([look.strokes_seed, 3])
     roots, normals = _roots(rig, head, look, style.count, rng)
     if look.headwear in ("beanie", "cap"):
-        below = roots[:, 1] < 7.5
+        below = roots[:, 1] < hat_edge_cm(look, np.arctan2(roots[:, 0], roots[:, 2])) + 0.3
         roots, normals = roots[below], normals[below]
     if len(roots) == 0:
         return no_hair()
@@ -118,39 +124,57 @@ def _grow(roots: Floats, normals: Floats, head: Floats, style: _Style, rng: np.r
     front = (roots[:, 2] > 5.0) & (np.abs(roots[:, 0]) < 5.5)
     if style.comb[1] < 0:
         length = np.where(front, np.minimum(length, roots[:, 1] - 6.4 + rng.normal(0.6, 0.5, count)), length)
+    # At the nape and behind the ears, hair that is not long is cut short and lies down.
+    nape = (roots[:, 1] < 2.5) & (roots[:, 2] < 3.0) & (not style.hanging)
+    length = np.where(nape, np.minimum(length, 1.6), length)
+    centre, radii = _skull(head)
+    if style.comb[1] < 0:
+        # What is combed forward lies on the forehead, which stands out from the ellipsoid.
+        radii = radii + np.array([0.0, 0.0, 0.6], np.float32)
+    knot = centre + radii * np.array([0.0, 0.15, -1.05], np.float32)
+    if style.knotted:
+        length = np.where(nape, length, 1.25 * np.linalg.norm(knot - roots, axis=1))
     step = np.maximum(length, 0.5)[:, None] / _SEGMENTS
     parting = rng.uniform(-2.5, 2.5)
     sideways, back, down = style.comb
     away = np.tanh((roots[:, 0] - parting) / 1.2)
     comb = np.stack([sideways * away, np.full(count, -down), np.full(count, -back)], axis=1)
-    if length.max() > 9:
+    if style.hanging:
         # Long hair is combed away from the face.
         comb += np.clip((roots[:, 2:] - 2.0) / 5.0, 0, 1) * np.array([0, -0.1, -0.9])
+    comb = np.where(nape[:, None], np.array([0.0, -1.0, -0.15]), comb)
     comb += 0.10 * rng.normal(0, 1, (count, 3))
-    direction = _unit(style.lift * normals + comb)
-    centre, radii = _skull(head)
+    direction = _unit(np.where(nape[:, None], 0.15, style.lift) * normals + comb)
     points = [roots - 0.15 * normals]
     curl = rng.normal(0, 1, (count, 3))
     growing = np.ones((count, 1), bool)
     for k in range(_SEGMENTS):
         curl = 0.6 * curl + 0.8 * rng.normal(0, 1, (count, 3))
-        direction = _hugging(direction, points[-1], centre, radii, style.lift)
+        if style.knotted:
+            direction = np.where(nape[:, None], direction, _unit(direction + 1.5 * _unit(knot - points[-1])))
+        if style.hanging:
+            # Below the widest part of the skull it falls straight down.
+            direction = direction * np.where(points[-1][:, 1:2] < 4.0, np.array([0.55, 1.0, 0.55]), 1.0)
+        direction = _hugging(direction, points[-1], centre, radii, style)
         along = direction + np.array([0, -style.gravity, 0]) * (0.6 + 0.12 * k) + style.curl * curl
         direction = _unit(along)
-        grown = _outside(points[-1] + step * direction, centre, radii, roots)
-        # Hair that would hang over the face ends there.
-        growing &= ~_over_face(grown)
+        reached = points[-1] + step * direction
+        grown = _outside(reached, centre, radii, roots)
+        # Hair that would hang over the face, or bend around it, ends there.
+        growing &= ~_over_face(grown) & (np.abs(grown[:, :1] - reached[:, :1]) < 0.8)
         points.append(np.where(growing, grown, points[-1]))
         direction = np.where(growing, _unit(points[-1] - points[-2]), direction)
-    return np.stack(points, axis=1).astype(np.float32)
+    curves = np.stack(points, axis=1).astype(np.float32)
+    # Long hair does not end on a cheek in a stump.
+    return curves[growing[:, 0]] if style.hanging else curves
 
 
-def _hugging(direction: Floats, points: Floats, centre: Floats, radii: Floats, lift: float) -> Floats:
+def _hugging(direction: Floats, points: Floats, centre: Floats, radii: Floats, style: _Style) -> Floats:
     """Bend hair that rises off the skull along it: smooth hair lies close, curly hair stands."""
     normal = _unit((points - centre) / radii**2)
     rise = np.maximum((direction * normal).sum(axis=1, keepdims=True), 0)
-    near = points[:, 1:2] > 3.0
-    return np.asarray(direction - np.clip(1.0 - lift, 0, 1) * near * rise * normal)
+    near = points[:, 1:2] > (3.0 if style.hanging else -2.0)
+    return np.asarray(direction - np.clip(1.0 - style.lift, 0, 1) * near * rise * normal)
 
 
 def _skull(head: Floats) -> tuple[Floats, Floats]:

@@ -3,8 +3,9 @@
 The rule. An AU of the expression is taken away and the face is compared with what it would be without it: how far do
 those points move that the AU moves most, in the picture, and as a share of the distance between the eyes?
 
-* present (1): intensity at least A (1.0; for closed eyes C, 3.0), and the seen points move by at least 1 pixel (more in
-  a blurred picture) and by at least 1.2 % of the distance between the eyes;
+* present (1): intensity at least B (2.0; for closed eyes C, 3.0), and the seen points move by at least 1 pixel (more in
+  a blurred picture) and by at least 2.5 % of the distance between the eyes; with less, the renders at the limit did not
+  show it to eyes that do not know the face at rest;
 * absent (0): not in the expression (below 0.25), and at least 40 % of the AU's points on one side can be seen;
 * unknown (-1): everything else: too weak, too small, hidden by hair, glasses, hat or the head itself, too dark, or
   masked by another AU.
@@ -26,7 +27,7 @@ import numpy.typing as npt
 
 from aucli.synth.camera import Camera
 from aucli.synth.expressions import ACTIONS, SYNTH_AUS, Expression, rig_weights, symmetric
-from aucli.synth.person import Body, Person, Posed
+from aucli.synth.person import INNER_LIPS, Body, Person, Posed, lip_gap_cm
 from aucli.synth.rig import FACEKIT_RANGES
 
 Float32 = npt.NDArray[np.float32]
@@ -36,23 +37,23 @@ PRESENT: Final = 1
 ABSENT: Final = 0
 UNKNOWN: Final = -1
 
-MIN_INTENSITY: Final = 1.0
+MIN_INTENSITY: Final = 2.0
 MIN_INTENSITY_CLOSED_EYES: Final = 3.0
 MAX_INTENSITY_ABSENT: Final = 0.25
 MIN_MOTION_PX: Final = 1.0
-MIN_MOTION_INTEROCULAR: Final = 0.012
+MIN_MOTION_INTEROCULAR: Final = 0.025
 MIN_SHARE_SEEN: Final = 0.4
-MIN_GAP_PRESENT_CM: Final = 0.14
+MIN_GAP_PRESENT_CM: Final = 0.2
 MAX_GAP_ABSENT_CM: Final = 0.05
-DARKEST_LEVEL: Final = 9.0
+DARKEST_LEVEL: Final = 20.0
 BRIGHTEST_LEVEL: Final = 250.0
 # A point counts as seen if nothing lies more than this before it.
 _DEPTH_TOLERANCE_CM: Final = 0.35
+_LIP_TOLERANCE_CM: Final = 0.02
 # Gap between the lips (cm) at the intensities 0 and A to E of AU25.
 _GAP_OF_INTENSITY: Final = (0.0, 0.1, 0.3, 0.7, 1.3, 2.2)
 # Least z of a unit normal that counts as facing forward.
 _FORWARD: Final = 0.25
-_INNER_LIPS: Final = ((61, 67), (62, 66), (63, 65))
 _CLOSED_EYES: Final = (43, 45)
 
 
@@ -108,21 +109,39 @@ class View:
         """Which vertices of the narrow face can be seen."""
         return self.seen(np.arange(*FACEKIT_RANGES["narrow_face"]))[0]
 
+    @cached_property
+    def lip_gap_cm(self) -> float:
+        """How far the inner lips stand apart, cm."""
+        return lip_gap_cm(self.person.body, self.posed.positions, self.posed.head_from_rest[:3, 1])
+
     def seen(self, vertices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], Float64]:
         """Which vertices can be seen (N,), and where they lie (N, 2) in pixels."""
         positions = self.posed.positions[vertices].astype(np.float64)
-        xy, depth = self.camera.project(positions, self.size_px)
         towards = self.camera.position - positions
         facing = np.einsum("vi,vi->v", towards, self.posed.normals[vertices]) / np.linalg.norm(towards, axis=1)
-        side = len(self.depth)
-        cell = np.floor((xy + 0.5) * side / self.size_px).astype(int)
-        inside = ((cell >= 0) & (cell < side)).all(axis=1)
-        column, row = np.clip(cell, 0, side - 1).T
-        gap_cm = self.camera.distance_cm(depth) - self.camera.distance_cm(self.depth[row, column])
-        pixel = np.clip(np.round(xy), 0, self.size_px - 1).astype(int)
+        xy, behind_cm = self._behind_cm(positions)
+        inside = ((xy >= 0) & (xy < self.size_px)).all(axis=1)
+        pixel = np.clip(np.floor(xy), 0, self.size_px - 1).astype(int)
         level = self.luma[pixel[:, 1], pixel[:, 0]]
         readable = (level > DARKEST_LEVEL) & (level < BRIGHTEST_LEVEL)
-        return inside & (facing > 0.12) & (gap_cm < _DEPTH_TOLERANCE_CM) & readable, xy
+        return inside & (facing > 0.12) & (behind_cm < _DEPTH_TOLERANCE_CM) & readable, xy
+
+    @cached_property
+    def lip_gap_seen_px(self) -> float:
+        """How much of the gap between the lips is seen, pixels: from above, the upper lip hides it."""
+        pairs = self.posed.positions[self.person.body.rig.landmarks68[np.array(INNER_LIPS)]].astype(np.float64)
+        upper, lower = pairs[:, 0], pairs[:, 1]
+        between = [upper + share * (lower - upper) for share in np.linspace(0.1, 0.9, 9)]
+        xy, behind_cm = self._behind_cm(np.concatenate(between))
+        height_px = np.linalg.norm(xy[:3] - xy[-3:], axis=1).mean() / 0.8
+        return float(height_px * (behind_cm < _LIP_TOLERANCE_CM).mean())
+
+    def _behind_cm(self, positions: Float64) -> tuple[Float64, Float64]:
+        """Where points (N, 3) lie in the picture (N, 2), and how far behind what is drawn there (N,)."""
+        xy, depth = self.camera.project(positions, self.size_px)
+        side = len(self.depth)
+        column, row = np.clip(np.floor(xy * side / self.size_px).astype(int), 0, side - 1).T
+        return xy, self.camera.distance_cm(depth) - self.camera.distance_cm(self.depth[row, column])
 
 
 def interocular_px(landmarks_xy: Float64) -> float:
@@ -138,14 +157,6 @@ def frontal_interocular_px(view: View) -> float:
     return float(np.linalg.norm(centres[0] - centres[1]) * view.camera.focal * view.size_px / 2 / distance)
 
 
-def lip_gap_cm(person: Person, posed: Posed) -> float:
-    """How much further the inner lips stand apart, up and down, than in this person's resting face, cm."""
-    pairs = person.body.rig.landmarks68[np.array(_INNER_LIPS)]
-    resting = (person.head[pairs[:, 0], 1] - person.head[pairs[:, 1], 1]).mean()
-    now = ((posed.positions[pairs[:, 0]] - posed.positions[pairs[:, 1]]) @ posed.head_from_rest[:3, 1]).mean()
-    return float(now - resting)
-
-
 def gap_intensity(gap_cm: float) -> float:
     """Intensity 0-5 of AU25 for a gap between the lips."""
     return float(np.interp(gap_cm, _GAP_OF_INTENSITY, range(6)))
@@ -158,7 +169,7 @@ def label(view: View, expression: Expression, points: Mapping[int, AuPoints]) ->
     codes: dict[int, int] = {}
     for au in SYNTH_AUS:
         if au == 25:
-            codes[au] = _code_lips(view, points[au], unit_px)
+            codes[au] = _code_lips(view, points[au])
             continue
         intensity = expression.intensity(au)
         if intensity < MAX_INTENSITY_ABSENT:
@@ -191,11 +202,11 @@ def _seen_motion_px(view: View, expression: Expression, au: int, points: AuPoint
     return max(motions)
 
 
-def _code_lips(view: View, points: AuPoints, unit_px: float) -> int:
-    gap = lip_gap_cm(view.person, view.posed)
+def _code_lips(view: View, points: AuPoints) -> int:
+    gap = view.lip_gap_cm
     if not _region_seen(view, points):
         return UNKNOWN
     if gap <= MAX_GAP_ABSENT_CM:
         return ABSENT
-    gap_px = gap * unit_px / 6.3
-    return PRESENT if gap >= MIN_GAP_PRESENT_CM and gap_px >= max(MIN_MOTION_PX, 1.2 * view.blur_px) else UNKNOWN
+    needed_px = max(1.3 * MIN_MOTION_PX, 1.2 * view.blur_px)
+    return PRESENT if gap >= MIN_GAP_PRESENT_CM and view.lip_gap_seen_px >= needed_px else UNKNOWN

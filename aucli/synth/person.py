@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import RigError
-from aucli.synth.accessories import Solid, Veil, glasses, headwear, torso
+from aucli.synth.accessories import Solid, Veil, clothes, glasses, headwear
 from aucli.synth.appearance import Appearance
 from aucli.synth.facemap import map_coordinates, scalp_height
 from aucli.synth.hair import Ribbons, grow_hair
@@ -22,6 +22,9 @@ Float32 = npt.NDArray[np.float32]
 
 PARTS: Final = {"skin": 0, "mucosa": 1, "gums": 2, "teeth": 3, "eye_left": 4, "eye_right": 5}
 _LASHES: Final = "M_EyeLashes"
+INNER_LIPS: Final = ((61, 67), (62, 66), (63, 65))
+# Distance of the inner lips' vertices, which lie a little behind the seam, when no gap can be seen.
+_LIPS_MEET_CM: Final = 0.0
 _NECK_PIVOT: Final = np.array([0.0, -5.0, 0.5], np.float32)
 
 
@@ -34,7 +37,12 @@ class Body:
 
     def __init__(self, rig: Rig) -> None:
         if not rig.is_facekit:
-            raise RigError(f"the rig has {len(rig.neutral)} vertices; rendering needs FaceKit's {FACEKIT_VERTICES}")
+            raise RigError(
+                f"the rig has {len(rig.neutral)} vertices; rendering needs FaceKit Light's {FACEKIT_VERTICES}, "
+                "in the order of its present release"
+            )
+        if _LASHES not in rig.materials:
+            raise RigError(f"the rig has no material {_LASHES}; it has {', '.join(rig.materials)}")
         self.rig = rig
         self.paint = FacePaint.of(rig)
         part = np.full(FACEKIT_VERTICES, -1, np.int32)
@@ -113,7 +121,9 @@ class Person:
     def of(cls, body: Body, look: Appearance) -> Person:
         """Shape and paint a person."""
         head = body.rig.identity(np.array(look.identity))
-        frames, lenses = glasses(look, head[body.rig.landmarks68])
+        _close_lips(body, head)
+        landmarks = head[body.rig.landmarks68]
+        frames, lenses = glasses(look, landmarks)
         spheres = [_sphere(head[slice(*FACEKIT_RANGES[f"sclera_{side}"])]) for side in ("left", "right")]
         centres, radii = np.stack([sphere[0] for sphere in spheres]), np.array([sphere[1] for sphere in spheres])
         _flatten_corneas(head, centres, radii)
@@ -127,8 +137,8 @@ class Person:
             skin=paint_skin(look, body.paint),
             strokes=paint_strokes(look, body.paint),
             hair=grow_hair(body.rig, head, look),
-            on_head=Solid.joined([headwear(look, head), frames]),
-            clothes=torso(look, head),
+            on_head=Solid.joined([headwear(look, head, landmarks), frames]),
+            clothes=clothes(look, head),
             lenses=lenses,
         )
 
@@ -235,6 +245,20 @@ def _flatten_corneas(head: Float32, centres: Float32, radii: npt.NDArray[np.floa
         away = head[ball] - centre
         distance = np.linalg.norm(away, axis=1, keepdims=True)
         head[ball] = centre + away * np.minimum(1, radius / np.maximum(distance, 1e-6))
+
+
+def lip_gap_cm(body: Body, points: Float32, up: npt.NDArray[np.floating[Any]]) -> float:
+    """How far the inner lips stand apart, cm: mean over three pairs of vertices (V, 3), along the head's up (3,)."""
+    pairs = body.rig.landmarks68[np.array(INNER_LIPS)]
+    return float(((points[pairs[:, 0]] - points[pairs[:, 1]]) @ up).mean())
+
+
+def _close_lips(body: Body, head: Float32) -> None:
+    """Let the lips of a face at rest meet: the mean face's stand nearly a millimetre apart, some people's three."""
+    up = np.array([0.0, 1.0, 0.0])
+    closing = body.rig.offsets({"mouthClose": 1.0})
+    share = (lip_gap_cm(body, head, up) - _LIPS_MEET_CM) / -lip_gap_cm(body, closing, up)
+    head += np.float32(np.clip(share, -0.05, 0.12)) * closing
 
 
 def _lid_reach(body: Body, head: Float32) -> Float32:

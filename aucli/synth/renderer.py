@@ -292,12 +292,8 @@ class Renderer:
             self._head[part].render()
         lips = posed.positions[self.body.rig.landmarks68[[62, 66]]].mean(axis=0)
         dark = tuple(0.55 * value for value in look.mucosa_rgb)
-        for part, albedo, wet in (
-            ("teeth", look.teeth_rgb, 0.0),
-            ("gums", look.mucosa_rgb, 1.0),
-            ("mucosa", dark, 1.0),
-        ):
-            _set(self._programs["mouth"], u_albedo=albedo, u_wet=wet, u_head_forward=forward, u_lips=lips)
+        for part, albedo in (("teeth", look.teeth_rgb), ("gums", look.mucosa_rgb), ("mucosa", dark)):
+            _set(self._programs["mouth"], u_albedo=albedo, u_head_forward=forward, u_lips=lips)
             self._head[part].render()
 
     def _read_rgb(self) -> npt.NDArray[np.uint8]:

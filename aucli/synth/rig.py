@@ -50,6 +50,8 @@ MULTIPIE_68: Final = (
 )
 """Vertices of the 68 Multi-PIE landmarks (jaw, brows, nose, eyes, lips), from FaceKit's README."""
 NEUTRAL_OBJ: Final = "generic_neutral_mesh.obj"
+PACKED_NAME: Final = "facekit.npz"
+_NAMES_JSON: Final = "vertex_indices.json"
 _ARRAYS: Final = (
     *("neutral", "expressions", "expression_names", "identities", "triangles", "triangle_material"),
     *("materials", "uv", "uv_triangles", "landmarks68"),
@@ -111,8 +113,11 @@ class Rig:
 
     @property
     def is_facekit(self) -> bool:
-        """Whether the mesh has FaceKit's vertices, which `FACEKIT_RANGES` and the renderer rely on."""
-        return len(self.neutral) == FACEKIT_VERTICES
+        """Whether the mesh has FaceKit's vertices in its order, which `FACEKIT_RANGES` and the renderer rely on.
+
+        Its first release had as many in another order, and therefore other landmarks.
+        """
+        return len(self.neutral) == FACEKIT_VERTICES and tuple(self.landmarks68.tolist()) == MULTIPIE_68
 
     def identity(self, coefficients: npt.NDArray[np.floating[Any]]) -> Float32:
         """The neutral face of one person.
@@ -165,15 +170,34 @@ class Rig:
 def load_rig(path: Path | str) -> Rig:
     """Read a rig: a folder of FaceKit's OBJ files, or one packed ``.npz``.
 
+    Args:
+        path: either of the two, or a folder that holds one of them as ``facekit.npz`` or ``FaceXModel``.
+
     Raises:
         RigError: if there is nothing there, or it is not a rig.
     """
+    found = find_rig(path)
+    return _load_obj_folder(found) if found.is_dir() else _load_packed(found)
+
+
+def find_rig(path: Path | str) -> Path:
+    """Where the rig lies: the packed file, or the folder with the OBJ files, which may be inside the folder given.
+
+    Raises:
+        RigError: if neither is there, or more than one.
+    """
     path = Path(path)
-    if path.is_dir():
-        return _load_obj_folder(path)
-    if not path.is_file():
-        raise RigError(f"no rig at {path}: give facekit.npz, or FaceKit's folder with {NEUTRAL_OBJ}")
-    return _load_packed(path)
+    if path.is_file():
+        return path
+    for folder in ("", "*/"):
+        found = [obj.parent for obj in path.glob(folder + NEUTRAL_OBJ)] + list(path.glob(folder + PACKED_NAME))
+        if len(found) > 1:
+            raise RigError(f"{path} holds {len(found)} rigs ({', '.join(sorted(map(str, found)))}): give one of them")
+        if found:
+            return found[0]
+    raise RigError(
+        f"no rig at {path}: give a packed {PACKED_NAME}, or ICT FaceKit Light's folder FaceXModel with {NEUTRAL_OBJ}"
+    )
 
 
 def save_rig(rig: Rig, path: Path) -> None:
@@ -197,23 +221,27 @@ def _load_packed(path: Path) -> Rig:
 
 
 def _load_obj_folder(folder: Path) -> Rig:
-    if not (folder / NEUTRAL_OBJ).is_file():
-        inner = [found.parent for found in folder.glob(f"*/{NEUTRAL_OBJ}")]
-        if len(inner) != 1:
-            raise RigError(f"{folder} has no {NEUTRAL_OBJ}: give FaceKit's folder FaceXModel")
-        folder = inner[0]
+    """FaceKit's own layout: every file has all vertices; the faces, quads ``f vertex/texture``, are the neutral's."""
     neutral = _read_vertices(folder / NEUTRAL_OBJ)
     identity_paths = sorted(folder.glob("identity*.obj"))
     expression_paths = sorted(set(folder.glob("*.obj")) - set(identity_paths) - {folder / NEUTRAL_OBJ})
-    topology = _read_topology(folder / NEUTRAL_OBJ)
+    named = _read_names(folder)
+    missing = sorted(set(named.get("expressions", ())) - {path.stem for path in expression_paths})
+    if missing:
+        raise RigError(f"{folder} lacks {first_of(missing)} that its {_NAMES_JSON} names: copy the whole folder")
     return Rig(
         neutral=neutral.astype(np.float32),
         expressions=_read_offsets(expression_paths, neutral),
         expression_names=tuple(path.stem for path in expression_paths),
         identities=_read_offsets(identity_paths, neutral),
-        landmarks68=_read_landmarks(folder),
-        **topology,
+        landmarks68=np.array(named.get("idx_to_landmark_verts", MULTIPIE_68), np.int32),
+        **_read_topology(folder / NEUTRAL_OBJ),
     )
+
+
+def first_of(names: list[str]) -> str:
+    """The first of many names and how many follow, for a message of one line."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _read_offsets(paths: list[Path], neutral: npt.NDArray[np.float64]) -> Float16:
@@ -228,12 +256,18 @@ def _read_offsets(paths: list[Path], neutral: npt.NDArray[np.float64]) -> Float1
 
 def _read_vertices(path: Path) -> npt.NDArray[np.float64]:
     """The ``v x y z`` lines of an OBJ file: (V, 3)."""
-    lines = [line[2:] for line in path.read_bytes().splitlines() if line.startswith(b"v ")]
-    try:
-        values = np.array(b" ".join(lines).split(), dtype=np.float64)
-        return values.reshape(len(lines), -1)[:, :3]
-    except ValueError as error:
-        raise RigError(f"{path} has a vertex that is not three numbers: {error}") from None
+    vertices = []
+    for line in path.read_bytes().splitlines():
+        word, *values = line.split(maxsplit=4) or [b""]
+        if word == b"v":
+            try:
+                x, y, z = map(float, values[:3])  # a weight or a colour may follow
+            except ValueError:
+                raise RigError(f"{path} has a vertex that is not three numbers: {line[:60]!r}") from None
+            vertices.append((x, y, z))
+    if not vertices:
+        raise RigError(f"{path} is not an OBJ file: it has no line that begins with v")
+    return np.array(vertices)
 
 
 def _read_topology(path: Path) -> dict[str, Any]:
@@ -243,27 +277,31 @@ def _read_topology(path: Path) -> dict[str, Any]:
     triangles: list[tuple[int, int, int]] = []
     uv_triangles: list[tuple[int, int, int]] = []
     triangle_material: list[int] = []
-    current = 0
+    current = vertices = 0
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        word, _, rest = line.partition(" ")
-        if word == "vt":
-            uv.append([float(value) for value in rest.split()[:2]])
-        elif word == "usemtl":
-            name = rest.strip()
-            if name not in materials:
-                materials.append(name)
-            current = materials.index(name)
-        elif word == "f":
-            corners = [corner.split("/") for corner in rest.split()]
-            try:
-                vertex = [int(corner[0]) - 1 for corner in corners]
-                texture = [int(corner[1]) - 1 for corner in corners]
-            except (ValueError, IndexError):
-                raise RigError(f"{path}, line {number}: a face must read vertex/texture, got {rest!r}") from None
-            for k in range(1, len(corners) - 1):
-                triangles.append((vertex[0], vertex[k], vertex[k + 1]))
-                uv_triangles.append((texture[0], texture[k], texture[k + 1]))
-                triangle_material.append(current)
+        word, *rest = line.partition("#")[0].split() or [""]
+        try:
+            if word == "v":
+                vertices += 1
+            elif word == "vt":
+                uv.append([float(value) for value in rest[:2]])
+            elif word == "usemtl":
+                name = " ".join(rest)
+                if name not in materials:
+                    materials.append(name)
+                current = materials.index(name)
+            elif word == "f":
+                corners = [corner.split("/") for corner in rest]
+                vertex = [_obj_index(corner[0], vertices) for corner in corners]
+                texture = [_obj_index(corner[1], len(uv)) for corner in corners]
+                for k in range(1, len(corners) - 1):
+                    triangles.append((vertex[0], vertex[k], vertex[k + 1]))
+                    uv_triangles.append((texture[0], texture[k], texture[k + 1]))
+                    triangle_material.append(current)
+        except (ValueError, IndexError):
+            raise RigError(
+                f"{path}, line {number}: {line.strip()[:60]!r} is not read; faces must name vertex/texture"
+            ) from None
     if not triangles:
         raise RigError(f"{path} has no faces")
     return {
@@ -275,14 +313,30 @@ def _read_topology(path: Path) -> dict[str, Any]:
     }
 
 
-def _read_landmarks(folder: Path) -> Int32:
-    """Landmarks named by the folder's ``vertex_indices.json``, else those of FaceKit's README."""
-    path = folder / "vertex_indices.json"
-    if path.is_file():
-        try:
-            named = json.loads(path.read_text(encoding="utf-8")).get("idx_to_landmark_verts")
-        except ValueError as error:
-            raise RigError(f"{path} is not JSON: {error}") from None
-        if isinstance(named, list) and len(named) == 68:
-            return np.array(named, np.int32)
-    return np.array(MULTIPIE_68, np.int32)
+def _obj_index(word: str, count: int) -> int:
+    """OBJ counts from 1, or backwards from what has been read so far: -1 is the last.
+
+    Raises:
+        ValueError: if the word is no number, or 0, or points beyond what there is.
+    """
+    index = int(word)
+    if not 1 <= abs(index) <= count:
+        raise ValueError(index)
+    return index - 1 if index > 0 else count + index
+
+
+def _read_names(folder: Path) -> dict[str, list[Any]]:
+    """What the folder's ``vertex_indices.json`` names: expressions and landmarks. Empty where there is no such file."""
+    path = folder / _NAMES_JSON
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = {name: content[name] for name in ("expressions", "idx_to_landmark_verts") if name in content}
+        kinds = {"expressions": str, "idx_to_landmark_verts": int}
+        wrong = [name for name, values in found.items() if not all(isinstance(value, kinds[name]) for value in values)]
+    except (ValueError, TypeError) as error:
+        raise RigError(f"{path} cannot be read: {error}") from None
+    if wrong:
+        raise RigError(f"{path}: {wrong[0]} must be a list of {'names' if wrong[0] == 'expressions' else 'vertices'}")
+    return found

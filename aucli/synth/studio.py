@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aucli.errors import RigError
 from aucli.facs import au_column
 from aucli.synth.camera import Camera, look_at
 from aucli.synth.degrade import Damage, apply_damage
-from aucli.synth.expressions import SYNTH_AUS, Expression, rig_weights, wrinkle_strengths
-from aucli.synth.labels import View, au_points, gap_intensity, interocular_px, label, lip_gap_cm
+from aucli.synth.expressions import SYNTH_AUS, Expression, rig_weights, shapes_of_actions, wrinkle_strengths
+from aucli.synth.labels import View, au_points, gap_intensity, interocular_px, label
 from aucli.synth.lighting import Lighting
 from aucli.synth.person import Body, Person, pose
 from aucli.synth.renderer import Renderer, Scene
-from aucli.synth.rig import Rig
+from aucli.synth.rig import Rig, first_of
 
 Float64 = npt.NDArray[np.float64]
 
@@ -65,11 +66,14 @@ class Studio:
         supersampling: samples per pixel along each side.
 
     Raises:
-        RigError: if the rig is not FaceKit's.
+        RigError: if the rig is not FaceKit's, or lacks a shape.
         RenderError: if there is no OpenGL.
     """
 
     def __init__(self, rig: Rig, *, size_px: int, supersampling: float) -> None:
+        missing = sorted(needed_shapes() - set(rig.expression_names))
+        if missing:
+            raise RigError(f"the rig lacks the shapes {first_of(missing)}: give all of FaceKit Light")
         self.body = Body(rig)
         self.size_px = size_px
         self._points = au_points(self.body)
@@ -128,7 +132,7 @@ class Studio:
         five = np.stack([xy[list(group)].mean(axis=0) for group in _FIVE_POINTS])
         codes = label(view, expression, self._points)
         intensities = {au: expression.intensity(au) for au in SYNTH_AUS}
-        intensities[25] = gap_intensity(lip_gap_cm(view.person, view.posed))
+        intensities[25] = gap_intensity(view.lip_gap_cm)
         yaw, pitch, roll = angles_deg(view.camera.world_from_camera.T @ rotation)
         look, damage = view.person.look, scenery.damage
         return {
@@ -161,6 +165,11 @@ class Studio:
             "jpeg_quality": damage.jpeg_quality,
             "h264_crf": damage.h264_crf,
         }
+
+
+def needed_shapes() -> set[str]:
+    """Names of all shapes that a rig must have: those of the AUs, and lids that follow the gaze."""
+    return shapes_of_actions() | {f"eyeLook{way}_{side}" for way in ("In", "Out", "Up", "Down") for side in ("L", "R")}
 
 
 def head_rotation(yaw: float, pitch: float, roll: float) -> Float64:

@@ -49,6 +49,6 @@ SCHEMA: Final = pa.schema(
 occurrences by the rule of `aucli.synth.labels` (1, 0, or -1 for unknown), ``AU01_intensity`` 0-5 on the stronger side,
 ``AU01_asymmetry`` left minus right. ``landmarks`` are five points in the order of the picture (left eye, right eye,
 nose tip, left and right mouth corner), ``landmarks68`` the Multi-PIE points, both x, y in pixels, where (0, 0) is the
-centre of the upper left pixel. Angles are degrees relative to the camera: yaw positive towards the person's left, pitch
-positive upwards, roll positive clockwise in the picture; gaze likewise, in the head.
+picture's upper left corner: pixel centres lie at .5. Angles are degrees relative to the camera: yaw positive towards
+the person's left, pitch positive upwards, roll positive clockwise in the picture; gaze likewise, in the head.
 """
