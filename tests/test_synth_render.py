@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +130,10 @@ def test_lips_are_coded_by_their_gap(photographer: Studio) -> None:
     assert parted["AU25"] == 1
     assert parted["AU25_intensity"] > 1
     assert shoot(photographer, {24: 4.0}).row["AU25"] == 0
-    barely = shoot(photographer, {25: 2.6}, face_share=0.3)
-    assert barely.row["AU25"] == 1
-    from_above = shoot(photographer, {25: 2.6}, face_share=0.3, head=(0.0, -0.5, 0.0))
-    assert from_above.row["AU25_intensity"] == pytest.approx(barely.row["AU25_intensity"], abs=0.05)
-    assert from_above.row["AU25"] == -1
+    # From above, the upper lip hides a small gap: the picture cannot tell.
+    frontal, from_above = (shoot(photographer, {25: 2.8}, head=(0.0, pitch, 0.0)).row for pitch in (0.0, -0.5))
+    assert from_above["AU25_intensity"] == pytest.approx(frontal["AU25_intensity"], abs=0.05)
+    assert (frontal["AU25"], from_above["AU25"]) == (1, -1)
 
 
 def test_lips_meet_at_rest(photographer: Studio) -> None:
@@ -172,6 +175,17 @@ def test_hair_leaves_the_face_free(photographer: Studio, style: HairStyle) -> No
         assert len(hair.triangles) > 1000
         x, y, z = hair.positions.T
         assert not ((np.abs(x) < 4.5) & (y < 5.0) & (z > 4.0)).any()
+
+
+@pytest.mark.parametrize("au", [1, 4, 12, 15])
+def test_what_only_the_resting_face_would_show_is_unknown(photographer: Studio, au: int) -> None:
+    codes = [shoot(photographer, {au: intensity}).row[f"AU{au:02d}"] for intensity in (0.0, 1.0, 1.9, 3.5, 5.0)]
+    assert codes == [0, -1, -1, 1, 1]
+
+
+def test_a_face_of_a_few_pixels_says_nothing(photographer: Studio) -> None:
+    row = shoot(photographer, {}, face_share=0.05).row
+    assert {row[f"AU{au:02d}"] for au in SYNTH_AUS} == {-1}
 
 
 def test_what_is_hidden_or_too_small_is_unknown(photographer: Studio) -> None:
@@ -298,8 +312,67 @@ def test_a_stopped_run_goes_on(photographer: Studio, rig_path: Path, tmp_path: P
     again = generate(small(rig_path, out))
     assert (again.rendered_units, again.kept_units) == (1, 2)
     assert content(out) == whole
+    # What was lost, emptied or cut off afterwards is made again as well.
+    (out / "pictures" / "00000" / "0000001.jpg").unlink()
+    (out / "pictures" / "00000" / "0000002.jpg").write_bytes(b"")
+    (out / "parts" / "0000002.parquet").write_bytes(whole["parts/0000002.parquet"][:100])
+    assert generate(small(rig_path, out)).rendered_units == 3
+    assert content(out) == whole
     with pytest.raises(OptionsError, match="seed=0, not seed=7"):
         generate(small(rig_path, out, seed=7))
+
+
+def test_a_folder_holds_renders_of_one_rig(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    generate(small(rig_path, out, count=0))
+    rig = photographer.body.rig
+    save_rig(dataclasses.replace(rig, neutral=rig.neutral * np.float32(1.001)), tmp_path / "other.npz")
+    for count in (0, 4):
+        with pytest.raises(OptionsError, match="holds a run with another rig"):
+            generate(small(tmp_path / "other.npz", out, count=count))
+    assert generate(small(rig_path, out, count=0)).frames == 0
+
+
+def test_a_rig_with_too_few_people_is_refused(photographer: Studio, tmp_path: Path) -> None:
+    rig = photographer.body.rig
+    for modes in (0, 99):
+        save_rig(dataclasses.replace(rig, identities=rig.identities[:modes]), tmp_path / "few.npz")
+        with pytest.raises(RigError, match=f"few.npz has {modes} identity modes; 100 are needed"):
+            generate(small(tmp_path / "few.npz", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_places_that_cannot_be_written_to(rig_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OptionsError, match="choose another --out"):
+            generate(small(rig_path, out, count=0))
+    assert (tmp_path / "file").read_text() == "mine"
+    for damaged in ("", "[1]", "{"):
+        (tmp_path / "synth.json").write_text(damaged)
+        with pytest.raises(OptionsError, match=r"synth\.json is damaged"):
+            generate(small(rig_path, tmp_path, count=0))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="killing is POSIX's")
+def test_workers_end_quietly_when_the_run_is_killed(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folders = ["--rig", str(rig_path), "--out", str(out)]
+    options = ["--count", "4000", "--per-person", "1", "--size", "64", "--workers", "2", "-q"]
+    command = [sys.executable, "-m", "aucli", "synth", *folders, *options]
+    with (tmp_path / "told").open("wb") as told:
+        run = subprocess.Popen(command, stdout=told, stderr=told)
+        deadline = time.monotonic() + 120
+        while run.poll() is None and not list(out.glob("parts/*.parquet")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        run.kill()
+        assert run.wait() == -signal.SIGKILL
+    rendered = -1
+    while rendered != len(list(out.rglob("*"))) and time.monotonic() < deadline:
+        rendered = len(list(out.rglob("*")))
+        time.sleep(0.5)
+    assert time.monotonic() < deadline
+    assert b"Traceback" not in (tmp_path / "told").read_bytes()
 
 
 def test_a_longer_run_completes_a_shorter_one(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
@@ -343,7 +416,15 @@ def test_videos(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"count": -1}, "count is -1"), ({"size_px": 65}, "even number"), ({"kind": "films"}, "pictures or videos")],
+    [
+        ({"count": -1}, "count is -1"),
+        ({"count": 10**7}, "allowed is 0 to 9999999"),
+        ({"size_px": 65}, "even number"),
+        ({"kind": "films"}, "pictures or videos"),
+        ({"seed": 2**63}, "seed is 9223372036854775808; allowed is 0 to"),
+        ({"kind": "videos", "seconds": 0.2, "fps": 1}, "seconds=0.2 at fps=1 make no whole frame"),
+        ({"seconds": float("nan")}, "seconds is nan"),
+    ],
 )
 def test_options_check_themselves(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match=message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from aucli.errors import RigError
 from aucli.synth.mesh import Topology
-from aucli.synth.rig import NEUTRAL_OBJ, PACKED_NAME, load_rig, save_rig
+from aucli.synth.rig import _ARRAYS, NEUTRAL_OBJ, PACKED_NAME, load_rig, save_rig
 
 # A cube, as FaceKit writes its meshes: quads with texture coordinates, under two materials.
 CUBE = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
@@ -64,6 +65,57 @@ def test_both_forms_give_the_same_rig(obj_folder: Path, tmp_path: Path) -> None:
     for name in ("neutral", "expressions", "identities", "triangles", "uv", "uv_triangles", "landmarks68"):
         np.testing.assert_array_equal(getattr(packed, name), getattr(from_folder, name))
     assert packed.materials == from_folder.materials
+
+
+@pytest.mark.parametrize("name", ["neutral", "expressions", "identities", "uv"])
+def test_numbers_that_are_none_are_refused(obj_folder: Path, tmp_path: Path, name: str) -> None:
+    rig = load_rig(obj_folder)
+    for number in (np.nan, np.inf):
+        values = getattr(rig, name).copy()
+        values.flat[1] = number
+        with pytest.raises(RigError, match=f"the rig's {name} holds 1 values that are not finite"):
+            dataclasses.replace(rig, **{name: values})
+    arrays = {name: np.asarray(getattr(rig, name)) for name in _ARRAYS}
+    arrays[name].flat[1] = np.nan
+    np.savez(tmp_path / "rig.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(RigError, match="not finite"):
+        load_rig(tmp_path / "rig.npz")
+
+
+def test_wrong_shapes_are_refused(obj_folder: Path) -> None:
+    rig = load_rig(obj_folder)
+    for name in ("neutral", "triangles", "uv", "uv_triangles"):
+        for wrong in (getattr(rig, name).ravel(), getattr(rig, name)[:, :1]):
+            with pytest.raises(RigError, match=f"the rig's {name} has the shape"):
+                dataclasses.replace(rig, **{name: wrong})
+
+
+def test_files_that_are_no_packed_rig(obj_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rig.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(RigError, match="holds one array"):
+        load_rig(path)
+    save_rig(load_rig(obj_folder), path)
+    whole = path.read_bytes()
+    for broken in (b"", b"PK", whole[: len(whole) // 2], whole[:-30]):
+        path.write_bytes(broken)
+        with pytest.raises(RigError, match="is not a packed rig"):
+            load_rig(path)
+
+
+def test_a_rig_is_known_by_its_digest(obj_folder: Path, tmp_path: Path) -> None:
+    rig = load_rig(obj_folder)
+    save_rig(rig, tmp_path / "rig.npz")
+    assert load_rig(tmp_path / "rig.npz").sha256 == rig.sha256
+    moved = rig.neutral.copy()
+    moved[0, 0] += 0.01
+    others = (
+        dataclasses.replace(rig, neutral=moved),
+        dataclasses.replace(rig, identities=rig.identities[:2]),
+        dataclasses.replace(rig, expression_names=rig.expression_names[::-1]),
+    )
+    assert len({rig.sha256, *(other.sha256 for other in others)}) == 4
 
 
 def test_shapes_add_up(obj_folder: Path) -> None:

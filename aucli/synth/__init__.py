@@ -1,7 +1,8 @@
 """Rendered faces with known action units.
 
 from aucli.synth import SynthOptions, generate
-generate(SynthOptions(rig=Path("facekit.npz"), out=Path("faces"), count=10_000))
+if __name__ == "__main__":  # the worker processes import this file
+    generate(SynthOptions(rig=Path("facekit.npz"), out=Path("faces"), count=10_000))
 """
 
 from __future__ import annotations

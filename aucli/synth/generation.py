@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,9 +23,10 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aucli.errors import OptionsError, RenderError
+from aucli.errors import OptionsError, RenderError, RigError
+from aucli.synth.appearance import IDENTITY_MODES
 from aucli.synth.expressions import SYNTH_AUS
-from aucli.synth.rig import find_rig, load_rig, save_rig
+from aucli.synth.rig import Rig, find_rig, load_rig, save_rig
 from aucli.synth.table import SCHEMA
 
 Kind = Literal["pictures", "videos"]
@@ -31,6 +34,8 @@ Progress = Callable[[int, int], None]
 
 TABLE_NAME: Final = "labels.parquet"
 OPTIONS_NAME: Final = "synth.json"
+MAX_COUNT: Final = 9_999_999
+"""Numbers of pictures and videos have seven digits in their names."""
 _PARTS: Final = "parts"
 
 
@@ -66,9 +71,9 @@ class SynthOptions:
     def __post_init__(self) -> None:
         for name, allowed, wanted in (
             ("kind", self.kind in ("pictures", "videos"), "pictures or videos"),
-            ("count", self.count >= 0, "0 or more"),
+            ("count", 0 <= self.count <= MAX_COUNT, f"0 to {MAX_COUNT}"),
             ("size_px", 64 <= self.size_px <= 1024 and self.size_px % 2 == 0, "an even number from 64 to 1024"),
-            ("seed", self.seed >= 0, "0 or more"),
+            ("seed", 0 <= self.seed < 2**63, "0 to 2**63 - 1"),
             ("workers", self.workers >= 0, "0 (one per CPU) or more"),
             ("pictures_per_person", self.pictures_per_person >= 1, "1 or more"),
             ("seconds", 0.2 <= self.seconds <= 600, "0.2 to 600"),
@@ -77,6 +82,8 @@ class SynthOptions:
         ):
             if not allowed:
                 raise OptionsError(f"{name} is {getattr(self, name)!r}; allowed is {wanted}")
+        if self.kind == "videos" and not self.frames_of(0):
+            raise OptionsError(f"seconds={self.seconds} at fps={self.fps} make no whole frame: raise either")
 
     @property
     def units(self) -> int:
@@ -91,7 +98,7 @@ class SynthOptions:
         return min(self.pictures_per_person, self.count - unit * self.pictures_per_person)
 
     def content(self) -> dict[str, Any]:
-        """What the result depends on: all options but the folders and the number of processes."""
+        """What the result depends on beside the rig: all options but the folders, the count and the processes."""
         chosen = asdict(self)
         for name in ("rig", "out", "workers", "count"):
             del chosen[name]
@@ -124,36 +131,60 @@ def generate(options: SynthOptions, *, progress: Progress | None = None) -> Synt
         progress: called with units done and units in all.
 
     Raises:
-        OptionsError: if the folder holds a run with other options.
-        RigError: if the rig cannot be read.
+        OptionsError: if the folder holds a run with other options or of another rig, or cannot be made.
+        RigError: if the rig cannot be read, or not be rendered.
         RenderError: if there is no OpenGL.
     """
     out = options.out
-    _claim(out, options)
-    parts = out / _PARTS
-    parts.mkdir(exist_ok=True)
+    rig = _whole_rig(options.rig)
+    content = {**options.content(), "rig_sha256": rig.sha256}
+    _claim(out, content)
     missing = [unit for unit in range(options.units) if not _is_whole(options, unit)]
     kept = options.units - len(missing)
     devices = []
-    for done, device in enumerate(_rendered(options, missing), start=kept + 1):
+    for done, device in enumerate(_rendered(options, rig, missing), start=kept + 1):
         devices.append(device)
         if progress:
             progress(done, options.units)
-    frames = _merge(out, options)
+    frames = _merge(out, options, content)
     return SynthResult(out / TABLE_NAME, frames, len(missing), kept, devices[-1] if devices else "")
 
 
-def _claim(out: Path, options: SynthOptions) -> None:
+def _whole_rig(path: Path) -> Rig:
+    """Read a rig and check, before anything is written, that people can be made of it."""
+    rig = load_rig(path)
+    modes = len(rig.identities)
+    if modes < IDENTITY_MODES:
+        raise RigError(f"{path} has {modes} identity modes; {IDENTITY_MODES} are needed{_absent_identities(path)}")
+    return rig
+
+
+def _absent_identities(path: Path) -> str:
+    """Names of the OBJ files that would make a folder's identities whole, for a message."""
+    there = {found.name for found in path.rglob("identity*.obj")}
+    absent = [name for name in (f"identity{number:03d}.obj" for number in range(IDENTITY_MODES)) if name not in there]
+    if not path.is_dir() or not absent:
+        return ""
+    return f": it lacks {', '.join(absent[:3])}" + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+
+
+def _claim(out: Path, content: dict[str, Any]) -> None:
     """Write down what this folder holds, or check that it holds the same."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        (out / _PARTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionsError(
+            f"{out} cannot be the folder for the result: {error.strerror}; choose another --out"
+        ) from None
     note = out / OPTIONS_NAME
-    content = options.content()
     if note.is_file():
         try:
             found = json.loads(note.read_text(encoding="utf-8"))
-        except ValueError:
+            changed = [name for name in content if found.get(name) != content[name]]
+        except (ValueError, AttributeError):
             raise OptionsError(f"{note} is damaged: choose another --out, or remove that folder") from None
-        changed = [name for name in content if found.get(name) != content[name]]
+        if changed == ["rig_sha256"]:
+            raise OptionsError(f"{out} holds a run with another rig than this one: choose another --out")
         if changed:
             was, now = (", ".join(f"{name}={source.get(name)}" for name in changed) for source in (found, content))
             raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another --out")
@@ -168,17 +199,21 @@ def _part(out: Path, unit: int) -> Path:
 
 
 def _is_whole(options: SynthOptions, unit: int) -> bool:
-    """Whether a unit is there with all its frames: the last one of a shorter run may lack some."""
-    path = _part(options.out, unit)
-    return path.is_file() and pq.read_metadata(path).num_rows == options.frames_of(unit)
+    """Whether a unit is there with its rows and its files: the last one of a shorter run may lack some."""
+    try:
+        part = pq.read_table(_part(options.out, unit), columns=["path"])
+    except (OSError, pa.ArrowException):  # not there, or cut off
+        return False
+    files = {options.out / place for place in part["path"].to_pylist()}
+    return part.num_rows == options.frames_of(unit) and all(file.is_file() and file.stat().st_size for file in files)
 
 
-def _rendered(options: SynthOptions, units: list[int]) -> Iterator[str]:
+def _rendered(options: SynthOptions, rig: Rig, units: list[int]) -> Iterator[str]:
     """Render units in parallel; yields the name of the device after each."""
     if not units:
         return
     workers = min(options.workers or os.cpu_count() or 1, len(units))
-    with _packed_rig(options.rig) as rig_path:
+    with _packed_rig(options.rig, rig) as rig_path:
         job = (str(rig_path), options)
         if workers == 1:
             _start_worker(*job)
@@ -201,16 +236,15 @@ def _rendered(options: SynthOptions, units: list[int]) -> Iterator[str]:
 
 
 @contextmanager
-def _packed_rig(path: Path) -> Iterator[Path]:
+def _packed_rig(path: Path, rig: Rig) -> Iterator[Path]:
     """The rig as one file that each process loads quickly; OBJ folders are packed first."""
     path = find_rig(path)
     if path.is_file():
-        load_rig(path)
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="aucli-rig-") as folder:
         packed = Path(folder) / "rig.npz"
-        save_rig(load_rig(path), packed)
+        save_rig(rig, packed)
         yield packed
 
 
@@ -234,9 +268,23 @@ _job: tuple[str, SynthOptions] | None = None
 _studio: Any = None
 
 
+def _end_with_parent() -> None:
+    """Let this process end, quietly, with the one that gives it work, should that be killed."""
+    if multiprocessing.parent_process() is not None:
+        threading.Thread(target=_end_if_alone, args=(None,), daemon=True).start()
+
+
+def _end_if_alone(timeout_s: float | None) -> None:
+    """End this process if its parent ends within a time, or whenever it does (None)."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and multiprocessing.connection.wait([parent.sentinel], timeout_s):
+        os._exit(1)
+
+
 def _start_worker(rig_path: str, options: SynthOptions) -> None:
     """Remember the job. The studio opens with the first unit, whose caller hears of what goes wrong."""
     global _job
+    _end_with_parent()
     _job = (rig_path, options)
 
 
@@ -261,12 +309,13 @@ def _render_unit(unit: int) -> str:
     partial = path.with_suffix(".partial")
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial, compression="zstd")
     partial.replace(path)
+    _end_if_alone(0.0)  # nobody is left to take the result, and a broken pipe would tell so at length
     return str(_studio.description)
 
 
-def _merge(out: Path, options: SynthOptions) -> int:
+def _merge(out: Path, options: SynthOptions, content: dict[str, Any]) -> int:
     """Join the parts, in order, into one table."""
-    schema = SCHEMA.with_metadata({"aucli.synth": json.dumps({**options.content(), "aus": list(SYNTH_AUS)})})
+    schema = SCHEMA.with_metadata({"aucli.synth": json.dumps({**content, "aus": list(SYNTH_AUS)})})
     partial = (out / TABLE_NAME).with_suffix(".partial")
     frames = 0
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:

@@ -1,18 +1,19 @@
-"""Labels that can be seen: which AUs a coder could tell in one rendered picture.
+"""Labels that can be seen: which AUs a coder could tell in one rendered picture of a person never seen at rest.
 
 The rule. An AU of the expression is taken away and the face is compared with what it would be without it: how far do
 those points move that the AU moves most, in the picture, and as a share of the distance between the eyes?
 
-* present (1): intensity at least B (2.0; for closed eyes C, 3.0), and the seen points move by at least 1 pixel (more in
-  a blurred picture) and by at least 2.5 % of the distance between the eyes; with less, the renders at the limit did not
-  show it to eyes that do not know the face at rest;
-* absent (0): not in the expression (below 0.25), and at least 40 % of the AU's points on one side can be seen;
+* present (1): intensity at least B (2.0; for closed eyes C, 3.0), and the seen points move by at least 1.25 pixels
+  (more in a blurred picture) and by at least the share of the distance between the eyes in `MIN_MOTION_INTEROCULAR`,
+  from which on it was seen in renders without the resting face beside them;
+* absent (0): not in the expression (below 0.25), at least 40 % of the AU's points on one side can be seen, and an AU of
+  intensity D would have moved them far enough in pixels to be seen;
 * unknown (-1): everything else: too weak, too small, hidden by hair, glasses, hat or the head itself, too dark, or
   masked by another AU.
 
-AU25 is what it looks like, whatever muscle parts the lips: it is measured as the gap between them. A single frame
-cannot tell a blink (45) from closed eyes (43): in a picture AU45 of a closed eye is unknown, and in a video each of
-the two is unknown while the other is present.
+AU25 is what it looks like, whatever muscle parts the lips and however far they stand apart at rest: it is measured as
+the opening between the lips' edges in the picture. A single frame cannot tell a blink (45) from closed eyes (43): in a
+picture AU45 of a closed eye is unknown, and in a video each of the two is unknown while the other is present.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ import numpy.typing as npt
 
 from aucli.synth.camera import Camera
 from aucli.synth.expressions import ACTIONS, SYNTH_AUS, Expression, rig_weights, symmetric
-from aucli.synth.person import INNER_LIPS, Body, Person, Posed, lip_gap_cm
-from aucli.synth.rig import FACEKIT_RANGES
+from aucli.synth.person import Body, Person, Posed
+from aucli.synth.rig import FACEKIT_RANGES, Rig
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -40,29 +41,58 @@ UNKNOWN: Final = -1
 MIN_INTENSITY: Final = 2.0
 MIN_INTENSITY_CLOSED_EYES: Final = 3.0
 MAX_INTENSITY_ABSENT: Final = 0.25
-MIN_MOTION_PX: Final = 1.0
-MIN_MOTION_INTEROCULAR: Final = 0.025
+INTENSITY_MISSED: Final = 4.0
+"""Intensity at which an AU would have to be visible for its absence to be told."""
+MIN_MOTION_PX: Final = 1.25
+MIN_MOTION_BLURS: Final = 1.2
+MIN_MOTION_INTEROCULAR: Final[Mapping[int, float]] = {
+    **{1: 0.04, 2: 0.04, 4: 0.035, 5: 0.025, 6: 0.04, 7: 0.025, 9: 0.04, 10: 0.04, 12: 0.06, 14: 0.035, 15: 0.03},
+    **{17: 0.035, 18: 0.03, 20: 0.04, 23: 0.025, 24: 0.025, 26: 0.05, 28: 0.03, 43: 0.04, 45: 0.04},
+}
 MIN_SHARE_SEEN: Final = 0.4
-MIN_GAP_PRESENT_CM: Final = 0.2
-MAX_GAP_ABSENT_CM: Final = 0.05
+MIN_OPENING_PX: Final = 1.0
+MIN_OPENING_PRESENT: Final = 0.02
+"""Opening of the parted lips (median along the mouth), as a share of the distance between the eyes."""
+MAX_OPENING_ABSENT: Final = 0.01
+"""Opening of closed lips (largest along the mouth, in the picture and from straight ahead), as the same share."""
+OPENING_MISSED: Final = 0.045
+"""Opening that would have to be visible for closed lips to be told: AU25 at intensity B."""
 DARKEST_LEVEL: Final = 20.0
+DARKEST_NOISES: Final = 3.0
 BRIGHTEST_LEVEL: Final = 250.0
 # A point counts as seen if nothing lies more than this before it.
 _DEPTH_TOLERANCE_CM: Final = 0.35
-_LIP_TOLERANCE_CM: Final = 0.02
 # Gap between the lips (cm) at the intensities 0 and A to E of AU25.
 _GAP_OF_INTENSITY: Final = (0.0, 0.1, 0.3, 0.7, 1.3, 2.2)
 # Least z of a unit normal that counts as facing forward.
 _FORWARD: Final = 0.25
+_INTEROCULAR_CM: Final = 6.5
+# Where along the mouth the opening is measured: x of the neutral face, cm, and half the width of a column there.
+_LIP_COLUMNS_CM: Final = (-1.2, -0.8, -0.4, 0.0, 0.4, 0.8, 1.2)
+_LIP_COLUMN_HALF_CM: Final = 0.25
 _CLOSED_EYES: Final = (43, 45)
 
 
 @dataclass(frozen=True, eq=False)
 class AuPoints:
-    """Vertices that show an AU, for the left and the right side of the face, of those in the narrow face."""
+    """Vertices of the narrow face that show an AU, for the left and the right side of the face.
+
+    Attributes:
+        left, right: vertices (N,), (M,).
+        left_cm, right_cm: where the AU alone takes them at intensity D, (N, 3), (M, 3) in head space.
+    """
 
     left: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
+    left_cm: Float32
+    right_cm: Float32
+
+
+@dataclass(frozen=True, eq=False)
+class LipEdges:
+    """Vertices of the upper and the lower lip, inner sides included, in columns along the mouth."""
+
+    columns: tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], ...]
 
 
 def au_points(body: Body) -> dict[int, AuPoints]:
@@ -80,8 +110,24 @@ def au_points(body: Body) -> dict[int, AuPoints]:
         motion = np.linalg.norm(offsets[first:last], axis=1)
         motion[~(resting & (body.face_topology.normals(rest + offsets)[first:last, 2] > _FORWARD))] = 0.0
         moved = motion > 0.4 * motion.max()
-        points[au] = AuPoints(np.flatnonzero(moved & (x >= 0)), np.flatnonzero(moved & (x <= 0)))
+        left, right = np.flatnonzero(moved & (x >= 0)), np.flatnonzero(moved & (x <= 0))
+        weaker = body.rig.offsets(rig_weights(symmetric({au: INTENSITY_MISSED})))
+        points[au] = AuPoints(left, right, weaker[left], weaker[right])
     return points
+
+
+def lip_edges(rig: Rig) -> LipEdges:
+    """The lips of the narrow face: the lower one goes with the jaw, the upper one stays."""
+    first, last = FACEKIT_RANGES["narrow_face"]
+    x, y, z = (rig.neutral[first:last] - rig.neutral[rig.landmarks68[[62, 66]]].mean(axis=0)).T
+    down = -rig.expressions[rig.expression_index["jawOpen"], first:last, 1].astype(np.float32)
+    with_jaw = down / down.max()
+    lips = (np.abs(y) < 1.2) & (z > -0.75)
+    columns = []
+    for middle in _LIP_COLUMNS_CM:
+        column = lips & (np.abs(x - middle) <= _LIP_COLUMN_HALF_CM)
+        columns.append((np.flatnonzero(column & (with_jaw < 0.35)), np.flatnonzero(column & (with_jaw > 0.65))))
+    return LipEdges(tuple(columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +140,7 @@ class View:
         depth: depth buffer at any square size.
         luma: (size, size) uint8 brightness of the final picture.
         blur_px: standard deviation of the picture's blur.
+        noise: standard deviation of its noise, levels.
     """
 
     person: Person
@@ -103,16 +150,12 @@ class View:
     depth: Float32
     luma: npt.NDArray[np.uint8]
     blur_px: float
+    noise: float
 
     @cached_property
     def narrow_seen(self) -> npt.NDArray[np.bool_]:
         """Which vertices of the narrow face can be seen."""
         return self.seen(np.arange(*FACEKIT_RANGES["narrow_face"]))[0]
-
-    @cached_property
-    def lip_gap_cm(self) -> float:
-        """How far the inner lips stand apart, cm."""
-        return lip_gap_cm(self.person.body, self.posed.positions, self.posed.head_from_rest[:3, 1])
 
     def seen(self, vertices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], Float64]:
         """Which vertices can be seen (N,), and where they lie (N, 2) in pixels."""
@@ -123,18 +166,8 @@ class View:
         inside = ((xy >= 0) & (xy < self.size_px)).all(axis=1)
         pixel = np.clip(np.floor(xy), 0, self.size_px - 1).astype(int)
         level = self.luma[pixel[:, 1], pixel[:, 0]]
-        readable = (level > DARKEST_LEVEL) & (level < BRIGHTEST_LEVEL)
+        readable = (level > max(DARKEST_LEVEL, DARKEST_NOISES * self.noise)) & (level < BRIGHTEST_LEVEL)
         return inside & (facing > 0.12) & (behind_cm < _DEPTH_TOLERANCE_CM) & readable, xy
-
-    @cached_property
-    def lip_gap_seen_px(self) -> float:
-        """How much of the gap between the lips is seen, pixels: from above, the upper lip hides it."""
-        pairs = self.posed.positions[self.person.body.rig.landmarks68[np.array(INNER_LIPS)]].astype(np.float64)
-        upper, lower = pairs[:, 0], pairs[:, 1]
-        between = [upper + share * (lower - upper) for share in np.linspace(0.1, 0.9, 9)]
-        xy, behind_cm = self._behind_cm(np.concatenate(between))
-        height_px = np.linalg.norm(xy[:3] - xy[-3:], axis=1).mean() / 0.8
-        return float(height_px * (behind_cm < _LIP_TOLERANCE_CM).mean())
 
     def _behind_cm(self, positions: Float64) -> tuple[Float64, Float64]:
         """Where points (N, 3) lie in the picture (N, 2), and how far behind what is drawn there (N,)."""
@@ -157,56 +190,105 @@ def frontal_interocular_px(view: View) -> float:
     return float(np.linalg.norm(centres[0] - centres[1]) * view.camera.focal * view.size_px / 2 / distance)
 
 
-def gap_intensity(gap_cm: float) -> float:
-    """Intensity 0-5 of AU25 for a gap between the lips."""
-    return float(np.interp(gap_cm, _GAP_OF_INTENSITY, range(6)))
+@dataclass(frozen=True, eq=False)
+class LipOpenings:
+    """How far the upper lip's lower edge stands above the lower lip's upper edge, in columns along the mouth.
+
+    Negative where one lip covers the other; shares of the distance between the eyes, along the head's own height.
+
+    Attributes:
+        seen: (7,) in the picture.
+        frontal: (7,) as if seen from straight ahead.
+    """
+
+    seen: Float64
+    frontal: Float64
 
 
-def label(view: View, expression: Expression, points: Mapping[int, AuPoints]) -> dict[int, int]:
-    """Occurrence of every AU in one picture: 1, 0 or -1 by the rule at the head of this file."""
+def lip_openings(view: View, edges: LipEdges) -> LipOpenings:
+    """Measure the opening of the mouth."""
+    positions, up = view.posed.positions, view.posed.head_from_rest[:3, 1]
+    middle = positions[np.concatenate([lip for column in edges.columns for lip in column])].mean(axis=0)
+    (x, y), (x_up, y_up) = view.camera.project(np.stack([middle, middle + up]), view.size_px)[0]
+    axis = np.array([x_up - x, y_up - y])
+    axis /= np.linalg.norm(axis)
+    seen, frontal = [], []
+    for upper, lower in edges.columns:
+        over, under = (view.camera.project(positions[lip], view.size_px)[0] @ axis for lip in (upper, lower))
+        seen.append(over.min() - under.max())
+        frontal.append((positions[upper] @ up).min() - (positions[lower] @ up).max())
+    left, right = view.posed.eye_centres
+    apart_cm = np.linalg.norm(left - right)
+    return LipOpenings(np.array(seen) / frontal_interocular_px(view), np.array(frontal) / apart_cm)
+
+
+def gap_intensity(openings: LipOpenings) -> float:
+    """Intensity 0-5 of AU25, whichever way the head is turned."""
+    return float(np.interp(np.median(openings.frontal) * _INTEROCULAR_CM, _GAP_OF_INTENSITY, range(6)))
+
+
+def label(view: View, expression: Expression, points: Mapping[int, AuPoints], openings: LipOpenings) -> dict[int, int]:
+    """Occurrence of every AU in one picture: 1, 0 or -1 by the rule at the head of this file.
+
+    Args:
+        view: the picture.
+        expression: intensities per side.
+        points: of `au_points`.
+        openings: of `lip_openings`.
+    """
     unit_px = frontal_interocular_px(view)
-    needed_px = max(MIN_MOTION_PX, 1.2 * view.blur_px, MIN_MOTION_INTEROCULAR * unit_px)
+    least_px = max(MIN_MOTION_PX, MIN_MOTION_BLURS * view.blur_px)
     codes: dict[int, int] = {}
     for au in SYNTH_AUS:
         if au == 25:
-            codes[au] = _code_lips(view, points[au])
+            codes[au] = _code_lips(view, points[au], openings, unit_px, least_px)
             continue
         intensity = expression.intensity(au)
         if intensity < MAX_INTENSITY_ABSENT:
-            codes[au] = ABSENT if _region_seen(view, points[au]) else UNKNOWN
+            missed = _seen_motion_px(view, points[au], points[au].left_cm, points[au].right_cm)
+            codes[au] = ABSENT if missed >= least_px else UNKNOWN
             continue
         least = MIN_INTENSITY_CLOSED_EYES if au in _CLOSED_EYES else MIN_INTENSITY
-        shown = intensity >= least and _seen_motion_px(view, expression, au, points[au]) >= needed_px
+        needed_px = max(least_px, MIN_MOTION_INTEROCULAR[au] * unit_px)
+        shown = intensity >= least and _contribution_px(view, expression, au, points[au]) >= needed_px
         codes[au] = PRESENT if shown else UNKNOWN
     return codes
 
 
-def _region_seen(view: View, points: AuPoints) -> bool:
-    return any(view.narrow_seen[side].mean() >= MIN_SHARE_SEEN for side in (points.left, points.right) if len(side))
-
-
-def _seen_motion_px(view: View, expression: Expression, au: int, points: AuPoints) -> float:
-    """Median motion, in pixels, of the AU's seen points, on that side where it is larger; 0 where too few are seen."""
+def _contribution_px(view: View, expression: Expression, au: int, points: AuPoints) -> float:
+    """How far the AU has moved its seen points in the picture, beside all other AUs of the expression."""
     offsets = view.person.body.rig.offsets
     with_au, without = rig_weights(expression), rig_weights(expression.without(au))
     delta = offsets({shape: with_au.get(shape, 0.0) - without.get(shape, 0.0) for shape in {*with_au, *without}})
-    delta = delta[: len(view.narrow_seen)]
-    delta = delta @ view.posed.head_from_rest[:3, :3].T.astype(np.float32)
+    return _seen_motion_px(view, points, delta[points.left], delta[points.right])
+
+
+def _seen_motion_px(view: View, points: AuPoints, left_cm: Float32, right_cm: Float32) -> float:
+    """Median motion, in pixels, of the AU's seen points, on that side where it is larger; 0 where too few are seen.
+
+    Args:
+        view: the picture, with the motion in it or without.
+        points: of the AU.
+        left_cm, right_cm: their motions (N, 3), (M, 3) in head space.
+    """
+    to_world = view.posed.head_from_rest[:3, :3].T.astype(np.float32)
     motions = [0.0]
-    for side in (points.left, points.right):
-        shown = side[view.narrow_seen[side]]
-        if len(side) and len(shown) >= MIN_SHARE_SEEN * len(side):
-            positions = view.posed.positions[shown]
-            after, before = (view.camera.project(p, view.size_px)[0] for p in (positions, positions - delta[shown]))
-            motions.append(float(np.median(np.linalg.norm(after - before, axis=1))))
+    for side, moved_cm in ((points.left, left_cm), (points.right, right_cm)):
+        shown = view.narrow_seen[side]
+        if len(side) and shown.mean() >= MIN_SHARE_SEEN:
+            positions = view.posed.positions[side[shown]]
+            before = positions - moved_cm[shown] @ to_world
+            moved = view.camera.project(positions, view.size_px)[0] - view.camera.project(before, view.size_px)[0]
+            motions.append(float(np.median(np.linalg.norm(moved, axis=1))))
     return max(motions)
 
 
-def _code_lips(view: View, points: AuPoints) -> int:
-    gap = view.lip_gap_cm
-    if not _region_seen(view, points):
+def _code_lips(view: View, points: AuPoints, openings: LipOpenings, unit_px: float, least_px: float) -> int:
+    if not any(view.narrow_seen[side].mean() >= MIN_SHARE_SEEN for side in (points.left, points.right)):
         return UNKNOWN
-    if gap <= MAX_GAP_ABSENT_CM:
-        return ABSENT
-    needed_px = max(1.3 * MIN_MOTION_PX, 1.2 * view.blur_px)
-    return PRESENT if gap >= MIN_GAP_PRESENT_CM and view.lip_gap_seen_px >= needed_px else UNKNOWN
+    opening = float(np.median(openings.seen))
+    if opening >= MIN_OPENING_PRESENT and opening * unit_px >= max(MIN_OPENING_PX, MIN_MOTION_BLURS * view.blur_px):
+        return PRESENT
+    # Lips that only look closed, from above, may be parted.
+    widest = max(openings.seen.max(), openings.frontal.max())
+    return ABSENT if widest <= MAX_OPENING_ABSENT and OPENING_MISSED * unit_px >= least_px else UNKNOWN

@@ -7,8 +7,10 @@ Source: https://github.com/ICT-VGL/ICT-FaceKit (MIT), whose README gives the ver
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,10 +89,21 @@ class Rig:
     landmarks68: Int32
 
     def __post_init__(self) -> None:
+        for name, columns in (("neutral", 3), ("triangles", 3), ("uv", 2), ("uv_triangles", 3)):
+            shape = getattr(self, name).shape
+            if len(shape) != 2 or shape[1] != columns:
+                raise RigError(f"the rig's {name} has the shape {shape}; expected (N, {columns})")
         vertices = len(self.neutral)
         for name, modes in (("expressions", self.expressions), ("identities", self.identities)):
             if modes.ndim != 3 or modes.shape[1:] != (vertices, 3):
                 raise RigError(f"{name} has the shape {modes.shape}; expected (N, {vertices}, 3)")
+        for name in ("neutral", "expressions", "identities", "uv"):
+            values = getattr(self, name)
+            if values.dtype.kind != "f":
+                raise RigError(f"the rig's {name} holds {values.dtype}; expected floating point numbers")
+            if not np.isfinite(values).all():
+                count = int((~np.isfinite(values)).sum())
+                raise RigError(f"the rig's {name} holds {count} values that are not finite numbers: get it anew")
         if len(self.expression_names) != len(self.expressions):
             raise RigError(f"{len(self.expression_names)} names for {len(self.expressions)} expressions")
         if len(self.triangles) != len(self.triangle_material) or len(self.triangles) != len(self.uv_triangles):
@@ -110,6 +123,16 @@ class Rig:
     def expression_index(self) -> dict[str, int]:
         """Row of `expressions` for each name."""
         return {name: row for row, name in enumerate(self.expression_names)}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of all arrays: the same for two rigs that are the same to the bit, however they are stored."""
+        digest = hashlib.sha256()
+        for name in _ARRAYS:
+            values = np.ascontiguousarray(getattr(self, name))
+            digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+            digest.update(values.data.cast("B"))
+        return digest.hexdigest()
 
     @property
     def is_facekit(self) -> bool:
@@ -208,13 +231,20 @@ def save_rig(rig: Rig, path: Path) -> None:
 
 def _load_packed(path: Path) -> Rig:
     try:
-        with np.load(path, allow_pickle=False) as packed:
+        # Opened here, for numpy leaves a broken file open.
+        with path.open("rb") as file:
+            packed = np.load(file, allow_pickle=False)
+            if not isinstance(packed, np.lib.npyio.NpzFile):
+                raise RigError(f"{path} holds one array; a packed rig (.npz) holds {', '.join(_ARRAYS)}")
             missing = [name for name in _ARRAYS if name not in packed]
             if missing:
                 raise RigError(f"{path} lacks {', '.join(missing)}")
-            arrays = {name: packed[name] for name in _ARRAYS}
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+            arrays: dict[str, Any] = {name: packed[name] for name in _ARRAYS}
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise RigError(f"{path} is not a packed rig (.npz): {error}") from None
+    for name in ("expression_names", "materials"):
+        if arrays[name].ndim != 1:
+            raise RigError(f"{path}: {name} has the shape {arrays[name].shape}; expected a list of names")
     arrays["expression_names"] = tuple(map(str, arrays["expression_names"]))
     arrays["materials"] = tuple(map(str, arrays["materials"]))
     return Rig(**arrays)

@@ -13,7 +13,7 @@ from aucli.facs import au_column
 from aucli.synth.camera import Camera, look_at
 from aucli.synth.degrade import Damage, apply_damage
 from aucli.synth.expressions import SYNTH_AUS, Expression, rig_weights, shapes_of_actions, wrinkle_strengths
-from aucli.synth.labels import View, au_points, gap_intensity, interocular_px, label
+from aucli.synth.labels import View, au_points, gap_intensity, interocular_px, label, lip_edges, lip_openings
 from aucli.synth.lighting import Lighting
 from aucli.synth.person import Body, Person, pose
 from aucli.synth.renderer import Renderer, Scene
@@ -77,6 +77,7 @@ class Studio:
         self.body = Body(rig)
         self.size_px = size_px
         self._points = au_points(self.body)
+        self._lips = lip_edges(rig)
         self._renderer = Renderer(self.body, size_px=size_px, supersampling=supersampling)
 
     @property
@@ -121,7 +122,9 @@ class Studio:
             damage = Damage(**{**damage.__dict__, "h264_crf": 0, "jpeg_quality": 0})
         rgb = apply_damage(drawn.rgb, damage, rng)
         luma = np.asarray(rgb @ np.array([0.299, 0.587, 0.114]), np.uint8)
-        view = View(person, posed, camera, self.size_px, drawn.depth, luma, scenery.damage.total_blur_px)
+        view = View(
+            person, posed, camera, self.size_px, drawn.depth, luma, scenery.damage.total_blur_px, scenery.damage.noise
+        )
         return Shot(rgb, self._row(view, expression, rotation, gaze_rad, scenery))
 
     def _row(
@@ -130,9 +133,10 @@ class Studio:
         landmarks = self.body.rig.landmarks68.astype(np.int64)
         seen, xy = view.seen(landmarks)
         five = np.stack([xy[list(group)].mean(axis=0) for group in _FIVE_POINTS])
-        codes = label(view, expression, self._points)
+        openings = lip_openings(view, self._lips)
+        codes = label(view, expression, self._points, openings)
         intensities = {au: expression.intensity(au) for au in SYNTH_AUS}
-        intensities[25] = gap_intensity(view.lip_gap_cm)
+        intensities[25] = gap_intensity(openings)
         yaw, pitch, roll = angles_deg(view.camera.world_from_camera.T @ rotation)
         look, damage = view.person.look, scenery.damage
         return {
