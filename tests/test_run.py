@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from aucli.claim import claimed
@@ -35,7 +37,7 @@ aus = [12, 1]
 global_dim = 16
 embedding_dim = 8
 [crop]
-size_px = 48
+size_px = 32
 [loss]
 bce_weight = 1.0
 [[stages]]
@@ -154,6 +156,12 @@ def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> 
         ("optim.lr=-1", "optim.lr is -1: Input should be greater than 0"),
         ("encoder.aus=[1, 5]", "AU 5, which bp4d does not code; allowed are 1, 2, 4"),
         ("linear.epochs=0 loss.bce_weight=0", "trains no heads"),
+        ("optim.lr=inf", "optim.lr is inf: Input should be a finite number"),
+        ("seed=-5", "seed is -5: Input should be greater than or equal to 0"),
+        ("crop.size_px=33", "the last of stages has size_px 32, but crop.size_px, at which the model is used, is 33"),
+        ("stages=[]", "linear evaluation alone needs encoder.pretrained"),
+        ("optim.pictures_per_person=8", "optim.pictures_per_person is 8, the whole batch"),
+        ("encoder.pretrained=package", "mobilenetv4_conv_small"),
         ("optim.accumulate=3", "optim.batch_size 8 cannot be shared by optim.accumulate = 3 parts"),
         ("optim.pictures_per_person=3", "optim.batch_size 8 is no multiple of optim.pictures_per_person = 3"),
         (
@@ -189,9 +197,45 @@ def test_a_finished_run_is_kept_for_its_own_recipe_only(cache: Path, recipe: Pat
         second = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "busy"))
     assert "another run is writing to" in second.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == weights
+    other_fold = CliRunner().invoke(app, _command(cache, recipe, run, "--fold", "2"))
+    assert "holds a run on bp4d fold 1" in " ".join(other_fold.stderr.split())
+    changed = _faces()
+    changed.labels[:, 6] = 1 - abs(changed.labels[:, 6])
+    write_faces(changed, tmp_path / "changed", dataset="bp4d")
+    other_faces = CliRunner().invoke(app, _command(tmp_path / "changed", recipe, run))
+    assert "holds a run on other train faces, people or labels" in " ".join(other_faces.stderr.split())
     (run / "predictions.parquet").unlink()  # as if it had been killed before the end
     unfinished = CliRunner().invoke(app, _command(cache, recipe, run, "--set", "seed=1"))
     assert "another recipe (seed was 3407, now 1)" in " ".join(unfinished.stderr.split())
+    (run / "checkpoint.pt").write_bytes((run / "checkpoint.pt").read_bytes()[:1000])
+    damaged = CliRunner().invoke(app, _command(cache, recipe, run))
+    assert damaged.exit_code == 1
+    assert "checkpoint.pt is damaged" in damaged.stderr
+
+
+def test_linear_evaluation_alone_starts_from_a_model(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, _command(cache, recipe, tmp_path / "one", "-q")).exit_code == 0
+    log = pl.read_csv(tmp_path / "one" / "log.csv")
+    assert log["epoch"].to_list() == [0, 1, 2]  # a row an epoch, however rare checkpoints are
+    more = ("--set", "stages=[]", "--set", f"encoder.pretrained={tmp_path / 'one' / 'model'}")
+    result = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "linear", "-q", *more))
+    assert result.exit_code == 0, result.output
+    one, linear = (load_file(tmp_path / run / "model" / "model.safetensors") for run in ("one", "linear"))
+    same = {name: torch.equal(value, linear[name]) for name, value in one.items()}
+    assert all(equal for name, equal in same.items() if name.startswith("encoder."))
+    plain = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "dry", "--dry-run", "--json", *more))
+    assert json.loads(plain.stdout)["steps"] == 0
+
+
+def test_a_cache_tells_what_could_not_be_read(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "cache"
+    shutil.copytree(cache, broken)
+    index = json.loads((broken / "index.json").read_text(encoding="utf-8"))
+    index["failures"] = {"F001 T1": "cannot be read"}
+    (broken / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    result = CliRunner().invoke(app, _command(broken, recipe, tmp_path / "run", "--dry-run"))
+    assert "1 sequences could not be read, or not wholly" in " ".join(result.stderr.split())
+    assert "F001 T1 (cannot be read)" in " ".join(result.stderr.split())
 
 
 def test_early_stopping_keeps_the_best_epoch(cache: Path, recipe: Path, tmp_path: Path) -> None:
@@ -266,6 +310,7 @@ def test_training_on_renders_alone(shared: Path, tmp_path: Path) -> None:
         "split.validation=0.4",
         "encoder.backbone=mobilenetv4_conv_small",
         "stages=[{size_px = 32, epochs = 1}]",
+        "crop.size_px=32",
         "linear.epochs=1",
     ]
     more = [part for setting in small for part in ("--set", setting)]

@@ -20,7 +20,7 @@ Rng = torch.Generator | None
 class AugmentConfig(BaseModel):
     """Strength of the random changes. Distances are shares of the distance between the eyes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     landmark_jitter: float = Field(default=0.035, ge=0, le=0.5)
     shift: float = Field(default=0.08, ge=0, le=1)

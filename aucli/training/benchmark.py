@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from aucli.annotation import Progress as PrepareProgress
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data.cache import INDEX_NAME
+from aucli.training.data.cache import INDEX_NAME, REPORT_NAME, failures_of, require_options
 from aucli.training.data.cached_faces import CachedFaces
+from aucli.training.data.options import as_json, options_from_mapping
 from aucli.training.data.registry import BENCHMARKS
 from aucli.training.splits import SplitOptions, SplitRows, make_splits
 from aucli.zoo import user_folder
@@ -56,21 +57,25 @@ class Benchmark:
             raise OptionsError(f"--fold is {self.fold!r}; allowed are a number or all")
 
 
-def open_faces(what: Benchmark, *, on_prepare: Callable[[PrepareProgress], None] | None = None) -> CachedFaces:
-    """The prepared faces of a benchmark; they are prepared now if that was not done or not finished.
+def open_faces(
+    what: Benchmark, *, on_prepare: Callable[[PrepareProgress], None] | None = None
+) -> tuple[CachedFaces, tuple[str, ...]]:
+    """The prepared faces of a benchmark, and what is wrong with them, one line each.
 
-    A finished cache is taken as it is, however it was prepared, unless options of the data set are given: then it must
-    have been made with these.
+    They are prepared now if that was not done, not finished, or something could not be read then and the root is given.
+    A finished cache is else taken as it is, unless options of the data set are given: then it must have been made with
+    these.
 
     Raises:
-        AucliError: if there is no finished cache and no root, or the cache is of another data set.
+        AucliError: if there is no finished cache and no root, or the cache is of another data set or options.
     """
     cache = what.cache
     if cache is None:
         assert what.root is not None
         root = hashlib.sha256(str(what.root.resolve()).encode()).hexdigest()
         cache = user_folder() / "caches" / f"{what.dataset}-{root[:12]}"
-    if what.root is not None and (what.dataset_options or not (cache / INDEX_NAME).is_file()):
+    finished = (cache / INDEX_NAME).is_file()
+    if what.root is not None and (what.dataset_options or not finished or failures_of(cache)):
         from aucli.training.preparation import PrepareOptions, prepare
 
         prepare(
@@ -87,7 +92,18 @@ def open_faces(what: Benchmark, *, on_prepare: Callable[[PrepareProgress], None]
     held = sorted({sequence.dataset for sequence in faces.sequences})
     if held != [what.dataset]:
         raise DatasetError(f"the cache {cache} holds {', '.join(held) or 'nobody'}, not {what.dataset}")
-    return faces
+    if what.dataset_options:
+        given = as_json(options_from_mapping(BENCHMARKS[what.dataset].options, what.dataset_options))
+        require_options(cache, {name: given[name] for name in what.dataset_options})
+    failed = failures_of(cache)
+    if not failed:
+        return faces, ()
+    shown = "; ".join(f"{name} ({problem})" for name, problem in list(failed.items())[:3])
+    more = "; ..." if len(failed) > 3 else ""
+    return faces, (
+        f"{len(failed)} sequences could not be read, or not wholly, when the faces were prepared: {shown}{more}; "
+        f"all are in {cache / REPORT_NAME}; mend them and give --root to read them again",
+    )
 
 
 def fold_rows(faces: CachedFaces, what: Benchmark) -> tuple[list[tuple[int, SplitRows, Rows]], tuple[str, ...]]:

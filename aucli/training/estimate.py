@@ -28,6 +28,8 @@ def seconds_per_stage(recipe: Recipe, faces: FaceSource, device: str) -> list[fl
     Raises:
         RecipeError: if recipe and faces do not fit each other.
     """
+    if not recipe.stages:
+        return []
     plain = recipe.model_copy(update={"encoder": recipe.encoder.model_copy(update={"pretrained": ""})})
     seconds, first = [], 0
     with tempfile.TemporaryDirectory() as scratch:

@@ -6,7 +6,7 @@ All end in `aucli.training.metrics`; here is only where labels and probabilities
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,7 +108,9 @@ def evaluate_on_benchmark(
         AucliError: if model or data cannot be read, or they share no action unit.
     """
     find_model(what.model)  # before the data are prepared, which may take hours
-    return evaluate_faces(open_faces(what.benchmark, on_prepare=on_prepare), what, options, on_progress=on_progress)
+    faces, problems = open_faces(what.benchmark, on_prepare=on_prepare)
+    evaluated = evaluate_faces(faces, what, options, on_progress=on_progress)
+    return replace(evaluated, notes=(*problems, *evaluated.notes))
 
 
 def evaluate_faces(

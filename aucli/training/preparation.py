@@ -34,10 +34,9 @@ from aucli.faces import START_SCORE, Detector, Faces, intersection_over_union, o
 from aucli.training.data.cache import (
     REPORT_NAME,
     CacheWriter,
-    is_finished,
     write_json,
 )
-from aucli.training.data.options import DatasetOptions, options_from_mapping
+from aucli.training.data.options import DatasetOptions, as_json, options_from_mapping
 from aucli.training.data.pixels import Pictures, read_sequence, sequence_rows
 from aucli.training.data.published import TOLERANCE
 from aucli.training.data.registry import BENCHMARKS, load_dataset
@@ -168,8 +167,6 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
     device = resolve_device(options.device)
     detector = open_detector(options.detector, device=device)
     content = _content(options, detector)
-    if not options.overwrite and is_finished(options.out, content):
-        return _prepared_before(options.out)
     samples, read = load_dataset(options.dataset, options.root, options.reader_options)
     failures = {f.where: f"{f.kind}: {f.detail}" for f in read.findings if f.kind in BROKEN_INPUT}
     parts = [rows for rows in sequence_rows(samples) if len(rows)]
@@ -510,13 +507,9 @@ def _parse_value(pair: str, text: str, kind: Any) -> Any:
 
 def _content(options: PrepareOptions, detector: Detector) -> dict[str, Any]:
     """Everything that decides what the cache holds, as JSON values."""
-    reader = {
-        name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(options.reader_options).items()
-    }
     return {
         "dataset": options.dataset,
-        "options": reader,
+        "options": as_json(options.reader_options),
         "detector": detector.name,
         "detector_digest": detector.digest,
         "crop": asdict(options.crop),
@@ -572,20 +565,6 @@ def _check_base_rates(samples: Samples, records: Sequence[Mapping[str, Any]], fi
                 "base rate differs where a face was found", "kept", int(n), "label", "",
                 f"AU{au} is present in {100 * n_present / n:.1f} % of frames with a face, {100 * rate:.1f} % of all",
             )  # fmt: skip
-
-
-def _prepared_before(cache: Path) -> Prepared:
-    """What an earlier run reported."""
-    try:
-        saved = json.loads((cache / REPORT_NAME).read_text(encoding="utf-8"))
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in saved["report"].items()
-        }
-        findings = tuple(Finding(**finding) for finding in fields.pop("findings"))
-        n_faces = sum(counts["faces"] for counts in saved["sequences"])
-        return Prepared(cache, Report(**fields, findings=findings), {}, n_faces, 0, len(saved["sequences"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{cache / REPORT_NAME} is damaged ({error}); prepare again with --overwrite") from error
 
 
 def _stop_if_disk_full(error: Exception, out: Path) -> None:

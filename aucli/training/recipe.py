@@ -31,7 +31,7 @@ ActionUnits = Annotated[tuple[int, ...], AfterValidator(_known_and_different)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EncoderSection(_Section):
@@ -63,14 +63,14 @@ class SplitSection(_Section):
     """Shares of the people held out."""
 
     test: float = Field(default=0.2, ge=0, lt=1)
-    validation: float = Field(default=0.1, gt=0, lt=1)
+    validation: float = Field(default=0.1, ge=0, le=0.5)
 
 
 class FreeDataSection(_Section):
     """The data of ``synth``: how many renders, and how often an epoch shows each photograph for every render."""
 
     renders: int = Field(default=8000, ge=8)
-    render_seed: int = 2026
+    render_seed: int = Field(default=2026, ge=0)
     photograph_repeats: int = Field(default=2, ge=1)
 
 
@@ -143,7 +143,7 @@ class Recipe(_Section):
 
     name: str
     data: Dataset
-    seed: int = 3407
+    seed: int = Field(default=3407, ge=0)
     leave_out: ActionUnits = ()
     """AUs that are trained and measured, but are not columns of the model."""
     encoder: EncoderSection
@@ -152,7 +152,8 @@ class Recipe(_Section):
     free_data: FreeDataSection = FreeDataSection()
     augment: AugmentConfig = AugmentConfig()
     loss: LossSection = LossSection()
-    stages: tuple[StageSection, ...] = Field(min_length=1)
+    stages: tuple[StageSection, ...]
+    """None at all: linear evaluation alone, on the encoder that ``encoder.pretrained`` names."""
     optim: OptimSection = OptimSection()
     linear: LinearSection = LinearSection()
 
@@ -164,7 +165,21 @@ class Recipe(_Section):
                 f"linear.epochs is 0, but loss {self.loss.name} with bce_weight 0 trains no heads: give linear.epochs "
                 "at least 1, loss.bce_weight above 0, or loss.name wbce"
             )
+        if not self.stages and not (self.encoder.pretrained and self.linear.epochs):
+            raise ValueError(
+                "stages is empty: linear evaluation alone needs encoder.pretrained and linear.epochs of at least 1"
+            )
+        if self.stages and self.stages[-1].size_px != self.crop.size_px:
+            raise ValueError(
+                f"the last of stages has size_px {self.stages[-1].size_px}, but crop.size_px, at which the model is "
+                f"used, is {self.crop.size_px}: they must be equal"
+            )
         optim = self.optim
+        if optim.pictures_per_person == optim.batch_size:
+            raise ValueError(
+                f"optim.pictures_per_person is {optim.pictures_per_person}, the whole batch: no two people would be "
+                "compared; allowed is up to half of optim.batch_size"
+            )
         if optim.batch_size % optim.accumulate or optim.batch_size // optim.accumulate < 2:
             raise ValueError(
                 f"optim.batch_size {optim.batch_size} cannot be shared by optim.accumulate = {optim.accumulate} parts: "

@@ -3,8 +3,9 @@
     recipe -> faces (prepared now, or from the cache) -> folds, by person
     per fold: encoder -> heads on it -> thresholds on validation people -> the test people, once -> model folder
 
-A fold lies in its own folder: ``recipe.json`` (every value), ``checkpoint.pt``, ``log.csv``, ``predictions.parquet``
-and ``model/``. A run that was stopped goes on when the same command is given again; finished folds are kept.
+A fold lies in its own folder: ``recipe.json`` (every value), ``fold.json`` (digests of its sides), ``checkpoint.pt``,
+``log.csv``, ``predictions.parquet`` and ``model/``. A run that was stopped goes on when the same command is given
+again; finished folds are kept.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from aucli.training.gather import alone
 from aucli.training.linear_evaluation import fit_linear_heads, predict
 from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
 from aucli.training.predictions import PREDICTIONS_NAME, FoldPredictions, read_predictions, write_predictions
-from aucli.training.pretrained import load_encoder
 from aucli.training.processes import barrier, first_process_first, rank, world_size
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.run_log import Progress
 from aucli.training.splits import SplitOptions
-from aucli.training.trainer import Trainer, check_same, data_digest
+from aucli.training.trainer import Trainer, check_same, data_digest, start_from
 from aucli.zoo import bundled_folder
 
 FREE: Final = ("synth", "photographs")
 """Data that needs no form."""
 
 RECIPE_NAME: Final = "recipe.json"
+FOLD_NAME: Final = "fold.json"
 MODEL_FOLDER: Final = "model"
 
 
@@ -162,6 +163,8 @@ def plan(
         AucliError: if recipe or data make no sense, or do not fit each other.
     """
     recipe = load_recipe(find_recipe(options), options.overrides)
+    if options.out.exists() and not options.out.is_dir():
+        raise OptionsError(f"--out is {options.out}, which is a file; give a folder")
     if recipe.data != options.dataset:
         raise RecipeError(
             f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "
@@ -179,8 +182,8 @@ def plan(
     epochs = sum(stage.epochs for stage in recipe.stages)
     steps = [BatchMaker(recipe, fold.train, world_size=world_size()).steps_per_epoch * epochs for fold in folds]
     network = AUNetwork(recipe.encoder_config())
-    if recipe.encoder.pretrained not in ("", "package", "timm"):
-        load_encoder(recipe.encoder.pretrained, network)  # one that does not fit is told now, not after preparing
+    if recipe.encoder.pretrained != "timm":  # that one is downloaded: not for a dry run
+        start_from(network, recipe.encoder.pretrained)  # a start that does not fit is told before anything is done
     for fold in folds:
         warnings += tuple(
             f"fold {fold.number} has no {name} people: {meaning}"
@@ -223,10 +226,11 @@ def train(
     models = []
     for fold in todo.folds:
         folder = options.out if len(todo.folds) == 1 else options.out / f"fold{fold.number}"
-        if (folder / PREDICTIONS_NAME).is_file():
-            _check_finished(folder, todo.recipe)
-        else:
-            with claimed(folder) if rank() == 0 else contextlib.nullcontext():
+        finished = (folder / PREDICTIONS_NAME).is_file()
+        with claimed(folder) if rank() == 0 else contextlib.nullcontext():
+            if rank() == 0:
+                _check_folder(folder, fold, todo.recipe, options.dataset)
+            if not finished:
                 _train_fold(fold, todo, options, folder, tell, on_progress)
         models.append(folder / MODEL_FOLDER)
     predictions = [read_predictions(model.parent / PREDICTIONS_NAME).to_score() for model in models]
@@ -234,13 +238,26 @@ def train(
     return TrainResult(tuple(models), scores)
 
 
-def _check_finished(folder: Path, recipe: Recipe) -> None:
-    """A finished fold is kept only if this recipe would make it again."""
+def _check_folder(folder: Path, fold: TrainingFold, recipe: Recipe, dataset: str) -> None:
+    """Go on in a folder, or keep its result, only if it holds this very fold: recipe, people, faces, labels."""
+    ours = {"dataset": dataset, "fold": fold.number} | {name: data_digest(faces) for name, faces in sides(fold)}
+    path = folder / FOLD_NAME
+    if not path.is_file():
+        if (folder / PREDICTIONS_NAME).is_file():
+            raise RecipeError(f"{folder} holds a finished run of another version; choose another folder, or remove it")
+        path.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
+        (folder / RECIPE_NAME).write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return
     try:
-        theirs = Recipe.model_validate_json((folder / RECIPE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{folder} holds a finished run without a readable {RECIPE_NAME}; remove it") from error
-    check_same(theirs, recipe, folder)
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        check_same(Recipe.model_validate_json((folder / RECIPE_NAME).read_text(encoding="utf-8")), recipe, folder)
+        changed = [name for name, value in ours.items() if theirs[name] != value]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecipeError(f"{folder} holds a run that cannot be read ({error}); remove it") from error
+    if changed:
+        number = f"{theirs['dataset']} fold {theirs['fold']}"
+        what = number if changed[0] in ("dataset", "fold") else f"other {changed[0]} faces, people or labels"
+        raise RecipeError(f"{folder} holds a run on {what}; choose another folder, or remove this one")
 
 
 def _train_fold(
@@ -261,8 +278,6 @@ def _train_fold(
         checkpoint_every=options.checkpoint_every,
         progress=lambda now: on_progress(fold.number, now),
     )
-    if rank() == 0:
-        (folder / RECIPE_NAME).write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
     network = trainer.run()
     if rank() == 0:
         with alone():
@@ -346,7 +361,7 @@ def _published_folds(
         ),
         device=options.device,
     )
-    faces = open_faces(what, on_prepare=on_prepare)
+    faces, problems = open_faces(what, on_prepare=on_prepare)
     lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
     if lacking:
         raise RecipeError(
@@ -355,6 +370,7 @@ def _published_folds(
         )
     faces = faces.with_aus(recipe.encoder.aus)
     divided, warnings = fold_rows(faces, what)
+    warnings = (*problems, *warnings)
     names = np.array([one.name for one in faces.sequences], dtype=np.str_)
     folds = []
     for number, rows, lost in divided:

@@ -267,7 +267,8 @@ def _gft(samples: Samples, options: SplitOptions) -> tuple[tuple[Split, ...], tu
     lacking = [subject for subject in samples.subjects if side[subject] is None]
     if lacking:
         raise DatasetError(
-            f"the GFT partition lacks {', '.join(lacking)}; put them into gft_partition.csv as participant,split"
+            f"the GFT partition lacks {', '.join(lacking)}; put them into gft_partition.csv as "
+            "participant,split and run the same aucli prepare again"
         )
     train = [s for s in samples.subjects if side[s] == "train"]
     test = [s for s in samples.subjects if side[s] == "test"]

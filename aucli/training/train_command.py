@@ -99,9 +99,9 @@ def _hours(planned: Plan) -> float:
 
     seconds = seconds_per_stage(planned.recipe, planned.folds[0].train, planned.device)
     stages = planned.recipe.stages
-    epoch_s = sum(one * stage.epochs for one, stage in zip(seconds, stages, strict=True))
     epochs = sum(stage.epochs for stage in stages)
-    return epoch_s / epochs * planned.steps / 3600
+    mean_step_s = sum(one * stage.epochs / epochs for one, stage in zip(seconds, stages, strict=True))
+    return mean_step_s * planned.steps / 3600
 
 
 def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:

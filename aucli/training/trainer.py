@@ -14,6 +14,7 @@ import contextlib
 import copy
 import hashlib
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,15 +127,17 @@ class Trainer:
             if is_epoch:
                 self._validate()
             settled = self._is_settled()
-            if not (self.step % self.checkpoint_every == 0 or self.step == self.total_steps or settled):
+            is_due = self.step % self.checkpoint_every == 0 or self.step == self.total_steps or settled
+            if not (is_due or is_epoch):
                 continue
             value = float(loss)  # read only now: each reading waits for the GPU
             if not math.isfinite(value):
+                half = ", or set optim.precision=float32" if self.recipe.optim.precision == "bfloat16" else ""
                 raise RecipeError(
-                    f"the loss is {value} at step {self.step}; lower optim.lr (it is {self.recipe.optim.lr:g}), or "
-                    "set optim.precision=float32"
+                    f"the loss is {value} at step {self.step}; lower optim.lr (it is {self.recipe.optim.lr:g}){half}"
                 )
-            self._save()
+            if is_due:
+                self._save()
             seconds = time.perf_counter() - began
             faces_per_s = (self.step - since) * self.recipe.optim.batch_size / seconds
             if log is not None:
@@ -269,7 +272,10 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT_NAME
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise RecipeError(f"{path} is damaged ({str(error).splitlines()[0]}); remove it to begin anew") from error
         if not isinstance(state.get("recipe"), str):
             raise RecipeError(f"{path} was written by another version of aucli; choose another folder, or remove it")
         check_same(Recipe.model_validate_json(state["recipe"]), self.recipe, self.folder)

@@ -250,6 +250,26 @@ def _digest_of(faces: LabelledFaces, intensities: Float32Array | None, frames: n
     return digest.hexdigest()
 
 
+def failures_of(folder: Path) -> dict[str, str]:
+    """Sequences of a finished cache that could not be read when it was made, or not wholly: one line each."""
+    return dict(read_json(folder / INDEX_NAME)["failures"])
+
+
+def require_options(folder: Path, options: Mapping[str, Any]) -> None:
+    """Refuse a cache that was made with other options of its data set.
+
+    Raises:
+        DatasetError: naming the first that differs.
+    """
+    manifest = manifest_of(folder)
+    held = {} if manifest is None else manifest["content"].get("options") or {}
+    for name, value in json.loads(dumps(options)).items():
+        if held.get(name) != value:
+            raise DatasetError(
+                f"{folder} was made with {name}={_short(held.get(name))}, not {_short(value)}; prepare another cache"
+            )
+
+
 def manifest_of(folder: Path) -> dict[str, Any] | None:
     """The manifest of a cache; None for a folder that does not exist or is empty.
 
@@ -286,13 +306,18 @@ def _require_same(folder: Path, manifest: Mapping[str, Any], content: Mapping[st
     require_format(folder, manifest)
     if manifest["digest"] == content_digest(content):
         return
-    now = json.loads(dumps(content))
-    was = manifest["content"]
+    now, was = _flat(json.loads(dumps(content))), _flat(manifest["content"])
     changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
     before, after = (", ".join(f"{name}={_short(found.get(name))}" for name in changed) for found in (was, now))
     raise DatasetError(
         f"{folder} holds a cache made with {before}, not {after}; choose another --out, or replace it with --overwrite"
     )
+
+
+def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a data set beside all else, so that a message names the one that differs."""
+    inside = content.get("options")
+    return {**content, **inside, "options": None} if isinstance(inside, dict) else dict(content)
 
 
 def _short(value: Any) -> str:

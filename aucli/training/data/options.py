@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +74,14 @@ def options_from_mapping(kind: type[OptionsT], values: Mapping[str, Any]) -> Opt
         _require_type(name, value, wanted)
         converted[name] = value
     return kind(**converted)
+
+
+def as_json(options: Any) -> dict[str, Any]:
+    """Options of a data set as JSON values: sets sorted, so that equal options look alike."""
+    return {
+        name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(options).items()
+    }
 
 
 def _require_type(name: str, value: object, wanted: str) -> None:
