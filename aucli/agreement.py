@@ -155,11 +155,6 @@ def compare(
         videos.append(
             VideoAgreement(name, str(one.source), len(labels), int(compared.sum()), unmatched, int(faceless.sum()))
         )
-    if not any(video.compared for video in videos):
-        raise TableError(
-            f"no code of {', '.join(video.source for video in videos)} falls on a frame of the table; check the "
-            "alignment (time or frame), the number of the first frame, and shifts"
-        )
     predictions = Predictions(
         name="agreement with human codes",
         aus=aus,

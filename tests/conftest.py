@@ -23,6 +23,14 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def opengl() -> None:
+    """For tests that draw in this process: Mesa's LLVM crashes Triton's if torch imports that afterwards."""
+    import torch._dynamo  # noqa: F401
+
+    pytest.importorskip("moderngl", reason="rendering needs the extra aucli[synth]")
+
+
+@pytest.fixture(scope="session")
 def example() -> Path:
     """The rendered clip that travels with the project."""
     return EXAMPLE

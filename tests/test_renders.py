@@ -16,7 +16,7 @@ def renders(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from aucli.synth import SynthOptions, generate
 
     out = tmp_path_factory.mktemp("renders")
-    generate(SynthOptions(rig=shared / "facekit" / "facekit.npz", out=out, count=8, pictures_per_person=4, workers=1))
+    generate(SynthOptions(rig=shared / "facekit" / "facekit.npz", out=out, count=8, pictures_per_person=4, workers=2))
     return out
 
 

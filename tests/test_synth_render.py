@@ -45,8 +45,7 @@ def rig_path(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def photographer(rig_path: Path) -> Any:
-    pytest.importorskip("moderngl", reason="rendering needs the extra aucli[synth]")
+def photographer(rig_path: Path, opengl: None) -> Any:
     try:
         studio = Studio(load_rig(rig_path), size_px=160, supersampling=1.0)
     except RenderError as error:

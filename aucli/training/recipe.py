@@ -69,7 +69,7 @@ class SplitSection(_Section):
 class FreeDataSection(_Section):
     """The data of ``synth``: how many renders, and how often an epoch shows each photograph for every render."""
 
-    renders: int = Field(default=8000, ge=8)
+    renders: int = Field(default=8000, ge=16)
     render_seed: int = Field(default=2026, ge=0)
     photograph_repeats: int = Field(default=2, ge=1)
 

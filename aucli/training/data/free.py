@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,7 +118,10 @@ def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> Label
             if rig is None:
                 raise DatasetError(f"{folder} is not finished; give the rig (ICT FaceKit Light) as --root")
             tell(f"rendering {free.renders} faces into {folder}")
-            generate(SynthOptions(rig=rig, out=folder, count=free.renders, seed=free.render_seed))
+            # In processes of their own: OpenGL in software loads an LLVM, beside which Triton's crashes when torch
+            # imports it later.
+            workers = max(os.cpu_count() or 1, 2)
+            generate(SynthOptions(rig=rig, out=folder, count=free.renders, seed=free.render_seed, workers=workers))
         read_renders(folder, open_detector(None), encoder.aus, colour=encoder.colour, progress=tell).save(prepared)
     return LabelledFaces.load(prepared)
 
