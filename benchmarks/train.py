@@ -146,7 +146,7 @@ def memory() -> None:
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             kept = make_loss("aunce")(Outputs(z), labels)
-        print(f"  batch {batch} x {aus} action units: {sum(sizes.values()) / 2**20:.1f} MiB (loss {float(kept):.2f})")
+        print(f"  batch {batch} x {aus} action units: {sum(sizes.values()) / 2**20:.1f} MiB (loss {float(kept.detach()):.2f})")
 
 
 def timed(step: Callable[[], object]) -> float:
