@@ -5,7 +5,6 @@ What a batch holds is a function of seed, step and process alone: neither the nu
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from aucli.device import available_cores
 from aucli.errors import RecipeError
 from aucli.training.augment import random_views
 from aucli.training.data.labelled_faces import FaceSource
@@ -157,7 +157,7 @@ class Prefetcher:
     """
 
     def __init__(self, maker: BatchMaker, start: int, end: int, *, workers: int | None = None) -> None:
-        workers = workers or max(1, min(8, (os.cpu_count() or 1) // 2))
+        workers = workers or max(1, min(8, available_cores() // 2))
         self._maker, self._next, self._end, self._ahead = maker, start, end, workers + 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="aucli-batches")
         self._pending: deque[Future[Batch]] = deque()

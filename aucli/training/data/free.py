@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from aucli.device import available_cores
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces import open_detector
 from aucli.training.data.eye_codes import read_eye_codes
@@ -120,7 +120,7 @@ def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> Label
             tell(f"rendering {free.renders} faces into {folder}")
             # In processes of their own: OpenGL in software loads an LLVM, beside which Triton's crashes when torch
             # imports it later.
-            workers = max(os.cpu_count() or 1, 2)
+            workers = max(available_cores(), 2)
             generate(SynthOptions(rig=rig, out=folder, count=free.renders, seed=free.render_seed, workers=workers))
         read_renders(folder, open_detector(None), encoder.aus, colour=encoder.colour, progress=tell).save(prepared)
     return LabelledFaces.load(prepared)
