@@ -428,9 +428,18 @@ def _open(path: Path) -> av.container.InputContainer:
         raise VideoError(f"{path}: is empty (0 bytes)")
     try:
         # As a plain file: a name like "a:b.mp4" is no protocol, and a playlist must not send us to the network.
-        return av.open(f"file:{path}", metadata_errors="replace", container_options={"protocol_whitelist": "file"})
+        options: dict[str, Any] = {"container_options": {"protocol_whitelist": "file"}, **_metadata_option()}
+        container: av.container.InputContainer = av.open(f"file:{path}", **options)
+        return container
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError(f"{path}: is not a video, or its header is damaged or cut off ({_reason(error)})") from None
+
+
+def _metadata_option() -> dict[str, Any]:
+    """Titles and tags that are not UTF-8 must not stop a file: PyAV before 19 has to be told, 19 does so by itself."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def _reason(error: Exception) -> str:

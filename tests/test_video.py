@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -488,6 +489,19 @@ def test_strange_names(tmp_path: Path) -> None:
     for name in ("a:b.mp4", "größe 1%d.mp4", "-x.mp4", "[1] {2} 'q'.mp4"):
         reader, _ = read_all(MadeVideo(n_frames=3).write(tmp_path / "plain.mp4").rename(tmp_path / name))
         assert reader.n_frames == 3
+
+
+def test_titles_that_are_not_utf8_stop_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "titled.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "TITLE"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"TITLE", b"caf\xe9\xff"))
+    assert len(read_all(path)[1].frames_rgb) == 1
 
 
 def test_playlist_is_not_followed(tmp_path: Path) -> None:
