@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aucli.annotation import Outcome, Progress, annotate
+    from aucli.annotation import Outcome, annotate
     from aucli.errors import AucliError
     from aucli.options import AnnotateOptions
+    from aucli.runtime.progress import Progress
     from aucli.table import read_metadata
     from aucli.table import read_table as read
 

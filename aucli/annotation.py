@@ -13,42 +13,22 @@ import numpy as np
 import pyarrow as pa
 
 from aucli import __version__
-from aucli.concurrency import iterate_in_thread
 from aucli.errors import AucliError, VideoError
 from aucli.inputs import find_videos
 from aucli.options import AnnotateOptions
 from aucli.plan import plan_output
+from aucli.runtime.concurrency import iterate_in_thread
+from aucli.runtime.files import sha256_file
+from aucli.runtime.progress import Progress
 from aucli.stages import Engine, Stretches, find_faces, follow, read_action_units
 from aucli.table import FinishedVideo, RunRecord, Segments, VideoRecord, WorkFolder, table_schema, to_rows, write_table
 from aucli.tracking import Tracker
 from aucli.video import FrameReader, VideoInfo, probe
-from aucli.zoo import sha256_file
 
 STRETCH_FRAMES: Final = 1000
 """Frames between two points that are safe on disk: what a kill costs at most, some ten seconds on a small machine."""
 BATCH_BYTES: Final = 24 * 2**20
 """Pixels in a batch on the CPU, unless its size is given: keeps memory alike from web clips to 4K."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands, for whoever draws it.
-
-    Attributes:
-        video: label of the video at work.
-        video_number: 1-based.
-        n_videos: in this run.
-        n_frames_done: frames of this video that are through, those of an earlier run included.
-        n_frames: frames expected of it; 0 where nobody can tell.
-        problem: one line, when the video failed.
-    """
-
-    video: str
-    video_number: int
-    n_videos: int
-    n_frames_done: int
-    n_frames: int
-    problem: str | None = None
 
 
 @dataclass(frozen=True)

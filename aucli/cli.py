@@ -235,7 +235,8 @@ def models_info(
 ) -> None:
     """Show a model's card, its digest, and whether its files are intact."""
     from aucli.faces import INSIGHTFACE_LICENCE, centerface_path, installed_detectors
-    from aucli.zoo import find_model, sha256_file, verify
+    from aucli.runtime.files import sha256_file
+    from aucli.zoo import find_model, verify
 
     detectors = installed_detectors() | {"centerface": centerface_path()}
     if name in detectors:

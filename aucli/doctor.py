@@ -54,7 +54,7 @@ def _version(package: str) -> Check:
 
 
 def _gpu() -> Check:
-    from aucli.device import gpu_problem
+    from aucli.runtime.device import gpu_problem
 
     problem = gpu_problem()
     return Check("gpu", "ok", "usable") if problem is None else Check("gpu", "missing", f"{problem}; the CPU is used")

@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import DetectorError
-from aucli.zoo import sha256_file, user_folder
+from aucli.runtime.files import sha256_file, user_folder
+from aucli.runtime.onnx import open_session
 
 if TYPE_CHECKING:
     import torch
@@ -220,7 +221,7 @@ class CenterFace:
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         self._path = path
-        self._session = _session(_centerface_graph(path), device=device, threads=threads)
+        self._session = open_session(_centerface_graph(path), device=device, threads=threads)
         self._device = device
 
     @cached_property
@@ -251,7 +252,7 @@ class Scrfd:
 
         self.name = f"scrfd:{name if Path(name).suffix == '' else Path(name).stem}"
         self._path = path
-        session = _session(path, device=device, threads=threads)
+        session = open_session(path, device=device, threads=threads)
         n_outputs, shape = len(session.get_outputs()), session.get_inputs()[0].shape
         if n_outputs not in (9, 15) or len(shape) != 4:
             raise DetectorError(
@@ -358,33 +359,6 @@ def _find_scrfd(name_or_path: str) -> Path:
     raise DetectorError(
         f"unknown detector {name_or_path!r}; at hand are {', '.join(['centerface', *known])}, or an .onnx file{hint}"
     )
-
-
-def _session(model: Path | bytes, *, device: str, threads: int) -> Any:
-    """Open an ONNX Runtime session; on a GPU with its CUDA provider."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Waiting threads sleep: spinning would take the cores from the decoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device.startswith("cuda"):
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-            raise DetectorError(
-                "ONNX Runtime has no CUDA provider; pip uninstall onnxruntime and pip install onnxruntime-gpu, or use "
-                "--device cpu"
-            )
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}))
-    try:
-        return onnxruntime.InferenceSession(
-            str(model) if isinstance(model, Path) else model, options, providers=providers
-        )
-    except Exception as error:  # ONNX Runtime's exceptions share no parent of their own
-        what = model if isinstance(model, Path) else "the CenterFace weights"
-        raise DetectorError(f"{what} cannot be loaded by ONNX Runtime: {str(error).splitlines()[0]}") from error
 
 
 def _centerface_graph(path: Path) -> bytes:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aucli.device import check_device_name
 from aucli.errors import OptionsError
 from aucli.facs import AU_NAMES
+from aucli.runtime.device import check_device_name
 from aucli.zoo import DEFAULT_MODEL, ModelConfig
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from aucli.annotation import Progress
+from aucli.runtime.progress import Progress
 
 
 class ProgressLines:

@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.concurrency import map_ahead
-from aucli.device import available_cores, resolve_device
 from aucli.faces import START_SCORE, Detector, Faces, open_detector
 from aucli.inference import Predictor, open_predictor
 from aucli.options import AnnotateOptions
+from aucli.runtime.concurrency import map_ahead
+from aucli.runtime.device import available_cores, resolve_device
 from aucli.table import AnnotatedFrames
 from aucli.tracking import TrackedFaces, Tracker, describe, interpolate
 from aucli.video import FrameBatch

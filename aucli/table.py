@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,9 +24,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aucli.errors import TableError
+from aucli.runtime.files import lock_file, sha256_file, whole_or_nothing
 from aucli.tracking import TrackedFaces
 from aucli.video import FrameReader
-from aucli.zoo import sha256_file
 
 if TYPE_CHECKING:
     import polars
@@ -263,7 +262,7 @@ class Segments:
         path = self.folder / f"{self.key}-{len(self.paths):05d}.parquet"
         note = {"next_frame": next_frame, "state": state, "record": record and asdict(record), "stamp": self.stamp}
         rows = rows.replace_schema_metadata({SEGMENT_KEY: json.dumps(note).encode()})
-        with _whole_or_nothing(path) as temporary:
+        with whole_or_nothing(path) as temporary:
             pq.write_table(rows, temporary, compression=COMPRESSION, use_dictionary=False)
         self.paths.append(path)
         self.n_frames += len(pc.unique(rows["frame"]))
@@ -297,8 +296,8 @@ class WorkFolder:
                 "options to finish it, or begin anew with --overwrite"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(folder / "lock")
-        with _whole_or_nothing(note) as temporary:
+        self._lock = lock_file(folder / "lock")
+        with whole_or_nothing(note) as temporary:
             temporary.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
 
     def segments(self, video: Path) -> Segments:
@@ -410,7 +409,7 @@ def write_table(path: Path, run: RunRecord, videos: Sequence[FinishedVideo], *, 
     records: dict[str, Any] = {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _whole_or_nothing(path) as temporary:
+        with whole_or_nothing(path) as temporary:
             first = 0
             writer = pq.ParquetWriter(temporary, schema, compression=COMPRESSION, use_dictionary=["video"])
             with writer:
@@ -477,29 +476,3 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
 
 def _in_work_folder(path: Path, top: Path) -> bool:
     return any(part.endswith(".partial") for part in path.relative_to(top).parts)
-
-
-@contextmanager
-def _whole_or_nothing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it when the block ends well, remove it otherwise."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _lock(path: Path) -> int:
-    """Hold a lock as long as this process lives, so that two runs never write to one table."""
-    handle = os.open(path, os.O_CREAT | os.O_RDWR)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return handle
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise TableError(f"another run is writing here ({path.parent}); wait for it or choose another -o") from error
-    return handle

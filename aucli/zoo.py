@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from typing import Any, Final, Literal
 from aucli.alignment import CropSpec
 from aucli.errors import ModelError
 from aucli.facs import AU_NAMES, au_column
+from aucli.runtime.files import bundled_folder, sha256_file, user_folder
 
 CONFIG_NAME: Final = "config.json"
 WEIGHTS_NAME: Final = "model.safetensors"
@@ -171,21 +171,6 @@ class Model:
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def bundled_folder(kind: Literal["models", "train"]) -> Path:
-    """Return the folder of bundled models or recipes: inside an installed wheel, or at the top of a source tree."""
-    package = Path(__file__).resolve().parent
-    installed = package / "_data" / kind
-    return installed if installed.is_dir() else package.parent / kind
-
-
-def user_folder() -> Path:
-    """Return where imported models lie: ``$AUCLI_HOME``, else the user's data folder by the XDG convention."""
-    if home := os.environ.get("AUCLI_HOME"):
-        return Path(home).expanduser()
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "aucli"
-
-
 def list_models() -> tuple[list[Model], list[str]]:
     """Return all bundled and imported models by name, an imported one hiding a bundled one, and what is damaged."""
     found: dict[str, Model] = {}
@@ -297,12 +282,6 @@ def free_place(name: str, *, overwrite: bool = False) -> Path:
     if target.exists() and not overwrite:
         raise ModelError(f"a model named {name} was imported before ({target}); use --overwrite to replace it")
     return target
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(folder: Path, origin: Literal["bundled", "imported", "path"]) -> Model:

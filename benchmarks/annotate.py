@@ -23,8 +23,8 @@ import av
 import numpy as np
 
 from aucli.annotation import annotate, default_batch_size
-from aucli.concurrency import iterate_in_thread, map_ahead
 from aucli.options import AnnotateOptions
+from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 from aucli.stages import Engine
 from aucli.video import FrameReader
 

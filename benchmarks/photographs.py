@@ -21,9 +21,10 @@ from PIL import Image
 
 from aucli.faces import START_SCORE, Detector, open_detector
 from aucli.inference import Predictor, open_predictor
+from aucli.runtime.files import bundled_folder
 from aucli.training.data.eye_codes import EyeCodes, read_eye_codes
 from aucli.training.metrics import Estimate, Evaluation, evaluate
-from aucli.zoo import bundled_folder, find_model
+from aucli.zoo import find_model
 
 
 def main() -> None:

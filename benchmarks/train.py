@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aucli.runtime.files import bundled_folder
 from aucli.training.batches import Batch, Prefetcher
 from aucli.training.data import CachedFaces, write_faces
 from aucli.training.data.labelled_faces import LabelledFaces
 from aucli.training.losses import AULoss, LossName, Outputs, make_loss
 from aucli.training.recipe import load_recipe
 from aucli.training.trainer import Trainer
-from aucli.zoo import bundled_folder
 
 FACES = 1024
 PICTURE_PX = 256

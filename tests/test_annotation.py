@@ -317,7 +317,7 @@ def test_real_footage(shared: Path, tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    from aucli.device import gpu_problem
+    from aucli.runtime.device import gpu_problem
 
     if gpu_problem() is None:
         pytest.skip("there is a GPU here")
@@ -328,7 +328,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 def test_the_gpu_gives_the_hosts_table(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
-    from aucli.device import gpu_problem
+    from aucli.runtime.device import gpu_problem
 
     if problem := gpu_problem():
         pytest.skip(problem)

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aucli.alignment import CropSpec
-from aucli.claim import claimed
 from aucli.errors import DatasetError, OptionsError
+from aucli.runtime.files import claimed
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.data.cache import CacheWriter, is_finished, write_faces
 from aucli.training.data.cached_faces import CachedFaces, concatenate

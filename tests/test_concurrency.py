@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aucli.concurrency import iterate_in_thread, map_ahead
+from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 
 
 def _decoding_threads() -> int:

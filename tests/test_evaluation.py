@@ -26,6 +26,7 @@ from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError
 from aucli.inference import open_predictor
 from aucli.options import AnnotateOptions
+from aucli.runtime.files import user_folder
 from aucli.training.benchmark import Benchmark
 from aucli.training.data.cache import write_faces
 from aucli.training.data.cached_faces import CachedFaces, LostFrames
@@ -46,7 +47,7 @@ from aucli.training.predictions import (
     read_predictions,
     write_predictions,
 )
-from aucli.zoo import find_model, user_folder
+from aucli.zoo import find_model
 from tests.benchmark_trees import make_bp4d
 
 NO_INTERVALS = ScoringOptions(replicates=0)

@@ -25,10 +25,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from aucli.alignment import CropSpec, crop_faces
-from aucli.annotation import Progress
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError, RenderError
 from aucli.faces import Faces, open_detector
+from aucli.runtime.progress import Progress
 from aucli.synth import SynthOptions, generate
 from aucli.training.augment import plain_crops
 from aucli.training.data import load_dataset

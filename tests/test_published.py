@@ -24,8 +24,9 @@ from aucli.facs import BP4D_AUS, DISFA_AUS
 from aucli.inference import TorchPredictor, open_predictor
 from aucli.model_files import export_model, import_any
 from aucli.published import parse_aus, published_crop, published_model, read_published, read_tensors
+from aucli.runtime.files import user_folder
 from aucli.training.pretrained import load_encoder
-from aucli.zoo import Model, find_model, user_folder
+from aucli.zoo import Model, find_model
 from tests.published_network import TINY, Shape, State, published_probabilities, published_state
 
 KEYS = Path(__file__).parent / "fixtures" / "aunce_checkpoint_keys.tsv"

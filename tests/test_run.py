@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from aucli.claim import claimed
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError, RecipeError
+from aucli.runtime.files import claimed
 from aucli.training.data import write_faces
 from aucli.training.data.labelled_faces import LabelledFaces, join
 from aucli.training.predictions import read_predictions

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aucli.alignment import CropSpec, crop_faces
 from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import DatasetError, RecipeError
+from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import write_bundle
 from aucli.training.data.labelled_faces import LabelledFaces, fold_of_identity
@@ -20,7 +21,7 @@ from aucli.training.linear_evaluation import au_weights, predict
 from aucli.training.metrics import evaluate
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.trainer import Trainer
-from aucli.zoo import bundled_folder, find_model
+from aucli.zoo import find_model
 
 AUS = (1, 12)
 

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 from aucli.alignment import CropSpec
 from aucli.errors import ModelError
-from aucli.zoo import (
-    CONFIG_NAME,
-    WEIGHTS_NAME,
-    ModelConfig,
-    find_model,
-    import_model,
-    list_models,
-    user_folder,
-    verify,
-    write_model,
-)
+from aucli.runtime.files import user_folder
+from aucli.zoo import CONFIG_NAME, WEIGHTS_NAME, ModelConfig, find_model, import_model, list_models, verify, write_model
 
 CONFIG = ModelConfig("tiny", (1, 12), (0.3, 0.6), CropSpec(64), {"backbone": "none"}, "MIT", "nothing")
 

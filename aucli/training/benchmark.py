@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aucli.annotation import Progress as PrepareProgress
 from aucli.errors import DatasetError, OptionsError
+from aucli.runtime.files import user_folder
+from aucli.runtime.progress import Progress as PrepareProgress
 from aucli.training.data.cache import INDEX_NAME, REPORT_NAME, failures_of, require_options
 from aucli.training.data.cached_faces import CachedFaces
 from aucli.training.data.options import as_json, options_from_mapping
 from aucli.training.data.registry import BENCHMARKS
 from aucli.training.splits import SplitOptions, SplitRows, make_splits
-from aucli.zoo import user_folder
 
 Rows = npt.NDArray[np.int64]
 

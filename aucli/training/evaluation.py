@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.annotation import Progress as PrepareProgress
-from aucli.device import available_cores, resolve_device
 from aucli.errors import DatasetError, OptionsError
 from aucli.inference import Predictor, open_predictor
+from aucli.runtime.device import available_cores, resolve_device
+from aucli.runtime.progress import Progress as PrepareProgress
 from aucli.training.benchmark import Benchmark, Rows, fold_rows, open_faces
 from aucli.training.data.cached_faces import CachedFaces
 from aucli.training.data.labelled_faces import FaceSource

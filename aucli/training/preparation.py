@@ -25,12 +25,12 @@ import numpy.typing as npt
 
 from aucli import __version__
 from aucli.alignment import CropSpec, crop_faces, invert_similarity, similarity_from_landmarks
-from aucli.annotation import Progress
-from aucli.claim import claimed
-from aucli.concurrency import iterate_in_thread, map_ahead
-from aucli.device import available_cores, check_device_name, resolve_device
 from aucli.errors import AucliError, DatasetError, OptionsError
 from aucli.faces import START_SCORE, Detector, Faces, intersection_over_union, open_detector
+from aucli.runtime.concurrency import iterate_in_thread, map_ahead
+from aucli.runtime.device import available_cores, check_device_name, resolve_device
+from aucli.runtime.files import claimed
+from aucli.runtime.progress import Progress
 from aucli.training.data.cache import (
     REPORT_NAME,
     CacheWriter,

@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli import __version__
-from aucli.claim import claimed
-from aucli.device import resolve_device
 from aucli.encoder import AUNetwork
 from aucli.errors import OptionsError, RecipeError
+from aucli.runtime.device import resolve_device
+from aucli.runtime.files import bundled_folder, claimed
 from aucli.training.batches import BatchMaker
 from aucli.training.benchmark import Benchmark, fold_rows, open_faces
 from aucli.training.bundle import results_table, write_bundle
@@ -41,7 +41,6 @@ from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.run_log import Progress
 from aucli.training.splits import SplitOptions
 from aucli.training.trainer import Trainer, check_same, data_digest, start_from
-from aucli.zoo import bundled_folder
 
 FREE: Final = ("synth", "photographs")
 """Data that needs no form."""

@@ -51,8 +51,8 @@ def train(
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
-    from aucli.device import resolve_device
     from aucli.progress import ProgressLines
+    from aucli.runtime.device import resolve_device
     from aucli.training.processes import process_group, rank
     from aucli.training.run import TrainOptions, plan
     from aucli.training.run import train as train_folds

@@ -28,9 +28,9 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from aucli import __version__
-from aucli.claim import LOCK_NAME, claimed
-from aucli.device import available_cores
 from aucli.errors import DatasetError
+from aucli.runtime.device import available_cores
+from aucli.runtime.files import LOCK_NAME, claimed
 from aucli.training.data.labelled_faces import LabelledFaces
 from aucli.training.data.samples import SequenceInfo
 from aucli.training.data.shards import (

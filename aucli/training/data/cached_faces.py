@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from aucli.device import available_cores
 from aucli.errors import DatasetError
+from aucli.runtime.device import available_cores
 from aucli.training.data.cache import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
 from aucli.training.data.labelled_faces import LabelledFaces
 from aucli.training.data.samples import MISSING, Int8Array, Int32Array, Int64Array, Samples, SequenceInfo
