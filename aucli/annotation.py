@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from aucli import __version__
 from aucli.errors import AucliError, VideoError
-from aucli.inputs import find_videos
 from aucli.options import AnnotateOptions
 from aucli.plan import plan_output
 from aucli.runtime.concurrency import iterate_in_thread
@@ -23,7 +22,9 @@ from aucli.runtime.progress import Progress
 from aucli.stages import Engine, Stretches, find_faces, follow, read_action_units
 from aucli.table import FinishedVideo, RunRecord, Segments, VideoRecord, WorkFolder, table_schema, to_rows, write_table
 from aucli.tracking import Tracker
-from aucli.video import FrameReader, VideoInfo, probe
+from aucli.video.inputs import find_videos
+from aucli.video.reader import FrameReader, probe
+from aucli.video.values import VideoInfo
 
 STRETCH_FRAMES: Final = 1000
 """Frames between two points that are safe on disk: what a kill costs at most, some ten seconds on a small machine."""

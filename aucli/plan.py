@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aucli.errors import TableError
-from aucli.inputs import VideoInput
 from aucli.table import ExistingTable, FinishedVideo, RunRecord
+from aucli.video.inputs import VideoInput
 
 
 @dataclass(frozen=True)

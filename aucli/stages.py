@@ -21,7 +21,7 @@ from aucli.runtime.concurrency import map_ahead
 from aucli.runtime.device import available_cores, resolve_device
 from aucli.table import AnnotatedFrames
 from aucli.tracking import TrackedFaces, Tracker, describe, interpolate
-from aucli.video import FrameBatch
+from aucli.video.values import FrameBatch
 from aucli.zoo import Model, find_model
 
 FACES_PER_TASK: Final = 8

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from aucli.errors import TableError
 from aucli.runtime.files import lock_file, sha256_file, whole_or_nothing
 from aucli.tracking import TrackedFaces
-from aucli.video import FrameReader
+from aucli.video.reader import FrameReader
 
 if TYPE_CHECKING:
     import polars

@@ -26,7 +26,7 @@ from aucli.annotation import annotate, default_batch_size
 from aucli.options import AnnotateOptions
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 from aucli.stages import Engine
-from aucli.video import FrameReader
+from aucli.video.reader import FrameReader
 
 MEASURE_CHILD = """
 import sys

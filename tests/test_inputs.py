@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aucli.inputs import find_videos
+from aucli.video.inputs import find_videos
 
 
 @pytest.fixture

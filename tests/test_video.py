@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import OptionsError, VideoError
-from aucli.video import FrameBatch, FrameReader, VideoInfo, _gop_lengths, _segment_lengths, probe
+from aucli.video.packets import gop_lengths_of, join_segments
+from aucli.video.reader import FrameReader, probe
+from aucli.video.values import FrameBatch, VideoInfo
 from tests.media import (
     Decoded,
     MadeVideo,
@@ -218,7 +220,7 @@ def test_damaged_file_loses_only_what_ffmpeg_loses(tmp_path: Path, codec: str, n
 
 
 def test_decord_hands_over_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aucli.video.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 10)
+    monkeypatch.setattr("aucli.video.reader.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 10)
     path = MadeVideo(options={"g": "10"}, grain=True, n_frames=60).write(tmp_path / "a.mp4")
     damage(path, start=0.6, share=0.03)
     reader, found = read_all(path, batch_size=4)
@@ -263,12 +265,12 @@ def test_picture_size_that_changes_is_brought_to_the_first(tmp_path: Path) -> No
 def test_where_a_video_may_be_cut(timestamps: list[int], keys: list[int], lengths: list[int]) -> None:
     is_key = np.zeros(len(timestamps), dtype=bool)
     is_key[keys] = True
-    assert _gop_lengths(np.array(timestamps, dtype=np.int64), is_key) == lengths
+    assert gop_lengths_of(np.array(timestamps, dtype=np.int64), is_key) == lengths
 
 
 @given(st.lists(st.integers(1, 12), max_size=20), st.integers(1, 30))
 def test_joined_stretches_fit_and_keep_their_borders(gops: list[int], max_frames: int) -> None:
-    lengths = _segment_lengths(gops, max_frames)
+    lengths = join_segments(gops, max_frames)
     if not gops or max(gops) > max_frames:
         assert lengths == []
         return
@@ -278,7 +280,7 @@ def test_joined_stretches_fit_and_keep_their_borders(gops: list[int], max_frames
 
 
 def test_many_segments_give_the_same_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aucli.video.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 11)
+    monkeypatch.setattr("aucli.video.reader.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 11)
     for name, codec in (("a.mp4", "libx264"), ("b.mkv", "libx265"), ("c.webm", "libvpx-vp9"), ("d.mp4", "mpeg4")):
         options = {"g": "9", "bf": "0" if codec == "mpeg4" else "2"}  # MPEG-4's B-frames lead each key frame
         if codec == "libx265":
@@ -291,7 +293,7 @@ def test_many_segments_give_the_same_frames(tmp_path: Path, monkeypatch: pytest.
 
 def test_far_apart_key_frames_go_to_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = MadeVideo(options={"g": "40"}).write(tmp_path / "a.mp4")
-    monkeypatch.setattr("aucli.video.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 39)
+    monkeypatch.setattr("aucli.video.reader.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 39)
     assert read_all(path)[0].decoder.startswith("pyav")
     with pytest.raises(VideoError, match="decord would need too much memory"):
         read_all(path, decoder="decord")

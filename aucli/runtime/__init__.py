@@ -1,0 +1,1 @@
+"""What every room may use: devices, threads, files, ONNX sessions, progress."""

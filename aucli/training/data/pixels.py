@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from aucli.errors import DatasetError
 from aucli.training.data.report import Findings, number_ranges
 from aucli.training.data.samples import Int64Array, Samples
-from aucli.video import FrameReader
+from aucli.video.reader import FrameReader
 
 BATCH_SIZE: Final = 32
 

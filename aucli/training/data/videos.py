@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aucli.errors import VideoError
 from aucli.training.data.report import Findings
-from aucli.video import probe
+from aucli.video.reader import probe
 
 
 def promised_frames(video: Path, where: str, findings: Findings) -> int | None:

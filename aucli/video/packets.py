@@ -1,0 +1,170 @@
+"""What the packets of a video tell without decoding: times, and where the file may be cut for decord."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.video.container import NO_TIMESTAMP, open_container, promised_frames, reason_of, video_stream
+
+FRAME_STEP: Final = Fraction(1, 25)
+"""Time from frame to frame in the copies that decord gets; any value does, times come from the original."""
+
+DECORD_PIXELS: Final = tuple(f"yuv{j}{chroma}p" for j in ("", "j") for chroma in ("420", "422", "444"))
+"""Pixel formats that decord and PyAV turn into the same RGB, byte for byte. With more than 8 bits they differ."""
+
+DECORD_CONTAINERS: Final = ("mov,mp4", "matroska,webm")
+"""Containers whose packets carry real presentation times and can be rewound, as decord needs."""
+
+
+@dataclass(frozen=True)
+class PacketScan:
+    """What the packets of a video tell without decoding.
+
+    Attributes:
+        timestamps: int64, ascending: when the frame of each packet is shown, if every packet decodes. Packets that an
+            edit list hides are left out. Empty where packets do not say when their frames are shown.
+        n_packets: packets of the video stream.
+        gop_lengths: packets of each stretch that decodes on its own; empty where decord is out.
+        why_not_decord: None where packets and frames correspond one to one, so that decord's n-th frame is the frame
+            of the n-th timestamp.
+        ends_early: what the header promises and the packets do not keep, else None.
+    """
+
+    timestamps: npt.NDArray[np.int64]
+    n_packets: int
+    gop_lengths: list[int]
+    why_not_decord: str | None
+    ends_early: str | None
+
+
+def scan_packets(path: Path) -> PacketScan:
+    """Go through the packets of a file."""
+    import av
+
+    shown = array("q")
+    is_key = array("b")
+    n_hidden = n_damaged = 0
+    end_s = 0.0
+    error_text: str | None = None
+    with open_container(path) as container:
+        stream = video_stream(path, container)
+        n_promised = promised_frames(container, stream)
+        # Where the header does not count frames, all streams together tell whether the file is whole.
+        packets = container.demux(stream) if n_promised else container.demux()
+        try:
+            for packet in packets:
+                if packet.size == 0 and packet.dts is None:
+                    continue  # PyAV's mark for the end of a stream
+                if packet.pts is not None and not n_promised:
+                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index != stream.index:
+                    continue
+                n_damaged += packet.is_corrupt
+                if packet.is_discard:
+                    n_hidden += 1
+                else:
+                    shown.append(NO_TIMESTAMP if packet.pts is None else packet.pts)
+                    is_key.append(packet.is_keyframe)
+        except av.error.FFmpegError as error:
+            error_text = reason_of(error)
+        format_name, pix_fmt = container.format.name, stream.codec_context.pix_fmt
+        start_s = (container.start_time or 0) / 1e6
+        promised_s = (container.duration or 0) / 1e6
+        if format_name == "avi" and stream.time_base is not None:
+            promised_s = float(stream.frames * stream.time_base)  # FFmpeg shortens the duration to what is there
+
+    timestamps = np.sort(np.array(shown, dtype=np.int64))
+    n_packets = len(timestamps) + n_hidden
+    is_regular = bool(n_packets and NO_TIMESTAMP not in timestamps[:1] and (np.diff(timestamps) > 0).all())
+    why_not = None
+    if pix_fmt not in DECORD_PIXELS:
+        why_not = f"pixel format {pix_fmt}"
+    elif not format_name.startswith(DECORD_CONTAINERS):
+        why_not = f"container {format_name}"
+    elif error_text or n_damaged:
+        why_not = "damaged packets"
+    elif n_hidden:
+        why_not = "packets that an edit list hides"
+    elif not is_regular:
+        why_not = "timestamps that are missing or repeated"
+    gop_lengths = [] if why_not else gop_lengths_of(np.array(shown), np.array(is_key, dtype=bool))
+    if why_not is None and not gop_lengths:
+        why_not = "it does not start with a key frame"
+
+    ends_early = None
+    if error_text:
+        ends_early = f"the file cannot be read to its end ({error_text})"
+    elif n_packets < n_promised:
+        ends_early = f"ends early: {n_packets} of {n_promised} frames are in the file"
+    elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
+        # Matroska counts its duration from 0, also where the pictures start later.
+        ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
+    return PacketScan(timestamps if is_regular else timestamps[:0], n_packets, gop_lengths, why_not, ends_early)
+
+
+def gop_lengths_of(timestamps: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_]) -> list[int]:
+    """Lengths of the stretches of packets, given in decoding order, that decode on their own.
+
+    A stretch begins at a key frame that is shown after everything before it and before everything after it:
+
+        shown:   0 2 1 3 | 4 6 5 7 8 10 9 | ...      key frames: 0, 4, 8
+        not at 8 if its successors were shown before it, as in an open group of pictures: ... 10 8 9
+
+    Empty if the first packet does not begin one.
+    """
+    latest_before = np.concatenate([[NO_TIMESTAMP], np.maximum.accumulate(timestamps)[:-1]])
+    earliest_from = np.minimum.accumulate(timestamps[::-1])[::-1]
+    begins = np.flatnonzero(is_key & (timestamps > latest_before) & (timestamps == earliest_from))
+    if not len(begins) or begins[0] != 0:
+        return []
+    return [int(length) for length in np.diff(np.append(begins, len(timestamps)))]
+
+
+def join_segments(gop_lengths: list[int], max_frames: int) -> list[int]:
+    """Join neighbouring stretches up to ``max_frames``; empty if one alone is longer.
+
+    >>> join_segments([3, 3, 3, 5], max_frames=6)
+    [6, 3, 5]
+    """
+    lengths: list[int] = []
+    for length in gop_lengths:
+        if lengths and lengths[-1] + length <= max_frames:
+            lengths[-1] += length
+        else:
+            lengths.append(length)
+    return lengths if lengths and max(lengths) <= max_frames else []
+
+
+def cut_segments(path: Path, lengths: list[int]) -> Iterator[bytes]:
+    """Stretches of a video's packets, each as a small Matroska file in memory, rotation left out.
+
+    The packets get plain timestamps, one step a frame, since Matroska's milliseconds could merge two.
+    """
+    import av
+
+    with open_container(path) as container:
+        stream = video_stream(path, container)
+        packets = container.demux(stream)
+        for length in lengths:
+            members = list(itertools.islice(packets, length))
+            rank = np.argsort(np.argsort([packet.pts or 0 for packet in members]))
+            delay = int((np.arange(length) - rank).max())
+            memory = io.BytesIO()
+            with av.open(memory, "w", format="matroska") as copy:
+                target = copy.add_stream_from_template(stream, opaque=True)
+                target.set_display_rotation(0)
+                for n, packet in enumerate(members):
+                    packet.stream, packet.time_base = target, FRAME_STEP
+                    packet.dts, packet.pts, packet.duration = n, int(rank[n]) + delay, 1
+                    copy.mux(packet)
+            yield memory.getvalue()
