@@ -197,7 +197,8 @@ def _print_outcome(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
 @models_app.command("list")
 def models_list(as_json: Json = False) -> None:
     """List models and face detectors."""
-    from aucli.faces import INSIGHTFACE_LICENCE, installed_detectors
+    from aucli.faces.detectors import installed_detectors
+    from aucli.faces.scrfd import INSIGHTFACE_LICENCE
     from aucli.zoo import list_models
 
     models, problems = list_models()
@@ -234,7 +235,9 @@ def models_info(
     name: Annotated[str, typer.Argument(help="A model, a detector, or the path of a model folder.")],
 ) -> None:
     """Show a model's card, its digest, and whether its files are intact."""
-    from aucli.faces import INSIGHTFACE_LICENCE, centerface_path, installed_detectors
+    from aucli.faces.centerface import centerface_path
+    from aucli.faces.detectors import installed_detectors
+    from aucli.faces.scrfd import INSIGHTFACE_LICENCE
     from aucli.runtime.files import sha256_file
     from aucli.zoo import find_model, verify
 
@@ -265,7 +268,7 @@ def models_pull(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licence without being asked.")] = False,
 ) -> None:
     """Fetch an insightface pack with insightface's own downloader. Nothing else in aucli uses the network."""
-    from aucli.faces import INSIGHTFACE_LICENCE, pull_pack
+    from aucli.faces.scrfd import INSIGHTFACE_LICENCE, pull_pack
 
     typer.echo(f"{name}: {INSIGHTFACE_LICENCE}; see github.com/deepinsight/insightface", err=True)
     if not yes and not typer.confirm("Is your use covered by this licence?", err=True):

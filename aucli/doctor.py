@@ -61,7 +61,8 @@ def _gpu() -> Check:
 
 
 def _insightface() -> Check:
-    from aucli.faces import insightface_problem, installed_detectors
+    from aucli.faces.detectors import installed_detectors
+    from aucli.faces.scrfd import insightface_problem
 
     if problem := insightface_problem():
         return Check("insightface (optional)", "missing", problem)
@@ -79,7 +80,7 @@ def _needed(name: str, look: Callable[[], str]) -> Check:
 
 
 def _centerface() -> str:
-    from aucli.faces import open_detector
+    from aucli.faces.detectors import open_detector
 
     return f"SHA-256 {open_detector('centerface').digest[:12]}…"
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aucli.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.errors import ModelError
+from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.zoo import Model, ModelConfig, verify
 
 if TYPE_CHECKING:

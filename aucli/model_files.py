@@ -69,7 +69,7 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
     if held is not None:
         return _imported(_import_exported(path, *held, overwrite=overwrite))
     if suffix == ".onnx" and not path.is_dir():
-        from aucli.faces import import_detector
+        from aucli.faces.detectors import import_detector
 
         return Imported("detector", import_detector(path, overwrite=overwrite))
     if is_checkpoint:

@@ -21,9 +21,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from aucli.alignment import CropSpec
 from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import ModelError, OptionsError
+from aucli.faces.alignment import CropSpec
 from aucli.facs import AFFWILD2_AUS, AU_NAMES, BP4D_AUS, DISFA_AUS, GFT_AUS
 
 AU_SETS: Final[Mapping[str, tuple[int, ...]]] = {

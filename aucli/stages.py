@@ -14,13 +14,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.faces import START_SCORE, Detector, Faces, open_detector
+from aucli.faces.detectors import open_detector
+from aucli.faces.tracking import TrackedFaces, Tracker, describe, interpolate
+from aucli.faces.values import START_SCORE, Detector, Faces
 from aucli.inference import Predictor, open_predictor
 from aucli.options import AnnotateOptions
 from aucli.runtime.concurrency import map_ahead
 from aucli.runtime.device import available_cores, resolve_device
 from aucli.table import AnnotatedFrames
-from aucli.tracking import TrackedFaces, Tracker, describe, interpolate
 from aucli.video.values import FrameBatch
 from aucli.zoo import Model, find_model
 

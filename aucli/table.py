@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aucli.errors import TableError
+from aucli.faces.tracking import TrackedFaces
 from aucli.runtime.files import lock_file, sha256_file, whole_or_nothing
-from aucli.tracking import TrackedFaces
 from aucli.video.reader import FrameReader
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from aucli.alignment import CropSpec
 from aucli.errors import ModelError
+from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES, au_column
 from aucli.runtime.files import bundled_folder, sha256_file, user_folder
 

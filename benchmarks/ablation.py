@@ -38,9 +38,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aucli.alignment import CropSpec
 from aucli.encoder import AUNetwork, EncoderConfig
-from aucli.faces import open_detector
+from aucli.faces.alignment import CropSpec
+from aucli.faces.detectors import open_detector
 from aucli.inference import load_network
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.data.free import FOLDS

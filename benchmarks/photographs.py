@@ -19,7 +19,8 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
-from aucli.faces import START_SCORE, Detector, open_detector
+from aucli.faces.detectors import open_detector
+from aucli.faces.values import START_SCORE, Detector
 from aucli.inference import Predictor, open_predictor
 from aucli.runtime.files import bundled_folder
 from aucli.training.data.eye_codes import EyeCodes, read_eye_codes

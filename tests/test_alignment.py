@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.alignment import (
+from aucli.faces.alignment import (
     ARCFACE_TEMPLATE_112,
     CropSpec,
     crop_faces,

@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aucli.alignment import CropSpec
 from aucli.errors import DatasetError, OptionsError
+from aucli.faces.alignment import CropSpec
 from aucli.runtime.files import claimed
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.data.cache import CacheWriter, is_finished, write_faces

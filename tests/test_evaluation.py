@@ -20,10 +20,10 @@ from PIL import Image
 from sklearn.metrics import f1_score, roc_auc_score
 from typer.testing import CliRunner, Result
 
-from aucli.alignment import CropSpec
 from aucli.annotation import annotate
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError
+from aucli.faces.alignment import CropSpec
 from aucli.inference import open_predictor
 from aucli.options import AnnotateOptions
 from aucli.runtime.files import user_folder

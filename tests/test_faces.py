@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import DetectorError
-from aucli.faces import (
-    CenterFace,
-    Faces,
-    centerface_path,
-    decode_centerface,
-    intersection_over_union,
-    non_maximum_suppression,
-    open_detector,
-    working_scale,
-)
+from aucli.faces.centerface import CenterFace, centerface_path, decode_centerface
+from aucli.faces.detectors import open_detector
+from aucli.faces.values import Faces, intersection_over_union, non_maximum_suppression, working_scale
 
 boxes = st.lists(
     st.tuples(st.floats(0, 90), st.floats(0, 90), st.floats(1, 40), st.floats(1, 40), st.floats(0, 1)), max_size=12

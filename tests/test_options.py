@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aucli.alignment import CropSpec
 from aucli.errors import OptionsError
+from aucli.faces.alignment import CropSpec
 from aucli.options import AnnotateOptions, parse_thresholds, seconds_per_frame
 from aucli.zoo import ModelConfig
 

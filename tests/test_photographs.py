@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.errors import DatasetError
-from aucli.faces import open_detector
+from aucli.faces.detectors import open_detector
 from aucli.training.data.photographs import (
     PHOTOGRAPH_AUS,
     measures,

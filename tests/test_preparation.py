@@ -24,10 +24,11 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from aucli.alignment import CropSpec, crop_faces
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError, RenderError
-from aucli.faces import Faces, open_detector
+from aucli.faces.alignment import CropSpec, crop_faces
+from aucli.faces.detectors import open_detector
+from aucli.faces.values import Faces
 from aucli.runtime.progress import Progress
 from aucli.synth import SynthOptions, generate
 from aucli.training.augment import plain_crops

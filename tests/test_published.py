@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from typer.testing import CliRunner
 
-from aucli.alignment import CropSpec, crop_faces
 from aucli.cli import app
 from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import AucliError, ModelError, OptionsError
+from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.facs import BP4D_AUS, DISFA_AUS
 from aucli.inference import TorchPredictor, open_predictor
 from aucli.model_files import export_model, import_any

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from aucli.errors import DatasetError
-from aucli.faces import open_detector
+from aucli.faces.detectors import open_detector
 from aucli.training.data.renders import RENDER_CROP, read_renders
 
 

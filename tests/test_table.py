@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import aucli
 from aucli.errors import TableError
-from aucli.faces import Faces
+from aucli.faces.tracking import TrackedFaces
+from aucli.faces.values import Faces
 from aucli.table import (
     AnnotatedFrames,
     FinishedVideo,
@@ -32,7 +33,6 @@ from aucli.table import (
     to_rows,
     write_table,
 )
-from aucli.tracking import TrackedFaces
 
 COLUMNS = ("AU01", "AU12")
 RUN = RunRecord("m", "d", COLUMNS, (0.5, 0.5), "centerface", "e", {"detect_every": 1})

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aucli.faces import Faces
-from aucli.tracking import MAX_LOST_S, TrackedFaces, Tracker, cheapest_pairs, describe, interpolate, unlikeness
+from aucli.faces.tracking import MAX_LOST_S, TrackedFaces, Tracker, cheapest_pairs, describe, interpolate, unlikeness
+from aucli.faces.values import Faces
 
 FPS = 25.0
 RNG = np.random.default_rng(7)

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.alignment import CropSpec, crop_faces
 from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import DatasetError, RecipeError
+from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import write_bundle

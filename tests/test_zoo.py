@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aucli.alignment import CropSpec
 from aucli.errors import ModelError
+from aucli.faces.alignment import CropSpec
 from aucli.runtime.files import user_folder
 from aucli.zoo import CONFIG_NAME, WEIGHTS_NAME, ModelConfig, find_model, import_model, list_models, verify, write_model
 

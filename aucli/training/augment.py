@@ -1,7 +1,7 @@
 """Random views of faces, batched: jittered landmarks, then the crop geometry of annotate, then light and damage.
 
 Every picture gets its own draw. Jitter acts on the five landmarks, as a detector's errors do, and the crop follows by
-the very template and similarity transform of `aucli.alignment`.
+the very template and similarity transform of `aucli.faces.alignment`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from aucli.alignment import CropSpec, invert_similarity, similarity_from_landmarks
+from aucli.faces.alignment import CropSpec, invert_similarity, similarity_from_landmarks
 
 Rng = torch.Generator | None
 

@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli import __version__
-from aucli.alignment import CropSpec, crop_faces, invert_similarity, similarity_from_landmarks
 from aucli.errors import AucliError, DatasetError, OptionsError
-from aucli.faces import START_SCORE, Detector, Faces, intersection_over_union, open_detector
+from aucli.faces.alignment import CropSpec, crop_faces, invert_similarity, similarity_from_landmarks
+from aucli.faces.detectors import open_detector
+from aucli.faces.values import START_SCORE, Detector, Faces, intersection_over_union
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 from aucli.runtime.device import available_cores, check_device_name, resolve_device
 from aucli.runtime.files import claimed

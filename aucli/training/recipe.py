@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from aucli.alignment import CropSpec
 from aucli.encoder import EncoderConfig
 from aucli.errors import RecipeError
+from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
 from aucli.training.augment import AugmentConfig
 from aucli.training.losses import LossName
@@ -52,7 +52,7 @@ class EncoderSection(_Section):
 
 
 class CropSection(_Section):
-    """The crop's geometry; see `aucli.alignment.CropSpec`."""
+    """The crop's geometry; see `aucli.faces.alignment.CropSpec`."""
 
     size_px: int = Field(default=160, ge=32)
     scale: float = Field(default=0.72, ge=0.2, le=1.5)

@@ -6,7 +6,7 @@ A cache is a folder::
     shards/*.arrow    one file per sequence or block of faces, whole or not there: see `aucli.training.data.shards`
     index.json        the shards in order; written last, so a cache without it is unfinished
 
-Pictures keep a border around the face: training cuts its jittered crops by the code of `aucli.alignment` and
+Pictures keep a border around the face: training cuts its jittered crops by the code of `aucli.faces.alignment` and
 `aucli.training.augment`, as if the picture were the frame. `aucli.training.data.cached_faces` reads it.
 """
 

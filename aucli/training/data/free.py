@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aucli.errors import DatasetError, OptionsError
-from aucli.faces import open_detector
+from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores
 from aucli.training.data.eye_codes import read_eye_codes
 from aucli.training.data.labelled_faces import Fold, LabelledFaces, join

@@ -59,7 +59,7 @@ class LabelledFaces:
         aus: action units, in the order of the labels' columns.
         pictures: (N, H, W, C) uint8, C = 1 (grey) or 3 (RGB); smaller pictures lie in the upper left corner.
         sizes_wh: (N, 2) int32, the part of each picture that is filled.
-        landmarks_xy: (N, 5, 2) float32, as `aucli.faces.Faces` has them, in pixels of the picture.
+        landmarks_xy: (N, 5, 2) float32, as `aucli.faces.values.Faces` has them, in pixels of the picture.
         labels: (N, A) int8, 1 present, 0 absent, -1 not known.
         identities: (N,) str, one name per person: what keeps folds apart.
     """

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import DatasetError
-from aucli.faces import START_SCORE, Detector
+from aucli.faces.values import START_SCORE, Detector
 from aucli.training.data.eye_codes import EyeCodes
 from aucli.training.data.labelled_faces import Fold, LabelledFaces
 

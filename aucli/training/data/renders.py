@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.alignment import CropSpec, crop_faces, similarity_from_landmarks
 from aucli.errors import DatasetError
-from aucli.faces import START_SCORE, Detector
+from aucli.faces.alignment import CropSpec, crop_faces, similarity_from_landmarks
+from aucli.faces.values import START_SCORE, Detector
 from aucli.facs import au_column
 from aucli.training.data.labelled_faces import LabelledFaces
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.alignment import CropSpec, invert_similarity, similarity_from_landmarks
-from aucli.faces import START_SCORE, Faces, intersection_over_union
+from aucli.faces.alignment import CropSpec, invert_similarity, similarity_from_landmarks
+from aucli.faces.values import START_SCORE, Faces, intersection_over_union
 
 MAX_LOST_S: Final = 3.0
 """A face that returns within this time, near where it went or looking as it did, keeps its number."""
