@@ -199,7 +199,7 @@ def models_list(as_json: Json = False) -> None:
     """List models and face detectors."""
     from aucli.faces.detectors import installed_detectors
     from aucli.faces.scrfd import INSIGHTFACE_LICENCE
-    from aucli.zoo import list_models
+    from aucli.models.zoo import list_models
 
     models, problems = list_models()
     detectors = installed_detectors()
@@ -238,8 +238,8 @@ def models_info(
     from aucli.faces.centerface import centerface_path
     from aucli.faces.detectors import installed_detectors
     from aucli.faces.scrfd import INSIGHTFACE_LICENCE
+    from aucli.models.zoo import find_model, verify
     from aucli.runtime.files import sha256_file
-    from aucli.zoo import find_model, verify
 
     detectors = installed_detectors() | {"centerface": centerface_path()}
     if name in detectors:
@@ -297,7 +297,7 @@ def models_import(
     overwrite: Annotated[bool, typer.Option(help="Replace what was imported under this name.")] = False,
 ) -> None:
     """Check a model, a detector or a published checkpoint and copy it into your zoo."""
-    from aucli.model_files import import_any
+    from aucli.models.exchange import import_any
 
     imported = import_any(path, aus=aus, name=name, overwrite=overwrite)
     about = ""
@@ -314,8 +314,8 @@ def models_export(
     onnx: Annotated[bool, typer.Option("--onnx/--safetensors", help="Graph and weights, or the weights alone.")] = True,
 ) -> None:
     """Write a model as one file that stands alone and can be imported again."""
-    from aucli.model_files import export_model
-    from aucli.zoo import find_model
+    from aucli.models.exchange import export_model
+    from aucli.models.zoo import find_model
 
     export_model(find_model(model), output, kind="onnx" if onnx else "safetensors")
     typer.echo(f"{model} -> {output}")

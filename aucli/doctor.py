@@ -86,7 +86,7 @@ def _centerface() -> str:
 
 
 def _default_model() -> str:
-    from aucli.zoo import DEFAULT_MODEL, find_model, verify
+    from aucli.models.zoo import DEFAULT_MODEL, find_model, verify
 
     model = find_model(DEFAULT_MODEL)
     verify(model)
@@ -94,7 +94,7 @@ def _default_model() -> str:
 
 
 def _other_models() -> Iterator[Check]:
-    from aucli.zoo import DEFAULT_MODEL, list_models, verify
+    from aucli.models.zoo import DEFAULT_MODEL, list_models, verify
 
     models, problems = list_models()
     for model in models:

@@ -9,8 +9,9 @@ from typing import Any
 
 from aucli.errors import OptionsError
 from aucli.facs import AU_NAMES
+from aucli.models.config import ModelConfig
+from aucli.models.zoo import DEFAULT_MODEL
 from aucli.runtime.device import check_device_name
-from aucli.zoo import DEFAULT_MODEL, ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,13 @@ import numpy.typing as npt
 from aucli.faces.detectors import open_detector
 from aucli.faces.tracking import TrackedFaces, Tracker, describe, interpolate
 from aucli.faces.values import START_SCORE, Detector, Faces
-from aucli.inference import Predictor, open_predictor
+from aucli.models.predictor import Predictor, open_predictor
+from aucli.models.zoo import Model, find_model
 from aucli.options import AnnotateOptions
 from aucli.runtime.concurrency import map_ahead
 from aucli.runtime.device import available_cores, resolve_device
 from aucli.table import AnnotatedFrames
 from aucli.video.values import FrameBatch
-from aucli.zoo import Model, find_model
 
 FACES_PER_TASK: Final = 8
 """Faces read in one task on the CPU: small enough to keep all threads busy."""

@@ -21,11 +21,11 @@ from PIL import Image
 
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import START_SCORE, Detector
-from aucli.inference import Predictor, open_predictor
+from aucli.models.predictor import Predictor, open_predictor
+from aucli.models.zoo import find_model
 from aucli.runtime.files import bundled_folder
 from aucli.training.data.eye_codes import EyeCodes, read_eye_codes
 from aucli.training.metrics import Estimate, Evaluation, evaluate
-from aucli.zoo import find_model
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 Written from its description (Swin: Liu et al. 2021, arXiv 2103.14030; head: Luo et al. 2022; arXiv 2402.06165) as plain
 functions of a ``state_dict``: windows are cut out one by one, masks follow from which region a token came from, AUs and
-nodes are loops. Shares nothing with `aucli.encoder` or timm.
+nodes are loops. Shares nothing with `aucli.models.network` or timm.
 """
 
 from __future__ import annotations

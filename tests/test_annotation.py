@@ -22,9 +22,9 @@ from polars.testing import assert_frame_equal
 import aucli
 from aucli import annotation
 from aucli.errors import OptionsError, TableError, VideoError
+from aucli.models.zoo import find_model
 from aucli.options import AnnotateOptions
 from aucli.table import read_metadata, table_schema
-from aucli.zoo import find_model
 from tests.media import MadeVideo
 
 
@@ -282,7 +282,7 @@ def test_a_damaged_model_is_refused_before_any_frame(tmp_path: Path) -> None:
 
 
 def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
-    from aucli.inference import OnnxPredictor, TorchPredictor
+    from aucli.models.predictor import OnnxPredictor, TorchPredictor
 
     model = find_model("aunce-small")
     with av.open(str(example)) as container:

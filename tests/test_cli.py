@@ -137,7 +137,7 @@ def test_models_list_and_info() -> None:
 
 
 def test_models_import(tmp_path: Path) -> None:
-    from aucli.zoo import find_model
+    from aucli.models.zoo import find_model
 
     folder = find_model("aunce-small").folder
     assert "imported" in _run("models", "import", folder).output

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from aucli.encoder import AUEncoder, AUGraph, AUHead, AUNetwork, EncoderConfig, LinearHeads, PerAULinear
 from aucli.errors import ModelError
+from aucli.models.network import AUEncoder, AUGraph, AUHead, AUNetwork, EncoderConfig, LinearHeads, PerAULinear
 
 
 class SlowHead(nn.Module):

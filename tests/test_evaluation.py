@@ -24,7 +24,8 @@ from aucli.annotation import annotate
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec
-from aucli.inference import open_predictor
+from aucli.models.predictor import open_predictor
+from aucli.models.zoo import find_model
 from aucli.options import AnnotateOptions
 from aucli.runtime.files import user_folder
 from aucli.training.benchmark import Benchmark
@@ -47,7 +48,6 @@ from aucli.training.predictions import (
     read_predictions,
     write_predictions,
 )
-from aucli.zoo import find_model
 from tests.benchmark_trees import make_bp4d
 
 NO_INTERVALS = ScoringOptions(replicates=0)

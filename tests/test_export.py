@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 import torch
 
-from aucli.encoder import AUNetwork, EncoderConfig, load_weights
 from aucli.errors import ModelError
-from aucli.training.export import export_network
+from aucli.models.export import export_network
+from aucli.models.network import AUNetwork, EncoderConfig, load_weights
 
 
 def _network(aus: tuple[int, ...] = (1, 4, 12)) -> AUNetwork:

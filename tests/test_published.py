@@ -17,16 +17,16 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from aucli.cli import app
-from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import AucliError, ModelError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.facs import BP4D_AUS, DISFA_AUS
-from aucli.inference import TorchPredictor, open_predictor
-from aucli.model_files import export_model, import_any
-from aucli.published import parse_aus, published_crop, published_model, read_published, read_tensors
+from aucli.models.aunce_checkpoint import parse_aus, published_crop, published_model, read_published, read_tensors
+from aucli.models.exchange import export_model, import_any
+from aucli.models.network import AUNetwork, EncoderConfig
+from aucli.models.predictor import TorchPredictor, open_predictor
+from aucli.models.zoo import Model, find_model
 from aucli.runtime.files import user_folder
 from aucli.training.pretrained import load_encoder
-from aucli.zoo import Model, find_model
 from tests.published_network import TINY, Shape, State, published_probabilities, published_state
 
 KEYS = Path(__file__).parent / "fixtures" / "aunce_checkpoint_keys.tsv"

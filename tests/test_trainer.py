@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from aucli.encoder import AUNetwork
 from aucli.errors import RecipeError
+from aucli.models.network import AUNetwork
 from aucli.training.batches import BatchMaker, Prefetcher
 from aucli.training.identity import IdentityHead
 from aucli.training.run_log import BOARD_NAME, LOG_NAME, Progress, RunLog

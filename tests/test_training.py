@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import DatasetError, RecipeError
 from aucli.faces.alignment import CropSpec, crop_faces
+from aucli.models.network import AUNetwork, EncoderConfig
+from aucli.models.zoo import find_model
 from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import write_bundle
@@ -21,7 +22,6 @@ from aucli.training.linear_evaluation import au_weights, predict
 from aucli.training.metrics import evaluate
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.trainer import Trainer
-from aucli.zoo import find_model
 
 AUS = (1, 12)
 
@@ -209,7 +209,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> None:
-    from aucli.inference import OnnxPredictor, TorchPredictor
+    from aucli.models.predictor import OnnxPredictor, TorchPredictor
 
     recipe, faces = _recipe(), _faces()
     torch.manual_seed(0)

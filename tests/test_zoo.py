@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec
+from aucli.models.config import ModelConfig
+from aucli.models.zoo import CONFIG_NAME, WEIGHTS_NAME, find_model, import_model, list_models, verify, write_model
 from aucli.runtime.files import user_folder
-from aucli.zoo import CONFIG_NAME, WEIGHTS_NAME, ModelConfig, find_model, import_model, list_models, verify, write_model
 
 CONFIG = ModelConfig("tiny", (1, 12), (0.3, 0.6), CropSpec(64), {"backbone": "none"}, "MIT", "nothing")
 

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from aucli.encoder import AUNetwork
 from aucli.facs import AU_NAMES
-from aucli.training.export import export_network
+from aucli.models.config import ModelConfig
+from aucli.models.export import export_network
+from aucli.models.network import AUNetwork
+from aucli.models.zoo import write_model
 from aucli.training.metrics import Estimate, Evaluation
 from aucli.training.recipe import Recipe
-from aucli.zoo import ModelConfig, write_model
 
 
 def write_bundle(

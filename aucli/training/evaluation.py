@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import DatasetError, OptionsError
-from aucli.inference import Predictor, open_predictor
+from aucli.models.config import ModelConfig
+from aucli.models.predictor import Predictor, open_predictor
+from aucli.models.zoo import find_model
 from aucli.runtime.device import available_cores, resolve_device
 from aucli.runtime.progress import Progress as PrepareProgress
 from aucli.training.benchmark import Benchmark, Rows, fold_rows, open_faces
@@ -29,7 +31,6 @@ from aucli.training.metrics import (
     evaluate_predictions,
 )
 from aucli.training.predictions import FoldPredictions, find_predictions
-from aucli.zoo import ModelConfig, find_model
 
 FACES_PER_STEP: Final = 64
 Progress = Callable[[int, int], None]

@@ -8,8 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from aucli.encoder import AUNetwork
 from aucli.errors import RecipeError
+from aucli.models.network import AUNetwork
 
 Weights = dict[str, Tensor]
 

@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from aucli.encoder import AUNetwork
 from aucli.errors import ModelError
-from aucli.zoo import find_model, verify
+from aucli.models.network import AUNetwork
+from aucli.models.zoo import find_model, verify
 
 PER_AU = ("encoder.head.class_linears.", "encoder.head.gnn.bnv.")
 """Tensors whose first axis runs over action units, or over the channels of each in turn."""

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from aucli.encoder import EncoderConfig
 from aucli.errors import RecipeError
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
+from aucli.models.network import EncoderConfig
 from aucli.training.augment import AugmentConfig
 from aucli.training.losses import LossName
 
@@ -35,7 +35,7 @@ class _Section(BaseModel):
 
 
 class EncoderSection(_Section):
-    """The network; see `aucli.encoder.EncoderConfig`."""
+    """The network; see `aucli.models.network.EncoderConfig`."""
 
     backbone: str
     aus: Annotated[ActionUnits, Field(min_length=1)]

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli import __version__
-from aucli.encoder import AUNetwork
 from aucli.errors import OptionsError, RecipeError
+from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder, claimed
 from aucli.training.batches import BatchMaker

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aucli.encoder import AUNetwork
+from aucli.models.network import AUNetwork
 from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.linear_evaluation import embed, predict
 from aucli.training.metrics import evaluate

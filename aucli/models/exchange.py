@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aucli.errors import ModelError, OptionsError
-from aucli.zoo import CONFIG_NAME, GRAPH_NAME, Model, ModelConfig, free_place, import_model, verify, write_model
+from aucli.models.config import ModelConfig
+from aucli.models.zoo import CONFIG_NAME, GRAPH_NAME, Model, free_place, import_model, verify, write_model
 
 if TYPE_CHECKING:
-    from aucli.published import PublishedModel
+    from aucli.models.aunce_checkpoint import PublishedModel
 
 CONFIG_KEY: Final = "aucli_config"
 CARD_KEY: Final = "aucli_card"
@@ -52,14 +53,14 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
 
     Args:
         path: see `IMPORTABLE`.
-        aus: for a published checkpoint: the order of its action units, see `aucli.published.parse_aus`.
+        aus: for a published checkpoint: the order of its action units, see `aucli.models.aunce_checkpoint.parse_aus`.
         name: for a published checkpoint: of the model; None takes the file's.
         overwrite: replace what has the same name.
 
     Raises:
         AucliError: if it is none of these, is damaged, or the name is taken.
     """
-    from aucli.published import CHECKPOINT_SUFFIXES
+    from aucli.models.aunce_checkpoint import CHECKPOINT_SUFFIXES
 
     suffix = path.suffix.casefold()
     held = _held_config(path) if path.is_file() and suffix in (".onnx", ".safetensors") else None
@@ -95,8 +96,8 @@ def import_published(path: Path, *, aus: str, name: str | None = None, overwrite
         ModelError: if the file is no such checkpoint, or the name is taken.
         OptionsError: if ``aus`` makes no sense.
     """
-    from aucli.published import parse_aus, published_crop, read_published
-    from aucli.training.export import export_network, write_weights
+    from aucli.models.aunce_checkpoint import parse_aus, published_crop, read_published
+    from aucli.models.export import export_network, write_weights
 
     order = parse_aus(aus)
     name = name or (re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "imported")
@@ -128,7 +129,7 @@ def export_model(model: Model, output: Path, *, kind: Literal["onnx", "safetenso
     """Write a model as one file that stands alone.
 
     Args:
-        model: from `aucli.zoo.find_model`.
+        model: from `aucli.models.zoo.find_model`.
         output: the file; replaced whole.
         kind: ``onnx``: the graph with its weights inside, input ``crops`` float32 (N, 3, S, S), RGB 0..255, output
             ``probabilities`` (N, outputs of the network); ``safetensors``: the weights.
@@ -167,13 +168,13 @@ def _whole_graph(model: Model) -> Any:  # onnx ships no types
     """The graph with the weights in it."""
     import onnx
 
-    from aucli.inference import load_network
+    from aucli.models.predictor import load_network
 
     if not model.config.has_heads:
         raise ModelError(f"model {model.config.name} has no heads and so no graph; export it as safetensors")
     if model.graph is not None:
         return onnx.load(str(model.graph))
-    from aucli.training.export import export_network
+    from aucli.models.export import export_network
 
     with tempfile.TemporaryDirectory(prefix="aucli-export-") as folder:
         export_network(load_network(model), Path(folder))
@@ -200,8 +201,8 @@ def _held_config(path: Path) -> tuple[ModelConfig, str] | None:
 
 
 def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: bool) -> Model:
-    from aucli.inference import build_network, load_network
-    from aucli.training.export import write_graph, write_weights
+    from aucli.models.export import write_graph, write_weights
+    from aucli.models.predictor import build_network, load_network
 
     free_place(config.name, overwrite=overwrite)
     with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
@@ -231,7 +232,7 @@ def _imported(model: Model) -> Imported:
 
 
 def _published_card(name: str, path: Path, published: PublishedModel) -> str:
-    from aucli.published import PREPARED_SIZE_PX
+    from aucli.models.aunce_checkpoint import PREPARED_SIZE_PX
 
     config = published.network.config
     return PUBLISHED_CARD.format(

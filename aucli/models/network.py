@@ -276,7 +276,7 @@ class AUNetwork(nn.Module):
 
 
 def load_weights(network: AUNetwork, path: Path) -> None:
-    """Read weights that `aucli.training.export` wrote into a network of the same config.
+    """Read weights that `aucli.models.export` wrote into a network of the same config.
 
     Raises:
         ModelError: if names or shapes do not fit.

@@ -1,4 +1,4 @@
-"""Checkpoints of the AUNCE authors: a plain ``state_dict`` in Microsoft's Swin naming, laid onto `aucli.encoder`.
+"""Checkpoints of the AUNCE authors: a plain ``state_dict`` in Microsoft's Swin naming, laid onto `aucli.models.network`.
 
 The published network and ours are the same function; only names and places differ:
 
@@ -21,10 +21,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from aucli.encoder import AUNetwork, EncoderConfig
 from aucli.errors import ModelError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AFFWILD2_AUS, AU_NAMES, BP4D_AUS, DISFA_AUS, GFT_AUS
+from aucli.models.network import AUNetwork, EncoderConfig
 
 AU_SETS: Final[Mapping[str, tuple[int, ...]]] = {
     "bp4d": BP4D_AUS,

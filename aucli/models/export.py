@@ -18,9 +18,9 @@ from onnx.external_data_helper import set_external_data
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aucli.encoder import AUNetwork
 from aucli.errors import ModelError
-from aucli.zoo import GRAPH_NAME, WEIGHTS_NAME
+from aucli.models.network import AUNetwork
+from aucli.models.zoo import GRAPH_NAME, WEIGHTS_NAME
 
 OPSET = 18
 

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
-from aucli.zoo import Model, ModelConfig, verify
+from aucli.models.config import ModelConfig
+from aucli.models.zoo import Model, verify
 
 if TYPE_CHECKING:
-    from aucli.encoder import AUNetwork
+    from aucli.models.network import AUNetwork
 
 FACES_PER_CALL = 16
 """Most faces given to a network at once on a CPU: more only costs memory (measured)."""
@@ -48,7 +49,7 @@ def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Pr
     """Check a model's files against their digests and load it.
 
     Args:
-        model: from `aucli.zoo.find_model`.
+        model: from `aucli.models.zoo.find_model`.
         device: ``cpu`` or ``cuda:N``.
         threads: threads inside one call (CPU).
 
@@ -135,7 +136,7 @@ def load_network(model: Model) -> AUNetwork:
     Raises:
         ModelError: if config and weights do not fit together.
     """
-    from aucli.encoder import load_weights
+    from aucli.models.network import load_weights
 
     network = build_network(model.config, where=model.folder)
     load_weights(network, model.weights)
@@ -148,7 +149,7 @@ def build_network(config: ModelConfig, *, where: Path) -> AUNetwork:
     Raises:
         ModelError: if the config makes no sense; the message names ``where`` it came from.
     """
-    from aucli.encoder import AUNetwork, EncoderConfig
+    from aucli.models.network import AUNetwork, EncoderConfig
 
     try:
         return AUNetwork(EncoderConfig(**{"aus": config.aus, **config.encoder}))
