@@ -11,24 +11,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aucli.annotation import Outcome, annotate
+    from aucli.annotation.options import AnnotateOptions
+    from aucli.annotation.run import Outcome, annotate
+    from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
-    from aucli.options import AnnotateOptions
+    from aucli.results.read import read_table as read
     from aucli.runtime.progress import Progress
-    from aucli.table import read_metadata
-    from aucli.table import read_table as read
 
 __version__ = "0.1.0"
 __all__ = ["AnnotateOptions", "AucliError", "Outcome", "Progress", "__version__", "annotate", "read", "read_metadata"]
 
 _HOMES = {
-    "annotate": ("aucli.annotation", "annotate"),
-    "Outcome": ("aucli.annotation", "Outcome"),
-    "Progress": ("aucli.annotation", "Progress"),
+    "annotate": ("aucli.annotation.run", "annotate"),
+    "Outcome": ("aucli.annotation.run", "Outcome"),
+    "Progress": ("aucli.runtime.progress", "Progress"),
     "AucliError": ("aucli.errors", "AucliError"),
-    "AnnotateOptions": ("aucli.options", "AnnotateOptions"),
-    "read": ("aucli.table", "read_table"),
-    "read_metadata": ("aucli.table", "read_metadata"),
+    "AnnotateOptions": ("aucli.annotation.options", "AnnotateOptions"),
+    "read": ("aucli.results.read", "read_table"),
+    "read_metadata": ("aucli.annotation.table", "read_metadata"),
 }
 
 

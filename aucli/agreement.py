@@ -111,7 +111,7 @@ def compare_files(
         TableError: if a file cannot be read, or codes and table cannot be matched.
         OptionsError: if a choice is needed, e.g. which of several faces was coded.
     """
-    from aucli.table import read_table
+    from aucli.results.read import read_table
 
     code_options = code_options or CodeOptions()
     found = [one for path in codes for one in read_codes(path, code_options)]

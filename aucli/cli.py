@@ -20,7 +20,7 @@ from aucli.training.prepare_command import prepare
 from aucli.training.train_command import train
 
 if TYPE_CHECKING:
-    from aucli.annotation import Outcome
+    from aucli.annotation.run import Outcome
 
 FAILED = 1
 BAD_USAGE = 2
@@ -138,7 +138,7 @@ def annotate(
 
     Exit status 0 if every video was annotated to its end, 1 if some were not (they are listed), 2 for wrong options.
     """
-    from aucli.options import AnnotateOptions, parse_thresholds, seconds_per_frame
+    from aucli.annotation.options import AnnotateOptions, parse_thresholds, seconds_per_frame
 
     options = AnnotateOptions(
         model=model,
@@ -155,7 +155,7 @@ def annotate(
         workers=workers,
         overwrite=overwrite,
     )
-    from aucli.annotation import annotate as run
+    from aucli.annotation.run import annotate as run
     from aucli.progress import ProgressLines
 
     with ProgressLines(quiet=quiet) as progress:

@@ -113,8 +113,8 @@ def _trial_run() -> str:
     """Make a video of eight grey frames, annotate it, and read the table."""
     import av
 
-    from aucli.annotation import annotate
-    from aucli.table import read_table
+    from aucli.annotation.run import annotate
+    from aucli.results.read import read_table
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.mp4"

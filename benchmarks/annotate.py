@@ -22,24 +22,24 @@ from statistics import median
 import av
 import numpy as np
 
-from aucli.annotation import annotate, default_batch_size
-from aucli.options import AnnotateOptions
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.run import annotate, default_batch_size
+from aucli.annotation.stages import Engine
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
-from aucli.stages import Engine
 from aucli.video.reader import FrameReader
 
 MEASURE_CHILD = """
 import sys
-from aucli.annotation import annotate
-from aucli.options import AnnotateOptions
+from aucli.annotation.run import annotate
+from aucli.annotation.options import AnnotateOptions
 annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every=int(sys.argv[3]), overwrite=True))
 # Not getrusage: its maximum is inherited from the process that started this one.
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
 """
 FIRST_ROW_CHILD = """
 import os, sys
-from aucli.annotation import annotate
-from aucli.options import AnnotateOptions
+from aucli.annotation.run import annotate
+from aucli.annotation.options import AnnotateOptions
 def stop(progress):
     os._exit(0)
 annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(overwrite=True), on_progress=stop)

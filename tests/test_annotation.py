@@ -20,11 +20,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import aucli
-from aucli import annotation
+from aucli.annotation import run as annotation_run
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.table import read_metadata, table_schema
 from aucli.errors import OptionsError, TableError, VideoError
 from aucli.models.zoo import find_model
-from aucli.options import AnnotateOptions
-from aucli.table import read_metadata, table_schema
 from tests.media import MadeVideo
 
 
@@ -227,14 +227,14 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     script = textwrap.dedent(
         f"""
         import sys, time
-        from aucli import annotation
-        from aucli.options import AnnotateOptions
-        annotation.STRETCH_FRAMES = 16
+        from aucli.annotation import run as annotation_run
+        from aucli.annotation.options import AnnotateOptions
+        annotation_run.STRETCH_FRAMES = 16
         def tell(progress):
             if progress.n_frames_done > 40:
                 print("go", flush=True)
                 time.sleep(60)
-        annotation.annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every={detect_every}),
+        annotation_run.annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every={detect_every}),
                             on_progress=tell)
         """
     )
@@ -247,7 +247,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     process.stdout.close()
     assert not killed.exists()
     assert len(list((tmp_path / "killed.parquet.partial").glob("*.parquet"))) >= 2
-    monkeypatch.setattr(annotation, "STRETCH_FRAMES", 16)
+    monkeypatch.setattr(annotation_run, "STRETCH_FRAMES", 16)
     options = AnnotateOptions(detect_every=detect_every)
     outcome = aucli.annotate(example, killed, options=options)
     assert 0 < outcome.n_frames < len(_times(example)) - 16

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import aucli
-from aucli import annotation
+from aucli.annotation import run as annotation_run
+from aucli.annotation.options import AnnotateOptions
 from aucli.cli import app
-from aucli.options import AnnotateOptions
 from tests.media import MadeVideo
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
@@ -40,11 +40,11 @@ def test_help_and_version() -> None:
 def test_every_option_reaches_the_library(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, Any, AnnotateOptions]] = []
 
-    def record(videos: Any, output: Any, *, options: AnnotateOptions, on_progress: object) -> annotation.Outcome:
+    def record(videos: Any, output: Any, *, options: AnnotateOptions, on_progress: object) -> annotation_run.Outcome:
         calls.append((videos, output, options))
-        return annotation.Outcome((), {}, (), {}, 0)
+        return annotation_run.Outcome((), {}, (), {}, 0)
 
-    monkeypatch.setattr(annotation, "annotate", record)
+    monkeypatch.setattr(annotation_run, "annotate", record)
     # fmt: off
     _run("annotate", "a", "b", "-o", "o.parquet", "--model", "m", "--detector", "d", "--detect-every", 3,
          "--device", "cpu", "--batch-size", 4, "--fps", 5, "--start", 1, "--end", 2.5, "--max-faces", 2,
@@ -119,7 +119,7 @@ def test_an_interrupt_says_how_to_go_on(video: Path, tmp_path: Path, monkeypatch
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(annotation, "annotate", interrupted)
+    monkeypatch.setattr(annotation_run, "annotate", interrupted)
     result = _run("annotate", video, "-o", tmp_path / "t.parquet", code=130)
     assert "run the same command again to go on" in result.stderr
 

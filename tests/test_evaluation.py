@@ -20,13 +20,13 @@ from PIL import Image
 from sklearn.metrics import f1_score, roc_auc_score
 from typer.testing import CliRunner, Result
 
-from aucli.annotation import annotate
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.run import annotate
 from aucli.cli import app
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.models.predictor import open_predictor
 from aucli.models.zoo import find_model
-from aucli.options import AnnotateOptions
 from aucli.runtime.files import user_folder
 from aucli.training.benchmark import Benchmark
 from aucli.training.data.cache import write_faces

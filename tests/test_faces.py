@@ -132,7 +132,7 @@ def test_default_path_imports_neither_opencv_nor_insightface_nor_torch() -> None
         "import sys, numpy as np\n"
         "from aucli.faces import open_detector\n"
         "open_detector('centerface').detect(np.zeros((1, 64, 64, 3), np.uint8))\n"
-        "import aucli.annotation\n"
+        "import aucli.annotation.run\n"
         "print([m for m in ('cv2', 'insightface', 'torch', 'scipy') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

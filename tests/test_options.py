@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from aucli.annotation.options import AnnotateOptions, parse_thresholds, seconds_per_frame
 from aucli.errors import OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.models.config import ModelConfig
-from aucli.options import AnnotateOptions, parse_thresholds, seconds_per_frame
 
 MODEL = ModelConfig("m", (1, 12), (0.3, 0.6), CropSpec(), {}, "MIT", "none")
 

@@ -17,22 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import aucli
+from aucli.annotation.records import RunRecord, VideoRecord
+from aucli.annotation.segments import FinishedVideo, Segments, WorkFolder, write_table
+from aucli.annotation.table import AnnotatedFrames, read_metadata, table_schema, to_rows
 from aucli.errors import TableError
 from aucli.faces.tracking import TrackedFaces
 from aucli.faces.values import Faces
-from aucli.table import (
-    AnnotatedFrames,
-    FinishedVideo,
-    RunRecord,
-    Segments,
-    VideoRecord,
-    WorkFolder,
-    read_metadata,
-    read_table,
-    table_schema,
-    to_rows,
-    write_table,
-)
+from aucli.results.read import read_table
 
 COLUMNS = ("AU01", "AU12")
 RUN = RunRecord("m", "d", COLUMNS, (0.5, 0.5), "centerface", "e", {"detect_every": 1})

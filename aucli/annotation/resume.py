@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aucli.annotation.records import RunRecord
+from aucli.annotation.segments import ExistingTable, FinishedVideo
 from aucli.errors import TableError
-from aucli.table import ExistingTable, FinishedVideo, RunRecord
 from aucli.video.inputs import VideoInput
 
 

@@ -13,15 +13,17 @@ import numpy as np
 import pyarrow as pa
 
 from aucli import __version__
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.records import RunRecord, VideoRecord
+from aucli.annotation.resume import plan_output
+from aucli.annotation.segments import FinishedVideo, Segments, WorkFolder, write_table
+from aucli.annotation.stages import Engine, Stretches, find_faces, follow, read_action_units
+from aucli.annotation.table import table_schema, to_rows
 from aucli.errors import AucliError, VideoError
 from aucli.faces.tracking import Tracker
-from aucli.options import AnnotateOptions
-from aucli.plan import plan_output
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.files import sha256_file
 from aucli.runtime.progress import Progress
-from aucli.stages import Engine, Stretches, find_faces, follow, read_action_units
-from aucli.table import FinishedVideo, RunRecord, Segments, VideoRecord, WorkFolder, table_schema, to_rows, write_table
 from aucli.video.inputs import find_videos
 from aucli.video.reader import FrameReader, probe
 from aucli.video.values import VideoInfo

@@ -14,15 +14,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.table import AnnotatedFrames
 from aucli.faces.detectors import open_detector
 from aucli.faces.tracking import TrackedFaces, Tracker, describe, interpolate
 from aucli.faces.values import START_SCORE, Detector, Faces
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import Model, find_model
-from aucli.options import AnnotateOptions
 from aucli.runtime.concurrency import map_ahead
 from aucli.runtime.device import available_cores, resolve_device
-from aucli.table import AnnotatedFrames
 from aucli.video.values import FrameBatch
 
 FACES_PER_TASK: Final = 8

@@ -1,0 +1,1 @@
+"""Videos in, a table out. Start: `run`, which tells the story."""

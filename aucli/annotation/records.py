@@ -1,0 +1,91 @@
+"""What a table's metadata tells of its run and of each video."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aucli.video.reader import FrameReader
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """What the metadata tells of one video.
+
+    Attributes:
+        n_frames: frames decoded, whether or not they were sampled into the table.
+        n_failed: frames that the container promises and that did not decode.
+        n_rows: rows in the table.
+        width: pixels, as displayed.
+        height: pixels, as displayed.
+        fps: frames a second on average.
+        duration_s: seconds, None where the container does not say.
+        rotation_deg: clockwise rotation that was applied.
+        codec: name of the codec.
+        decoder: who decoded it.
+        size_bytes: size of the file.
+        sha256: digest of the file.
+        broken: why the video ended early, or None.
+    """
+
+    n_frames: int
+    n_failed: int
+    n_rows: int
+    width: int
+    height: int
+    fps: float
+    duration_s: float | None
+    rotation_deg: int
+    codec: str
+    decoder: str
+    size_bytes: int
+    sha256: str
+    broken: str | None
+
+    @classmethod
+    def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str) -> VideoRecord:
+        """Sum up a video that was read to its end."""
+        info = reader.info
+        return cls(
+            n_frames=reader.n_frames,
+            n_failed=reader.n_failed,
+            n_rows=n_rows,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            duration_s=info.duration_s,
+            rotation_deg=info.rotation_deg,
+            codec=info.codec,
+            decoder=reader.decoder,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            broken=reader.broken,
+        )
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the metadata tells of a run: all that decides the table's values.
+
+    Two runs may share a table only if these are equal.
+    """
+
+    model: str
+    model_digest: str
+    aus: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    detector: str
+    detector_digest: str
+    options: dict[str, Any]
+
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """Say what differs from a record read from a file: ``["detect_every 1 -> 5"]``; nothing if all agrees."""
+        mine = json.loads(json.dumps(asdict(self)))
+        names = ("model", "aus", "thresholds", "detector")
+        found = [f"{name} {other.get(name)} -> {mine[name]}" for name in names if mine[name] != other.get(name)]
+        if not found:
+            digests = ("model_digest", "detector_digest")
+            found = [f"another {name.replace('_', ' ')}" for name in digests if mine[name] != other.get(name)]
+        before, now = other.get("options", {}), mine["options"]
+        return found + [f"{k} {before.get(k)} -> {now[k]}" for k in now if now[k] != before.get(k)]

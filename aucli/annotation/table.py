@@ -1,0 +1,147 @@
+"""The table: its schema, and how it is written, continued and read.
+
+A run writes into a work folder beside the table (``aus.parquet.partial``). Every stretch of a video that is done is a
+small Parquet file there, a *segment*, written to a temporary name and renamed when whole; the segment also holds the
+tracker's state, so that a run that was cut off goes on with the next frame. When all videos are done, the segments are
+joined into the table, several to a row group, again under a temporary name that is renamed when whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aucli.errors import TableError
+from aucli.faces.tracking import TrackedFaces
+
+SCHEMA_VERSION: Final = 1
+METADATA_KEY: Final = b"aucli"
+COMPRESSION: Final = "zstd"
+
+
+def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Schema:
+    """Return the table's schema: the single place where columns and their types are written down.
+
+    Args:
+        au_columns: ``("AU01", ...)`` in the model's order.
+        with_video: segments leave the column ``video`` out.
+    """
+    video = [pa.field("video", pa.dictionary(pa.int32(), pa.string()))] if with_video else []
+    return pa.schema(
+        [
+            *video,
+            pa.field("frame", pa.int32()),
+            pa.field("time_s", pa.float64()),
+            pa.field("face", pa.int16()),
+            pa.field("detected", pa.bool_()),
+            pa.field("score", pa.float32()),
+            *(pa.field(side, pa.float32()) for side in ("x", "y", "w", "h")),
+            pa.field("landmarks", pa.list_(pa.float32(), 10)),
+            pa.field("interocular_px", pa.float32()),
+            *(pa.field(column, pa.bool_()) for column in au_columns),
+            *(pa.field(f"{column}_p", pa.float32()) for column in au_columns),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class AnnotatedFrames:
+    """Some consecutive frames of one video, with all that was found in them.
+
+    Attributes:
+        index: (B,) int32, frame numbers in presentation order.
+        time_s: (B,) float64, presentation times.
+        tracked: B frames' faces.
+        probabilities: (F, A) float32, for all faces of all frames one after another.
+    """
+
+    index: npt.NDArray[np.int32]
+    time_s: npt.NDArray[np.float64]
+    tracked: Sequence[TrackedFaces]
+    probabilities: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n_frames, n_faces = len(self.index), sum(len(t.faces) for t in self.tracked)
+        if not len(self.time_s) == len(self.tracked) == n_frames or len(self.probabilities) != n_faces:
+            raise ValueError(
+                f"{n_frames} frames, {len(self.time_s)} times, {len(self.tracked)} lists of faces, "
+                f"{n_faces} faces, {len(self.probabilities)} rows of probabilities"
+            )
+
+
+def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequence[float]) -> pa.Table:
+    """Lay frames out as rows, one per face; a frame without a face is one row of nulls.
+
+    Args:
+        frames: what was found.
+        au_columns: the model's AUs.
+        thresholds: per AU, the probability at and above which it counts as present.
+
+    Returns:
+        A table of `table_schema` without the column ``video``.
+    """
+    counts = np.array([len(t.faces) for t in frames.tracked], int)
+    row_frame = np.repeat(np.arange(len(counts)), np.maximum(counts, 1))
+    absent = np.repeat(counts == 0, np.maximum(counts, 1))
+    boxes = _spread([t.faces.boxes_xyxy for t in frames.tracked], absent, (4,), np.float32)
+    landmarks = _spread([t.faces.landmarks_xy for t in frames.tracked], absent, (5, 2), np.float32)
+    probabilities = _spread([frames.probabilities], absent, (len(au_columns),), np.float32)
+    limits = np.asarray(thresholds, np.float32)
+    present = probabilities >= limits
+    interocular_px = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
+
+    def column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+        return pa.array(values, kind, mask=absent)
+
+    arrays = [
+        pa.array(frames.index[row_frame], pa.int32()),
+        pa.array(frames.time_s[row_frame], pa.float64()),
+        column(_spread([t.tracks for t in frames.tracked], absent, (), np.int16), pa.int16()),
+        column(_spread([t.detected for t in frames.tracked], absent, (), np.bool_), pa.bool_()),
+        column(_spread([t.faces.scores for t in frames.tracked], absent, (), np.float32), pa.float32()),
+        column(boxes[:, 0], pa.float32()),
+        column(boxes[:, 1], pa.float32()),
+        column(boxes[:, 2] - boxes[:, 0], pa.float32()),
+        column(boxes[:, 3] - boxes[:, 1], pa.float32()),
+        pa.FixedSizeListArray.from_arrays(pa.array(landmarks.reshape(-1), pa.float32()), 10, mask=pa.array(absent)),
+        column(interocular_px, pa.float32()),
+        *(column(present[:, a], pa.bool_()) for a in range(len(au_columns))),
+        *(column(probabilities[:, a], pa.float32()) for a in range(len(au_columns))),
+    ]
+    return pa.Table.from_arrays(arrays, schema=table_schema(au_columns, with_video=False))
+
+
+def _spread(
+    parts: Sequence[npt.NDArray[Any]], absent: npt.NDArray[np.bool_], shape: tuple[int, ...], dtype: Any
+) -> npt.NDArray[Any]:
+    """Join per-face values and leave zeros in the rows of frames without a face."""
+    rows = np.zeros((len(absent), *shape), dtype)
+    rows[~absent] = np.concatenate([np.zeros((0, *shape), dtype), *parts])
+    return rows
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return the JSON under the key ``aucli`` of a table's metadata.
+
+    Raises:
+        TableError: if the file is not a table of aucli.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            raw = file.metadata.metadata or {}
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    if METADATA_KEY not in raw:
+        raise TableError(f"{path} is a Parquet file but was not written by aucli")
+    metadata = json.loads(raw[METADATA_KEY])
+    if not isinstance(metadata, dict) or metadata.get("schema") != SCHEMA_VERSION:
+        raise TableError(f"{path} has a schema that this version of aucli does not know")
+    return metadata
