@@ -38,15 +38,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from aucli.datasets.faces import Fold, LabelledFaces
+from aucli.datasets.free.renders import read_renders
+from aucli.datasets.free.sources import FOLDS
 from aucli.faces.alignment import CropSpec
 from aucli.faces.detectors import open_detector
 from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.models.predictor import load_network
 from aucli.models.zoo import find_model
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
-from aucli.training.data.free import FOLDS
-from aucli.training.data.labelled_faces import Fold, LabelledFaces
-from aucli.training.data.renders import read_renders
 from aucli.training.linear_evaluation import au_weights
 from aucli.training.losses import AULoss, LossName, Outputs, WeightedBCE, make_loss
 from aucli.training.metrics import choose_thresholds, evaluate

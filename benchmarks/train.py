@@ -25,10 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aucli.datasets.cache.reader import CachedFaces
+from aucli.datasets.cache.writer import write_faces
+from aucli.datasets.faces import LabelledFaces
 from aucli.runtime.files import bundled_folder
 from aucli.training.batches import Batch, Prefetcher
-from aucli.training.data import CachedFaces, write_faces
-from aucli.training.data.labelled_faces import LabelledFaces
 from aucli.training.losses import AULoss, LossName, Outputs, make_loss
 from aucli.training.recipe import load_recipe
 from aucli.training.trainer import Trainer

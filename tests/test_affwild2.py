@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.readers.affwild2 import without_side
+from aucli.datasets.readers.registry import load_dataset
+from aucli.datasets.samples import Samples
+from aucli.datasets.splits import SplitOptions, make_splits
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import load_dataset
-from aucli.training.data.affwild2 import without_side
-from aucli.training.data.samples import Samples
-from aucli.training.splits import SplitOptions, make_splits
 from tests.benchmark_trees import AFFWILD2_AUS, affwild2_lines, grey_of, make_affwild2
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.readers.binghamton import read_occurrence
+from aucli.datasets.readers.registry import load_dataset
+from aucli.datasets.samples import Samples
+from aucli.datasets.splits import make_splits
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import load_dataset
-from aucli.training.data.binghamton import read_occurrence
-from aucli.training.data.samples import Samples
 from aucli.training.metrics import evaluate
-from aucli.training.splits import make_splits
 from tests.benchmark_trees import (
     EVALUATED,
     LEGACY_HEADER,

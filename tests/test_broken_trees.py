@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from aucli.datasets.pictures import read_sequence, sequence_rows
+from aucli.datasets.readers.registry import load_dataset
+from aucli.datasets.report import Findings
+from aucli.datasets.splits import make_splits
 from aucli.errors import AucliError
-from aucli.training.data import load_dataset
-from aucli.training.data.pixels import read_sequence, sequence_rows
-from aucli.training.data.report import Findings
-from aucli.training.splits import make_splits
 from tests.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 
 MAKERS: dict[str, Callable[[Path], Path]] = {

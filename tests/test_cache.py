@@ -21,16 +21,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from aucli.datasets.cache.reader import CachedFaces, concatenate
+from aucli.datasets.cache.shards import ROWS_PER_BATCH, FaceRow
+from aucli.datasets.cache.writer import CacheWriter, is_finished, write_faces
+from aucli.datasets.faces import FaceSource, LabelledFaces
+from aucli.datasets.samples import SequenceInfo
+from aucli.datasets.splits import SplitOptions, seeded_folds
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.runtime.files import claimed
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
-from aucli.training.data.cache import CacheWriter, is_finished, write_faces
-from aucli.training.data.cached_faces import CachedFaces, concatenate
-from aucli.training.data.labelled_faces import FaceSource, LabelledFaces
-from aucli.training.data.samples import SequenceInfo
-from aucli.training.data.shards import ROWS_PER_BATCH, FaceRow
-from aucli.training.splits import SplitOptions, seeded_folds
 
 AUS = (1, 2, 12)
 CONTENT: dict[str, Any] = {"dataset": "made", "size": 3}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.readers.registry import load_dataset
+from aucli.datasets.splits import cross_dataset_split, make_splits
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import load_dataset
-from aucli.training.splits import cross_dataset_split, make_splits
 from tests.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
 
 EVALUATED = (1, 2, 4, 6, 9, 12, 25, 26)
@@ -47,7 +47,7 @@ def test_the_right_camera_is_a_choice(tmp_path: Path) -> None:
 
 
 def test_fold_naming_switch(tmp_path: Path) -> None:
-    from aucli.training.splits import SplitOptions
+    from aucli.datasets.splits import SplitOptions
 
     samples, _ = load_dataset("disfa", make_disfa(tmp_path))
     paper, _ = make_splits(samples)

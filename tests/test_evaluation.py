@@ -23,15 +23,15 @@ from typer.testing import CliRunner, Result
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
 from aucli.cli import app
+from aucli.datasets.benchmark import Benchmark
+from aucli.datasets.cache.reader import CachedFaces, LostFrames
+from aucli.datasets.cache.writer import write_faces
+from aucli.datasets.faces import LabelledFaces
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.models.predictor import open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.files import user_folder
-from aucli.training.benchmark import Benchmark
-from aucli.training.data.cache import write_faces
-from aucli.training.data.cached_faces import CachedFaces, LostFrames
-from aucli.training.data.labelled_faces import LabelledFaces
 from aucli.training.evaluation import (
     ModelOnBenchmark,
     ScoringOptions,

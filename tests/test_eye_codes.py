@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.free.photographs import coded_people
+from aucli.datasets.free.sources import FOLDS
+from aucli.datasets.free.visual_codes import EyeCodes, read_eye_codes
 from aucli.errors import DatasetError
-from aucli.training.data.eye_codes import EyeCodes, read_eye_codes
-from aucli.training.data.free import FOLDS
-from aucli.training.data.labelled_faces import LabelledFaces
-from aucli.training.data.photographs import coded_people
 
 
 def _file(folder: Path, text: str) -> Path:

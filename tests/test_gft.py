@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.readers.registry import load_dataset
+from aucli.datasets.splits import SplitOptions, make_splits
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import load_dataset
-from aucli.training.splits import SplitOptions, make_splits
 from tests.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft, write_video
 
 

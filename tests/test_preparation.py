@@ -25,6 +25,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from aucli.cli import app
+from aucli.datasets.cache.reader import CachedFaces
+from aucli.datasets.cache.writer import write_faces
+from aucli.datasets.face_choice import FaceChoice
+from aucli.datasets.face_finding import cut_with_border
+from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.prepare import Prepared, PrepareOptions, prepare
+from aucli.datasets.readers.registry import load_dataset, parse_dataset_options
+from aucli.datasets.report import Findings
+from aucli.datasets.splits import make_splits
 from aucli.errors import DatasetError, OptionsError, RenderError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.faces.detectors import open_detector
@@ -32,20 +41,6 @@ from aucli.faces.values import Faces
 from aucli.runtime.progress import Progress
 from aucli.synth import SynthOptions, generate
 from aucli.training.augment import plain_crops
-from aucli.training.data import load_dataset
-from aucli.training.data.cache import write_faces
-from aucli.training.data.cached_faces import CachedFaces
-from aucli.training.data.labelled_faces import LabelledFaces
-from aucli.training.data.report import Findings
-from aucli.training.preparation import (
-    FaceChoice,
-    Prepared,
-    PrepareOptions,
-    cut_with_border,
-    parse_dataset_options,
-    prepare,
-)
-from aucli.training.splits import make_splits
 from tests.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from aucli.datasets.free.renders import RENDER_CROP, read_renders
 from aucli.errors import DatasetError
 from aucli.faces.detectors import open_detector
-from aucli.training.data.renders import RENDER_CROP, read_renders
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from aucli.cli import app
+from aucli.datasets.cache.writer import write_faces
+from aucli.datasets.faces import LabelledFaces, join
+from aucli.datasets.published_folds import BP4D_PARTS
 from aucli.errors import DatasetError, OptionsError, RecipeError
 from aucli.runtime.files import claimed
-from aucli.training.data import write_faces
-from aucli.training.data.labelled_faces import LabelledFaces, join
 from aucli.training.predictions import read_predictions
 from aucli.training.run import TrainOptions, plan
-from aucli.training.splits import BP4D_PARTS
 
 AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 RECIPE = """

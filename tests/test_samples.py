@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aucli.datasets.readers.registry import make_report
+from aucli.datasets.report import Finding, Findings, number_ranges
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
-from aucli.training.data.registry import make_report
-from aucli.training.data.report import Finding, Findings, number_ranges
-from aucli.training.data.samples import Samples, SamplesBuilder, SequenceInfo
 
 
 def info(name: str = "F001_T1", *, subject: str = "bp4d/F001", kind: str = "folder") -> SequenceInfo:

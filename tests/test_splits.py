@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import bp4d, bp4dplus, disfa, disfaplus
-from aucli.training.data.samples import Samples, SamplesBuilder, SequenceInfo
-from aucli.training.splits import (
-    PARTS,
+from aucli.datasets.published_folds import PARTS, person, published_folds
+from aucli.datasets.readers import bp4d, bp4dplus, disfa, disfaplus
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
+from aucli.datasets.splits import (
     Split,
     SplitOptions,
     cross_dataset_split,
@@ -19,10 +18,9 @@ from aucli.training.splits import (
     folds_from_files,
     make_splits,
     overlap,
-    person,
-    published_folds,
     seeded_folds,
 )
+from aucli.errors import DatasetError, OptionsError
 
 SUBJECTS = {"bp4d": bp4d.SUBJECTS, "bp4dplus": bp4dplus.SUBJECTS, "disfa": disfa.SUBJECTS}
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aucli.datasets.faces import LabelledFaces, fold_of_identity
 from aucli.errors import DatasetError, RecipeError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.models.network import AUNetwork, EncoderConfig
@@ -16,7 +17,6 @@ from aucli.models.zoo import find_model
 from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import write_bundle
-from aucli.training.data.labelled_faces import LabelledFaces, fold_of_identity
 from aucli.training.imagenet import load_imagenet
 from aucli.training.linear_evaluation import au_weights, predict
 from aucli.training.metrics import evaluate

@@ -215,7 +215,7 @@ def _rendered(options: SynthOptions, rig: Rig, units: list[int]) -> Iterator[str
     workers = min(options.workers or os.cpu_count() or 1, len(units))
     with _packed_rig(options.rig, rig) as rig_path:
         job = (str(rig_path), options)
-        if options.workers == 1:  # in this very process, on demand only: see `aucli.training.data.free`
+        if options.workers == 1:  # in this very process, on demand only: see `aucli.datasets.free.sources`
             _start_worker(*job)
             yield from map(_render_unit, units)
             _stop_worker()

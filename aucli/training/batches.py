@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from aucli.datasets.faces import FaceSource
 from aucli.errors import RecipeError
 from aucli.runtime.device import available_cores
 from aucli.training.augment import random_views
-from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.recipe import Recipe
 
 

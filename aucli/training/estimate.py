@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from aucli.training.data.labelled_faces import FaceSource
+from aucli.datasets.faces import FaceSource
 from aucli.training.recipe import Recipe
 from aucli.training.trainer import Trainer
 

@@ -87,10 +87,10 @@ def evaluate(
         raise OptionsError("give one of: folders of runs; a table and --codes; or --model with --dataset and --cache")
     evaluated: Evaluated
     if model is not None:
+        from aucli.datasets.benchmark import Benchmark
+        from aucli.datasets.readers.registry import parse_dataset_options
+        from aucli.datasets.splits import SplitOptions
         from aucli.progress import ProgressLines
-        from aucli.training.benchmark import Benchmark
-        from aucli.training.preparation import parse_dataset_options
-        from aucli.training.splits import SplitOptions
 
         if dataset is None:
             raise OptionsError("--model needs --dataset: the benchmark to try it on")

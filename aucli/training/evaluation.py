@@ -13,15 +13,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.benchmark import Benchmark, Rows, fold_rows, open_faces
+from aucli.datasets.cache.reader import CachedFaces
+from aucli.datasets.faces import FaceSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.models.config import ModelConfig
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.device import available_cores, resolve_device
 from aucli.runtime.progress import Progress as PrepareProgress
-from aucli.training.benchmark import Benchmark, Rows, fold_rows, open_faces
-from aucli.training.data.cached_faces import CachedFaces
-from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.metrics import (
     DEFAULT_REPLICATES,
     CrossValidation,

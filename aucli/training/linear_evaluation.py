@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aucli.datasets.faces import FaceSource
 from aucli.models.network import AUNetwork
 from aucli.training.augment import plain_crops, random_views
-from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.losses import Outputs, WeightedBCE
 from aucli.training.recipe import Recipe
 

@@ -17,8 +17,8 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.samples import MISSING, Float64Array, Int8Array, Int64Array
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data.samples import MISSING, Float64Array, Int8Array, Int64Array
 
 LostFaces = Literal["negative", "leave_out"]
 

@@ -23,9 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aucli.datasets.samples import MISSING
 from aucli.errors import DatasetError
 from aucli.facs import au_column
-from aucli.training.data.samples import MISSING
 from aucli.training.metrics import Predictions
 
 PREDICTIONS_NAME: Final = "predictions.parquet"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from aucli.training.preparation import Prepared
+    from aucli.datasets.prepare import Prepared
 
 
 def prepare(
@@ -45,9 +45,10 @@ def prepare(
     A run that was stopped is completed by the same command, and a finished cache is left as it is. Exit status 0 if
     every sequence was read, 1 if some were not (they are listed), 2 for wrong options.
     """
+    from aucli.datasets.prepare import PrepareOptions
+    from aucli.datasets.prepare import prepare as run
+    from aucli.datasets.readers.registry import parse_dataset_options
     from aucli.progress import ProgressLines
-    from aucli.training.preparation import PrepareOptions, parse_dataset_options
-    from aucli.training.preparation import prepare as run
 
     options = PrepareOptions(
         dataset=dataset,
@@ -70,7 +71,7 @@ def prepare(
 
 
 def _print(prepared: Prepared, *, as_json: bool, quiet: bool) -> None:
-    from aucli.training.data.cache import REPORT_NAME
+    from aucli.datasets.cache.writer import REPORT_NAME
 
     report = prepared.report
     if as_json:

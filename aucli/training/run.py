@@ -22,16 +22,17 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli import __version__
+from aucli.datasets.benchmark import Benchmark, fold_rows, open_faces
+from aucli.datasets.faces import FaceSource
+from aucli.datasets.free.sources import FreeSources, read_free_data
+from aucli.datasets.readers.registry import BENCHMARKS
+from aucli.datasets.splits import SplitOptions
 from aucli.errors import OptionsError, RecipeError
 from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder, claimed
 from aucli.training.batches import BatchMaker
-from aucli.training.benchmark import Benchmark, fold_rows, open_faces
 from aucli.training.bundle import results_table, write_bundle
-from aucli.training.data.free import FreeSources, read_free_data
-from aucli.training.data.labelled_faces import FaceSource
-from aucli.training.data.registry import BENCHMARKS
 from aucli.training.gather import alone
 from aucli.training.linear_evaluation import fit_linear_heads, predict
 from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
@@ -39,7 +40,6 @@ from aucli.training.predictions import PREDICTIONS_NAME, FoldPredictions, read_p
 from aucli.training.processes import barrier, first_process_first, rank, world_size
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.run_log import Progress
-from aucli.training.splits import SplitOptions
 from aucli.training.trainer import Trainer, check_same, data_digest, start_from
 
 FREE: Final = ("synth", "photographs")
@@ -63,7 +63,7 @@ class TrainOptions:
         overrides: ``section.key=value``, instead of the recipe's values.
         fold: number of a published fold, or ``all``.
         dataset_options: the data set's own options.
-        numbering: how folds are counted, see `aucli.training.splits`.
+        numbering: how folds are counted, see `aucli.datasets.splits`.
         device: auto, cpu, cuda or cuda:N.
         checkpoint_every: steps between checkpoints.
     """

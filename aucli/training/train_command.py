@@ -105,11 +105,11 @@ def _hours(planned: Plan) -> float:
 
 
 def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
+    from aucli.datasets.readers.registry import BENCHMARKS
     from aucli.errors import OptionsError
-    from aucli.training.data import BENCHMARKS
 
     if dataset in BENCHMARKS:
-        from aucli.training.preparation import parse_dataset_options
+        from aucli.datasets.readers.registry import parse_dataset_options
 
         return dict(parse_dataset_options(dataset, pairs))
     split = [pair.partition("=") for pair in pairs]

@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from aucli.datasets.faces import FaceSource
 from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork
 from aucli.training.batches import Batch, BatchMaker, Prefetcher, step_seed
-from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.gather import same_everywhere
 from aucli.training.identity import IdentityHead
 from aucli.training.imagenet import load_imagenet

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aucli.datasets.faces import FaceSource
 from aucli.models.network import AUNetwork
-from aucli.training.data.labelled_faces import FaceSource
 from aucli.training.linear_evaluation import embed, predict
 from aucli.training.metrics import evaluate
 from aucli.training.recipe import Recipe

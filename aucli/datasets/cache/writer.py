@@ -3,11 +3,11 @@
 A cache is a folder::
 
     manifest.json     what decides its content, the digest of that, and the version of aucli that began it
-    shards/*.arrow    one file per sequence or block of faces, whole or not there: see `aucli.training.data.shards`
+    shards/*.arrow    one file per sequence or block of faces, whole or not there: see `aucli.datasets.cache.shards`
     index.json        the shards in order; written last, so a cache without it is unfinished
 
 Pictures keep a border around the face: training cuts its jittered crops by the code of `aucli.faces.alignment` and
-`aucli.training.augment`, as if the picture were the frame. `aucli.training.data.cached_faces` reads it.
+`aucli.training.augment`, as if the picture were the frame. `aucli.datasets.cache.reader` reads it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from aucli import __version__
-from aucli.errors import DatasetError
-from aucli.runtime.device import available_cores
-from aucli.runtime.files import LOCK_NAME, claimed
-from aucli.training.data.labelled_faces import LabelledFaces
-from aucli.training.data.samples import SequenceInfo
-from aucli.training.data.shards import (
+from aucli.datasets.cache.shards import (
     JPEG_QUALITY,
     METADATA_KEY,
     FaceRow,
@@ -44,6 +39,11 @@ from aucli.training.data.shards import (
     sequence_to_json,
     shard_schema,
 )
+from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.samples import SequenceInfo
+from aucli.errors import DatasetError
+from aucli.runtime.device import available_cores
+from aucli.runtime.files import LOCK_NAME, claimed
 
 FORMAT: Final = 1
 """Raised when older caches can no longer be read."""

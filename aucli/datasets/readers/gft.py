@@ -16,11 +16,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aucli.errors import DatasetError, OptionsError
-from aucli.facs import GFT_AUS
-from aucli.training.data import published
-from aucli.training.data.label_files import INT32_MAX, au_numbers, read_text, split_header
-from aucli.training.data.layout import (
+from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header
+from aucli.datasets.readers.layout import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     find_folder,
@@ -30,11 +28,13 @@ from aucli.training.data.layout import (
     visible,
     walk_files,
 )
-from aucli.training.data.options import DatasetOptions, require_choice
-from aucli.training.data.published import check_published
-from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int8Array, Int32Array, Partition, Samples, SamplesBuilder, SequenceInfo
-from aucli.training.data.videos import promised_frames
+from aucli.datasets.readers.options import DatasetOptions, require_choice
+from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.samples import Int8Array, Int32Array, Partition, Samples, SamplesBuilder, SequenceInfo
+from aucli.errors import DatasetError, OptionsError
+from aucli.facs import GFT_AUS
 
 NAME: Final = "gft"
 

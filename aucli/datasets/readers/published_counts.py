@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from aucli.datasets.report import Findings, Unit
+from aucli.datasets.samples import Samples
 from aucli.facs import BP4D_AUS, DISFA_AUS
-from aucli.training.data.report import Findings, Unit
-from aucli.training.data.samples import Samples
 
 TOLERANCE: Final = 0.1
 """Largest difference that passes without a warning, as a share of the published figure."""

@@ -22,11 +22,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aucli.errors import DatasetError, OptionsError
-from aucli.facs import AFFWILD2_AUS, AU_NAMES
-from aucli.training.data import published
-from aucli.training.data.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
-from aucli.training.data.layout import (
+from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
+from aucli.datasets.readers.layout import (
     VIDEO_SUFFIXES,
     find_folder,
     images_in_folder,
@@ -35,11 +33,13 @@ from aucli.training.data.layout import (
     visible,
     walk_files,
 )
-from aucli.training.data.options import DatasetOptions, require_choice
-from aucli.training.data.published import check_published
-from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo, Side
-from aucli.training.data.videos import promised_frames
+from aucli.datasets.readers.options import DatasetOptions, require_choice
+from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo, Side
+from aucli.errors import DatasetError, OptionsError
+from aucli.facs import AFFWILD2_AUS, AU_NAMES
 
 NAME: Final = "affwild2"
 

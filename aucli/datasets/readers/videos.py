@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aucli.datasets.report import Findings
 from aucli.errors import VideoError
-from aucli.training.data.report import Findings
 from aucli.video.reader import probe
 
 

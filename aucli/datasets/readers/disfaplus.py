@@ -18,15 +18,15 @@ from typing import Final
 
 import numpy as np
 
+from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.disfa import CODED_AUS, MAX_INTENSITY, POSITIVE_INTENSITY
+from aucli.datasets.readers.label_files import read_text
+from aucli.datasets.readers.layout import MAX_DIGITS, require_folder, resolve, subfolders, visible
+from aucli.datasets.readers.options import DatasetOptions
+from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.report import Findings
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data import published
-from aucli.training.data.disfa import CODED_AUS, MAX_INTENSITY, POSITIVE_INTENSITY
-from aucli.training.data.label_files import read_text
-from aucli.training.data.layout import MAX_DIGITS, require_folder, resolve, subfolders, visible
-from aucli.training.data.options import DatasetOptions
-from aucli.training.data.published import check_published
-from aucli.training.data.report import Findings
-from aucli.training.data.samples import Samples, SamplesBuilder, SequenceInfo
 
 NAME: Final = "disfaplus"
 

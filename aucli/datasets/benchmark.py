@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.cache.reader import CachedFaces
+from aucli.datasets.cache.writer import INDEX_NAME, REPORT_NAME, failures_of, require_options
+from aucli.datasets.readers.options import as_json, options_from_mapping
+from aucli.datasets.readers.registry import BENCHMARKS
+from aucli.datasets.splits import SplitOptions, SplitRows, make_splits
 from aucli.errors import DatasetError, OptionsError
 from aucli.runtime.files import user_folder
 from aucli.runtime.progress import Progress as PrepareProgress
-from aucli.training.data.cache import INDEX_NAME, REPORT_NAME, failures_of, require_options
-from aucli.training.data.cached_faces import CachedFaces
-from aucli.training.data.options import as_json, options_from_mapping
-from aucli.training.data.registry import BENCHMARKS
-from aucli.training.splits import SplitOptions, SplitRows, make_splits
 
 Rows = npt.NDArray[np.int64]
 
@@ -76,7 +76,7 @@ def open_faces(
         cache = user_folder() / "caches" / f"{what.dataset}-{root[:12]}"
     finished = (cache / INDEX_NAME).is_file()
     if what.root is not None and (what.dataset_options or not finished or failures_of(cache)):
-        from aucli.training.preparation import PrepareOptions, prepare
+        from aucli.datasets.prepare import PrepareOptions, prepare
 
         prepare(
             PrepareOptions(

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from aucli.datasets.readers.affwild2 import AffWild2Options, load_affwild2
+from aucli.datasets.readers.bp4d import Bp4dOptions, load_bp4d
+from aucli.datasets.readers.bp4dplus import Bp4dPlusOptions, load_bp4dplus
+from aucli.datasets.readers.disfa import DisfaOptions, load_disfa
+from aucli.datasets.readers.disfaplus import DisfaPlusOptions, load_disfaplus
+from aucli.datasets.readers.gft import GftOptions, load_gft
+from aucli.datasets.readers.layout import require_root
+from aucli.datasets.readers.options import DatasetOptions, options_from_mapping
+from aucli.datasets.report import Findings, Report
+from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.data.affwild2 import AffWild2Options, load_affwild2
-from aucli.training.data.bp4d import Bp4dOptions, load_bp4d
-from aucli.training.data.bp4dplus import Bp4dPlusOptions, load_bp4dplus
-from aucli.training.data.disfa import DisfaOptions, load_disfa
-from aucli.training.data.disfaplus import DisfaPlusOptions, load_disfaplus
-from aucli.training.data.gft import GftOptions, load_gft
-from aucli.training.data.layout import require_root
-from aucli.training.data.options import DatasetOptions, options_from_mapping
-from aucli.training.data.report import Findings, Report
-from aucli.training.data.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,42 @@ def make_report(name: str, root: Path, samples: Samples, findings: Findings) -> 
         base_rates=tuple(float(r) if r == r else None for r in samples.base_rates),
         findings=tuple(findings.items),
     )
+
+
+def parse_dataset_options(dataset: str, pairs: Iterable[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` pairs by the types of the benchmark's options.
+
+    Example:
+        >>> parse_dataset_options("disfa", ["camera=right", "positive_intensity=3", "aus=1,2"])
+        {'camera': 'right', 'positive_intensity': 3, 'aus': [1, 2]}
+
+    Raises:
+        OptionsError: if a pair has no ``=``, the name is unknown, or the value cannot be read as its type.
+    """
+    if dataset not in BENCHMARKS:
+        raise OptionsError(f"--dataset is {dataset!r}; allowed are {', '.join(BENCHMARKS)}")
+    wanted = typing.get_type_hints(BENCHMARKS[dataset].options)
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or name not in wanted:
+            raise OptionsError(f"--option is {pair!r}; allowed is KEY=VALUE with one of {', '.join(wanted)} as KEY")
+        values[name] = _parse_value(pair, text, wanted[name])
+    return values
+
+
+def _parse_value(pair: str, text: str, kind: Any) -> Any:
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    origins = {typing.get_origin(k) or k for k in kinds}
+    try:
+        if origins & {tuple, frozenset}:
+            return [int(part) for part in text.split(",") if part.strip()]
+        if bool in origins:
+            return {"true": True, "false": False, "on": True, "off": False}[text.casefold()]
+        literals = [value for k in kinds if typing.get_origin(k) is typing.Literal for value in typing.get_args(k)]
+        if int in origins or text in {str(value) for value in literals if isinstance(value, int)}:
+            return int(text)
+    except (ValueError, KeyError):
+        form = "true or false" if bool in origins else "whole numbers, divided by commas where there are several"
+        raise OptionsError(f"--option is {pair!r}; expected {form}") from None
+    return text

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.samples import Int64Array, Samples
 from aucli.errors import DatasetError
-from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int64Array, Samples
 from aucli.video.reader import FrameReader
 
 BATCH_SIZE: Final = 32

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aucli.training.data import published
-from aucli.training.data.binghamton import BinghamtonOptions, Layout, load
-from aucli.training.data.report import Findings
-from aucli.training.data.samples import Samples
+from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.binghamton import BinghamtonOptions, Layout, load
+from aucli.datasets.report import Findings
+from aucli.datasets.samples import Samples
 
 SUBJECTS: Final = tuple([f"F{i:03d}" for i in range(1, 24)] + [f"M{i:03d}" for i in range(1, 19)])
 """F001-F023 and M001-M018. Source: the subject lists of ME-GraphAU and JAA-Net."""

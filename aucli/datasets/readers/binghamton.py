@@ -14,10 +14,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aucli.errors import DatasetError
-from aucli.facs import BP4D_AUS
-from aucli.training.data.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
-from aucli.training.data.layout import (
+from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
+from aucli.datasets.readers.layout import (
     VIDEO_SUFFIXES,
     NumberedImages,
     find_folder,
@@ -30,11 +28,13 @@ from aucli.training.data.layout import (
     walk_files,
     zip_members,
 )
-from aucli.training.data.options import DatasetOptions, require_choice
-from aucli.training.data.published import Published, check_published
-from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.training.data.videos import promised_frames
+from aucli.datasets.readers.options import DatasetOptions, require_choice
+from aucli.datasets.readers.published_counts import Published, check_published
+from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
+from aucli.errors import DatasetError
+from aucli.facs import BP4D_AUS
 
 NOT_SCORABLE: Final = 9
 """Occurrence and intensity code of a frame or AU that was not or could not be scored. Source: readme of the

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
+from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.samples import Int32Array
 from aucli.errors import DatasetError
-from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int32Array
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 VIDEO_SUFFIXES: Final = frozenset({".avi", ".mp4", ".mov", ".mkv", ".mpg", ".wmv"})

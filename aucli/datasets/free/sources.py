@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from aucli.datasets.faces import Fold, LabelledFaces, join
+from aucli.datasets.free.visual_codes import read_eye_codes
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores
-from aucli.training.data.eye_codes import read_eye_codes
-from aucli.training.data.labelled_faces import Fold, LabelledFaces, join
 from aucli.training.recipe import Recipe
 
 FOLDS: Final[tuple[Fold, ...]] = ("train", "validation", "test")
@@ -30,7 +30,7 @@ class FreeSources:
 
     Attributes:
         rig: ICT FaceKit Light, as `aucli synth` takes it; renders are made from it if they are not in the cache.
-        photographs: Parquet file, see `aucli.training.data.photographs`; None trains on renders alone.
+        photographs: Parquet file, see `aucli.datasets.free.weak_labels`; None trains on renders alone.
         codes: CSV file with codes by eye of these photographs.
     """
 
@@ -92,7 +92,7 @@ def _fold(faces: LabelledFaces, name: Fold, recipe: Recipe, known: Mapping[str, 
 
 def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
     """People whom the codes hold out stay held out, whatever the seed: they are what a model is measured on."""
-    from aucli.training.data.photographs import coded_people
+    from aucli.datasets.free.photographs import coded_people
 
     if sources.photographs is None or sources.codes is None:
         return {}
@@ -100,8 +100,8 @@ def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
 
 
 def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> LabelledFaces:
+    from aucli.datasets.free.renders import read_renders
     from aucli.synth import SynthOptions, generate
-    from aucli.training.data.renders import read_renders
 
     free, encoder = recipe.free_data, recipe.encoder
     name = f"renders-{free.render_seed}-{free.renders}"
@@ -127,7 +127,7 @@ def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> Label
 
 
 def _photographs(sources: FreeSources, recipe: Recipe, cache: Path, tell: Tell) -> LabelledFaces:
-    from aucli.training.data.photographs import read_photographs
+    from aucli.datasets.free.photographs import read_photographs
 
     assert sources.photographs is not None
     if recipe.encoder.colour != "grey":

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from aucli.datasets.samples import Int8Array, Int32Array
 from aucli.errors import DatasetError
-from aucli.training.data.samples import Int8Array, Int32Array
 
 AU_NAME: Final = re.compile(r"(?:AU|action ?unit)?[ _-]*0*(\d{1,2})", re.IGNORECASE)
 """``AU1``, ``AU01``, ``au_1``, ``1``."""

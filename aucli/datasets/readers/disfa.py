@@ -19,11 +19,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aucli.errors import DatasetError, OptionsError
-from aucli.facs import DISFA_AUS
-from aucli.training.data import published
-from aucli.training.data.label_files import parse_integers, read_text
-from aucli.training.data.layout import (
+from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.label_files import parse_integers, read_text
+from aucli.datasets.readers.layout import (
     VIDEO_SUFFIXES,
     NumberedImages,
     find_folder,
@@ -33,11 +31,13 @@ from aucli.training.data.layout import (
     visible,
     walk_files,
 )
-from aucli.training.data.options import DatasetOptions, require_choice
-from aucli.training.data.published import check_published
-from aucli.training.data.report import Findings, number_ranges
-from aucli.training.data.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.training.data.videos import promised_frames
+from aucli.datasets.readers.options import DatasetOptions, require_choice
+from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
+from aucli.errors import DatasetError, OptionsError
+from aucli.facs import DISFA_AUS
 
 NAME: Final = "disfa"
 

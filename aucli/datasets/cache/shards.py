@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.ipc
 from PIL import Image
 
+from aucli.datasets.samples import Int8Array, SequenceInfo
 from aucli.errors import DatasetError
-from aucli.training.data.samples import Int8Array, SequenceInfo
 
 JPEG_QUALITY: Final = 95
 """With full colour resolution (4:4:4)."""

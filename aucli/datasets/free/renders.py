@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.faces import LabelledFaces
 from aucli.errors import DatasetError
 from aucli.faces.alignment import CropSpec, crop_faces, similarity_from_landmarks
 from aucli.faces.values import START_SCORE, Detector
 from aucli.facs import au_column
-from aucli.training.data.labelled_faces import LabelledFaces
 
 RENDER_CROP: Final = CropSpec(size_px=192, scale=0.5)
 """Half again as wide as the crop that annotate makes: room to shift, turn and zoom."""

@@ -17,12 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
+from aucli.datasets.cache.shards import Float32Array, read_shard, shard_columns, shard_schema
+from aucli.datasets.cache.writer import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
+from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.samples import MISSING, Int8Array, Int32Array, Int64Array, Samples, SequenceInfo
 from aucli.errors import DatasetError
 from aucli.runtime.device import available_cores
-from aucli.training.data.cache import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
-from aucli.training.data.labelled_faces import LabelledFaces
-from aucli.training.data.samples import MISSING, Int8Array, Int32Array, Int64Array, Samples, SequenceInfo
-from aucli.training.data.shards import Float32Array, read_shard, shard_columns, shard_schema
 
 DECODING_THREADS: Final = 4
 
@@ -148,7 +148,7 @@ class CachedFaces:
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     def samples(self) -> Samples:
-        """The same rows as `Samples`, so that `aucli.training.splits` can divide them."""
+        """The same rows as `Samples`, so that `aucli.datasets.splits` can divide them."""
         return Samples(
             aus=self.aus,
             sequences=self.sequences,

@@ -1,0 +1,1 @@
+"""Labelled faces: benchmarks as their owners distribute them, free data, folds, caches. Start: `readers.registry`."""

@@ -1,0 +1,1 @@
+"""Aligned, labelled faces on disk, as `prepare` writes and training reads them."""

@@ -1,0 +1,1 @@
+"""One file per benchmark, and the registry that lists them."""
