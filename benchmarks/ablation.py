@@ -41,6 +41,8 @@ from torch import Tensor, nn
 from aucli.datasets.faces import Fold, LabelledFaces
 from aucli.datasets.free.renders import read_renders
 from aucli.datasets.free.sources import FOLDS
+from aucli.evaluation.scoring import evaluate
+from aucli.evaluation.thresholds import choose_thresholds
 from aucli.faces.alignment import CropSpec
 from aucli.faces.detectors import open_detector
 from aucli.models.network import AUNetwork, EncoderConfig
@@ -49,7 +51,6 @@ from aucli.models.zoo import find_model
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.linear_evaluation import au_weights
 from aucli.training.losses import AULoss, LossName, Outputs, WeightedBCE, make_loss
-from aucli.training.metrics import choose_thresholds, evaluate
 
 Loss = Literal["wbce", "ntxent", "supcon", "aunce", "aunce+wbce"]
 LOSSES: Final[tuple[Loss, ...]] = ("wbce", "ntxent", "supcon", "aunce", "aunce+wbce")

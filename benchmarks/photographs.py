@@ -20,12 +20,13 @@ import polars as pl
 from PIL import Image
 
 from aucli.datasets.free.visual_codes import EyeCodes, read_eye_codes
+from aucli.evaluation.scoring import evaluate
+from aucli.evaluation.values import Estimate, Evaluation
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import START_SCORE, Detector
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.files import bundled_folder
-from aucli.training.metrics import Estimate, Evaluation, evaluate
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from aucli.agreement import AgreementOptions, compare, compare_files, match_video
 from aucli.errors import OptionsError, TableError
+from aucli.evaluation.agreement import AgreementOptions, compare, compare_files, match_video
 from aucli.human_codes import CodeOptions, read_codes
 
 FPS = 25.0

@@ -11,7 +11,7 @@ from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.samples import Samples
 from aucli.datasets.splits import make_splits
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.metrics import evaluate
+from aucli.evaluation.scoring import evaluate
 from tests.benchmark_trees import (
     EVALUATED,
     LEGACY_HEADER,

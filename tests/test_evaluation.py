@@ -28,11 +28,7 @@ from aucli.datasets.cache.reader import CachedFaces, LostFrames
 from aucli.datasets.cache.writer import write_faces
 from aucli.datasets.faces import LabelledFaces
 from aucli.errors import DatasetError, OptionsError
-from aucli.faces.alignment import CropSpec
-from aucli.models.predictor import open_predictor
-from aucli.models.zoo import find_model
-from aucli.runtime.files import user_folder
-from aucli.training.evaluation import (
+from aucli.evaluation.benchmarks import (
     ModelOnBenchmark,
     ScoringOptions,
     evaluate_faces,
@@ -40,14 +36,18 @@ from aucli.training.evaluation import (
     evaluate_runs,
     shared_aus,
 )
-from aucli.training.metrics import CrossValidation, Evaluation
-from aucli.training.predictions import (
+from aucli.evaluation.predictions import (
     PREDICTIONS_NAME,
     FoldPredictions,
     find_predictions,
     read_predictions,
     write_predictions,
 )
+from aucli.evaluation.values import CrossValidation, Evaluation
+from aucli.faces.alignment import CropSpec
+from aucli.models.predictor import open_predictor
+from aucli.models.zoo import find_model
+from aucli.runtime.files import user_folder
 from tests.benchmark_trees import make_bp4d
 
 NO_INTERVALS = ScoringOptions(replicates=0)

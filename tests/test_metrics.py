@@ -15,17 +15,11 @@ from rich.console import Console
 from sklearn import metrics as reference
 
 from aucli.errors import DatasetError, OptionsError
-from aucli.training.metrics import (
-    METRICS,
-    Evaluation,
-    Predictions,
-    choose_thresholds,
-    decision_scores,
-    evaluate,
-    evaluate_folds,
-    ranked_scores,
-)
-from aucli.training.score_tables import folds_table, scores_table, to_csv, to_json, to_latex
+from aucli.evaluation.figures import decision_scores, ranked_scores
+from aucli.evaluation.score_tables import folds_table, scores_table, to_csv, to_json, to_latex
+from aucli.evaluation.scoring import evaluate, evaluate_folds
+from aucli.evaluation.thresholds import choose_thresholds
+from aucli.evaluation.values import METRICS, Evaluation, Predictions
 
 AUS = (1, 4, 12)
 

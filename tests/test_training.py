@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aucli.datasets.faces import LabelledFaces, fold_of_identity
 from aucli.errors import DatasetError, RecipeError
+from aucli.evaluation.scoring import evaluate
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.models.zoo import find_model
@@ -19,7 +20,6 @@ from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.bundle import write_bundle
 from aucli.training.imagenet import load_imagenet
 from aucli.training.linear_evaluation import au_weights, predict
-from aucli.training.metrics import evaluate
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.trainer import Trainer
 

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
+from aucli.evaluation.values import Estimate, Evaluation
 from aucli.facs import AU_NAMES
 from aucli.models.config import ModelConfig
 from aucli.models.export import export_network
 from aucli.models.network import AUNetwork
 from aucli.models.zoo import write_model
-from aucli.training.metrics import Estimate, Evaluation
 from aucli.training.recipe import Recipe
 
 

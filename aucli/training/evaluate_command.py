@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from aucli.training.evaluation import Evaluated, ScoringOptions
-    from aucli.training.metrics import CrossValidation, Evaluation
+    from aucli.evaluation.benchmarks import Evaluated, ScoringOptions
+    from aucli.evaluation.values import CrossValidation, Evaluation
 
 
 def evaluate(
@@ -73,13 +73,8 @@ def evaluate(
     average, with 95 % intervals bootstrapped over people. docs/evaluation.md says what each figure means.
     """
     from aucli.errors import OptionsError
-    from aucli.training.evaluation import (
-        ModelOnBenchmark,
-        ScoringOptions,
-        evaluate_on_benchmark,
-        evaluate_runs,
-    )
-    from aucli.training.score_tables import check_format
+    from aucli.evaluation.benchmarks import ModelOnBenchmark, ScoringOptions, evaluate_on_benchmark, evaluate_runs
+    from aucli.evaluation.score_tables import check_format
 
     check_format(format_, metric)
     scoring = ScoringOptions(lost_faces=lost_faces, replicates=replicates)  # type: ignore[arg-type]  # it refuses others
@@ -140,9 +135,9 @@ def _agreement(
     shift_s: float,
     scoring: ScoringOptions,
 ) -> Evaluated:
-    from aucli.agreement import AgreementOptions, compare_files
+    from aucli.evaluation.agreement import AgreementOptions, compare_files
+    from aucli.evaluation.benchmarks import Evaluated
     from aucli.human_codes import CodeOptions
-    from aucli.training.evaluation import Evaluated
 
     options = AgreementOptions(
         align=align,  # type: ignore[arg-type]  # the options refuse other words with lines of their own
@@ -174,7 +169,7 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 
 def _write(result: Evaluation | CrossValidation, format_: str, metric: str, output: Path | None) -> None:
     from aucli.errors import TableError
-    from aucli.training.score_tables import render
+    from aucli.evaluation.score_tables import render
 
     text = render(result, kind=format_, metric=metric)
     if output is None:

@@ -28,6 +28,10 @@ from aucli.datasets.free.sources import FreeSources, read_free_data
 from aucli.datasets.readers.registry import BENCHMARKS
 from aucli.datasets.splits import SplitOptions
 from aucli.errors import OptionsError, RecipeError
+from aucli.evaluation.predictions import PREDICTIONS_NAME, FoldPredictions, read_predictions, write_predictions
+from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
+from aucli.evaluation.thresholds import choose_thresholds
+from aucli.evaluation.values import CrossValidation, Evaluation
 from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder, claimed
@@ -35,8 +39,6 @@ from aucli.training.batches import BatchMaker
 from aucli.training.bundle import results_table, write_bundle
 from aucli.training.gather import alone
 from aucli.training.linear_evaluation import fit_linear_heads, predict
-from aucli.training.metrics import CrossValidation, Evaluation, choose_thresholds, evaluate_folds, evaluate_predictions
-from aucli.training.predictions import PREDICTIONS_NAME, FoldPredictions, read_predictions, write_predictions
 from aucli.training.processes import barrier, first_process_first, rank, world_size
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.run_log import Progress

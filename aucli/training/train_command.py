@@ -51,12 +51,12 @@ def train(
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
+    from aucli.evaluation.score_tables import render
     from aucli.progress import ProgressLines
     from aucli.runtime.device import resolve_device
     from aucli.training.processes import process_group, rank
     from aucli.training.run import TrainOptions, plan
     from aucli.training.run import train as train_folds
-    from aucli.training.score_tables import render
     from aucli.training.train_display import TrainDisplay
 
     options = TrainOptions(

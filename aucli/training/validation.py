@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from aucli.datasets.faces import FaceSource
+from aucli.evaluation.scoring import evaluate
 from aucli.models.network import AUNetwork
 from aucli.training.linear_evaluation import embed, predict
-from aucli.training.metrics import evaluate
 from aucli.training.recipe import Recipe
 
 NEIGHBOURS: Final = 20

@@ -23,7 +23,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.free.face_mesh import OUTER_EYE, BoolArray, FloatArray, Photograph, angle_between, measures, turn_to_front
+from aucli.datasets.free.face_mesh import (
+    OUTER_EYE,
+    BoolArray,
+    FloatArray,
+    Photograph,
+    angle_between,
+    measures,
+    turn_to_front,
+)
 
 PHOTOGRAPH_AUS: Final = (1, 2, 4, 6, 12, 25, 26)
 """The AUs that are labelled. AU5 and AU43 were tried and dropped: their measures ranked anatomy. No other was tried."""

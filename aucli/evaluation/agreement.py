@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
+from aucli.evaluation.scoring import evaluate_predictions
+from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, LostFaces, Predictions
 from aucli.facs import au_column
 from aucli.human_codes import CodedFrames, CodedIntervals, CodeOptions, Codes, occurrence, read_codes
-from aucli.training.metrics import DEFAULT_REPLICATES, Evaluation, LostFaces, Predictions, evaluate_predictions
 
 if TYPE_CHECKING:
     import polars

@@ -1,6 +1,6 @@
 """Evaluation from three sides: finished runs, a model on a benchmark, a table of annotate against human codes.
 
-All end in `aucli.training.metrics`; here is only where labels and probabilities come from.
+All end in `aucli.evaluation.scoring`; here is only where labels and probabilities come from.
 """
 
 from __future__ import annotations
@@ -17,20 +17,14 @@ from aucli.datasets.benchmark import Benchmark, Rows, fold_rows, open_faces
 from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.faces import FaceSource
 from aucli.errors import DatasetError, OptionsError
+from aucli.evaluation.predictions import FoldPredictions, find_predictions
+from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
+from aucli.evaluation.values import DEFAULT_REPLICATES, CrossValidation, Evaluation, LostFaces
 from aucli.models.config import ModelConfig
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.device import available_cores, resolve_device
 from aucli.runtime.progress import Progress as PrepareProgress
-from aucli.training.metrics import (
-    DEFAULT_REPLICATES,
-    CrossValidation,
-    Evaluation,
-    LostFaces,
-    evaluate_folds,
-    evaluate_predictions,
-)
-from aucli.training.predictions import FoldPredictions, find_predictions
 
 FACES_PER_STEP: Final = 64
 Progress = Callable[[int, int], None]

@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 
 from aucli.datasets.samples import MISSING
 from aucli.errors import DatasetError
+from aucli.evaluation.values import Predictions
 from aucli.facs import au_column
-from aucli.training.metrics import Predictions
 
 PREDICTIONS_NAME: Final = "predictions.parquet"
 METADATA_KEY: Final = b"aucli_predictions"
@@ -77,7 +77,7 @@ class FoldPredictions:
         return f"{self.dataset} fold {self.fold}" if self.fold else self.dataset
 
     def to_score(self) -> Predictions:
-        """The same as `aucli.training.metrics` takes it."""
+        """The same as `aucli.evaluation.scoring` takes it."""
         return Predictions(
             name=self.name,
             aus=self.aus,

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from aucli.errors import OptionsError
+from aucli.evaluation.values import LEVEL, METRICS, CrossValidation, Estimate, Evaluation
 from aucli.facs import AU_NAMES
-from aucli.training.metrics import LEVEL, METRICS, CrossValidation, Estimate, Evaluation
 
 TITLES: Final[Mapping[str, str]] = {
     "f1": "F1",
