@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from aucli.errors import RecipeError
-from aucli.training.gather import gather_batch
+from aucli.training.distributed import gather_batch
 from aucli.training.losses import (
     AUNCE,
     AULoss,

@@ -25,7 +25,8 @@ from aucli.datasets.published_folds import BP4D_PARTS
 from aucli.errors import DatasetError, OptionsError, RecipeError
 from aucli.evaluation.predictions import read_predictions
 from aucli.runtime.files import claimed
-from aucli.training.run import TrainOptions, plan
+from aucli.training.options import TrainOptions
+from aucli.training.plan import plan
 
 AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 RECIPE = """

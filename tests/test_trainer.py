@@ -13,7 +13,7 @@ from torch import Tensor
 from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork
 from aucli.training.batches import BatchMaker, Prefetcher
-from aucli.training.identity import IdentityHead
+from aucli.training.identity_head import IdentityHead
 from aucli.training.run_log import BOARD_NAME, LOG_NAME, Progress, RunLog
 from aucli.training.trainer import Trainer
 from aucli.training.validation import vote

@@ -17,10 +17,10 @@ from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.models.zoo import find_model
 from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
-from aucli.training.bundle import write_bundle
-from aucli.training.imagenet import load_imagenet
-from aucli.training.linear_evaluation import au_weights, predict
+from aucli.training.linear_heads import au_weights, predict
+from aucli.training.model_folder import write_bundle
 from aucli.training.recipe import Recipe, load_recipe
+from aucli.training.start_imagenet import load_imagenet
 from aucli.training.trainer import Trainer
 
 AUS = (1, 12)

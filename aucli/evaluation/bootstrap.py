@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aucli.datasets.samples import MISSING, Float64Array, Int64Array
 from aucli.errors import OptionsError
-from aucli.evaluation.figures import safe_ratio, decision_scores
+from aucli.evaluation.figures import decision_scores, safe_ratio
 from aucli.evaluation.values import LostFaces, Predictions
 
 MIN_DEFINED_REPLICATES: Final = 0.9
@@ -77,7 +77,9 @@ def filled(predictions: Predictions, counts: npt.NDArray[np.bool_], a: int) -> F
     return filled
 
 
-def histogram_by_person(p: Float64Array, truth: npt.NDArray[np.bool_], person: npt.NDArray[np.int64], people: int) -> Int64Array:
+def histogram_by_person(
+    p: Float64Array, truth: npt.NDArray[np.bool_], person: npt.NDArray[np.int64], people: int
+) -> Int64Array:
     """(G, K, 2) positives and negatives per person and level of probability, K at most `SCORE_LEVELS`."""
     levels, rank = np.unique(p, return_inverse=True)
     if len(levels) > SCORE_LEVELS:

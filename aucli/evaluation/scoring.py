@@ -20,13 +20,13 @@ from aucli.datasets.samples import MISSING, Float64Array, Int8Array, Int64Array
 from aucli.errors import DatasetError
 from aucli.evaluation.bootstrap import (
     MIN_DEFINED_REPLICATES,
+    Tally,
     bootstrap_weights,
+    count_by_person,
     counting,
     decide,
     filled,
     replicate_decisions,
-    Tally,
-    count_by_person,
 )
 from aucli.evaluation.figures import all_positive_f1, decision_scores, ranked_scores
 from aucli.evaluation.thresholds import DEFAULT_THRESHOLD

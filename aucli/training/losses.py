@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aucli.errors import RecipeError
-from aucli.training.gather import gather_batch, same_everywhere
+from aucli.training.distributed import gather_batch, same_everywhere
 
 LossName = Literal["aunce", "ntxent", "supcon", "wbce"]
 
@@ -223,7 +223,7 @@ class WeightedBCE(AULoss):
     """Weighted cross-entropy: -w [y log p + (1 - y) log(1 - p)], per AU the mean over known labels, then over AUs.
 
     Args:
-        weights: (A,) weight of each AU, see `aucli.training.linear_evaluation.au_weights`; None for 1 each.
+        weights: (A,) weight of each AU, see `aucli.training.linear_heads.au_weights`; None for 1 each.
         min_probability: probabilities are clamped below at this value (published: 1e-3), which bounds the loss of a
             wrong label and takes its gradient away; 0 switches it off.
 

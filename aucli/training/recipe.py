@@ -47,7 +47,7 @@ class EncoderSection(_Section):
     mean: tuple[float, float, float] = (0.4914, 0.4822, 0.4465)
     std: tuple[float, float, float] = (0.2023, 0.1994, 0.2010)
     pretrained: str = ""
-    """Where the encoder starts: "" at random, "package" from ImageNet (see `aucli.training.imagenet`), "timm" from the
+    """Where the encoder starts: "" at random, "package" from ImageNet (see `aucli.training.start_imagenet`), "timm" from the
     weights that timm downloads, else the name or folder of a model."""
 
 
@@ -108,7 +108,7 @@ class OptimSection(_Section):
     ``steps_per_epoch`` cuts epochs of video, whose neighbouring frames hardly differ; 0 is one pass over the pictures.
     ``pictures_per_person`` above 0 makes identity-balanced batches: so many pictures of each person, who are
     drawn anew for every batch. ``identity_weight`` adds a head that names the person, against whom the encoder learns
-    (see `aucli.training.identity`). ``backbone_lr_factor`` multiplies the rate of the backbone: below 1 tunes a
+    (see `aucli.training.identity_head`). ``backbone_lr_factor`` multiplies the rate of the backbone: below 1 tunes a
     pretrained one gently. ``patience`` ends training after so many epochs without a better mean AUC on the validation
     people (0: never) and keeps the best; where stage 1 trains no heads, similar training pictures vote.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from aucli.training.run import Plan
+    from aucli.training.plan import Plan
 
 
 def train(
@@ -54,8 +54,9 @@ def train(
     from aucli.evaluation.score_tables import render
     from aucli.progress import ProgressLines
     from aucli.runtime.device import resolve_device
-    from aucli.training.processes import process_group, rank
-    from aucli.training.run import TrainOptions, plan
+    from aucli.training.distributed import process_group, rank
+    from aucli.training.options import TrainOptions
+    from aucli.training.plan import plan
     from aucli.training.run import train as train_folds
     from aucli.training.train_display import TrainDisplay
 
@@ -122,7 +123,7 @@ def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
 def _plan_as_json(planned: Plan, hours: float) -> str:
     import numpy as np
 
-    from aucli.training.run import sides
+    from aucli.training.plan import sides
 
     def side(faces: Any) -> dict[str, Any]:
         return {
@@ -146,7 +147,7 @@ def _plan_as_json(planned: Plan, hours: float) -> str:
 def _plan_as_text(planned: Plan, hours: float | None = None) -> str:
     import numpy as np
 
-    from aucli.training.run import sides
+    from aucli.training.plan import sides
 
     recipe = planned.recipe
     lines = [

@@ -28,15 +28,14 @@ from aucli.datasets.faces import FaceSource
 from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork
 from aucli.training.batches import Batch, BatchMaker, Prefetcher, step_seed
-from aucli.training.gather import same_everywhere
-from aucli.training.identity import IdentityHead
-from aucli.training.imagenet import load_imagenet
-from aucli.training.linear_evaluation import au_weights
+from aucli.training.distributed import average_over_processes, barrier, rank, same_everywhere, world_size
+from aucli.training.identity_head import IdentityHead
+from aucli.training.linear_heads import au_weights
 from aucli.training.losses import AULoss, Outputs, WeightedBCE, make_loss
-from aucli.training.pretrained import load_encoder
-from aucli.training.processes import average_over_processes, barrier, rank, world_size
 from aucli.training.recipe import Recipe
 from aucli.training.run_log import Progress, RunLog
+from aucli.training.start_imagenet import load_imagenet
+from aucli.training.start_model import load_encoder
 from aucli.training.validation import validate
 
 CHECKPOINT_NAME: Final = "checkpoint.pt"

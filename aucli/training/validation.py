@@ -12,7 +12,7 @@ from torch import Tensor
 from aucli.datasets.faces import FaceSource
 from aucli.evaluation.scoring import evaluate
 from aucli.models.network import AUNetwork
-from aucli.training.linear_evaluation import embed, predict
+from aucli.training.linear_heads import embed, predict
 from aucli.training.recipe import Recipe
 
 NEIGHBOURS: Final = 20

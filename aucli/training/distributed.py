@@ -1,15 +1,23 @@
-"""Batches joined across processes, with gradients, so that W processes of N pictures behave like one of W x N."""
+"""Several processes, one per GPU, as torchrun starts them: who am I, averages, and batches joined with gradients.
+
+W processes of N pictures behave like one of W x N.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+PATIENCE: Final = timedelta(days=7)
+"""How long processes wait for each other: the first one may prepare a whole data set meanwhile."""
 
 _works_alone: ContextVar[bool] = ContextVar("works_alone", default=False)
 
@@ -68,3 +76,61 @@ def same_everywhere(value: Tensor) -> Tensor:
         value = value.contiguous()
         dist.broadcast(value, src=0)
     return value
+
+
+@contextmanager
+def process_group(device: str) -> Iterator[str]:
+    """Join the processes that torchrun started, if it did; gives this process's device.
+
+    Args:
+        device: ``cpu`` (gloo) or ``cuda:N`` (NCCL, one GPU per process).
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or is_distributed():
+        yield device
+        return
+    if device.startswith("cuda"):
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return dist.get_rank() if is_distributed() else 0
+
+
+def world_size() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if is_distributed() else 1
+
+
+@torch.no_grad()
+def average_over_processes(tensors: Sequence[Tensor]) -> None:
+    """Replace tensors (float, one device) by their mean over the processes, in place, as one message."""
+    if not is_distributed() or not tensors:
+        return
+    flat = torch.cat([tensor.flatten().float() for tensor in tensors])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for tensor, mean in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
+
+
+def barrier() -> None:
+    """Wait for the others."""
+    if is_distributed():
+        dist.barrier()
+
+
+@contextmanager
+def first_process_first() -> Iterator[None]:
+    """The first process does what follows alone, and leaves its results on disk; then the others do."""
+    if rank() > 0:
+        barrier()
+    yield
+    if rank() == 0:
+        barrier()

@@ -1,0 +1,212 @@
+"""Which recipe, which faces and which folds a training will use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.datasets.benchmark import Benchmark, fold_rows, open_faces
+from aucli.datasets.faces import FaceSource
+from aucli.datasets.free.sources import FreeSources, read_free_data
+from aucli.datasets.splits import SplitOptions
+from aucli.errors import OptionsError, RecipeError
+from aucli.models.network import AUNetwork
+from aucli.runtime.device import resolve_device
+from aucli.runtime.files import bundled_folder
+from aucli.training.batches import BatchMaker
+from aucli.training.distributed import first_process_first, world_size
+from aucli.training.options import FREE, TrainOptions
+from aucli.training.recipe import Recipe, load_recipe
+from aucli.training.trainer import start_from
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFold:
+    """One division of the people.
+
+    Attributes:
+        number: from 1.
+        train, validation, test: faces of different people.
+        sequences, frames: (N,) of the test faces, for the file of predictions.
+        lost_labels, lost_subjects, lost_sequences, lost_frames: test frames in which no face was found.
+    """
+
+    number: int
+    train: FaceSource
+    validation: FaceSource
+    test: FaceSource
+    sequences: npt.NDArray[Any]
+    frames: npt.NDArray[Any]
+    lost_labels: npt.NDArray[Any]
+    lost_subjects: npt.NDArray[Any]
+    lost_sequences: npt.NDArray[Any]
+    lost_frames: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do: printed by ``--dry-run``."""
+
+    recipe: Recipe
+    folds: tuple[TrainingFold, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+    parameters: int
+    steps: int
+    device: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 by file name of what free data were made from."""
+
+
+def find_recipe(options: TrainOptions) -> Path:
+    """The recipe's file.
+
+    Raises:
+        RecipeError: if there is none.
+    """
+    name = options.recipe or options.dataset
+    bundled = bundled_folder("train")
+    for path in (Path(name), bundled / f"{name}.toml", bundled / name):
+        if path.is_file():
+            return path
+    known = sorted(str(path.relative_to(bundled).with_suffix("")) for path in bundled.rglob("*.toml"))
+    raise RecipeError(f"there is no recipe {name!r}; give a file, or one of {', '.join(known)}")
+
+
+def plan(
+    options: TrainOptions,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    on_prepare: Callable[[Any], None] | None = None,
+) -> Plan:
+    """Read recipe and data, and divide the people.
+
+    Raises:
+        AucliError: if recipe or data make no sense, or do not fit each other.
+    """
+    recipe = load_recipe(find_recipe(options), options.overrides)
+    if options.out.exists() and not options.out.is_dir():
+        raise OptionsError(f"--out is {options.out}, which is a file; give a folder")
+    if recipe.data != options.dataset:
+        raise RecipeError(
+            f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "
+            f"add --set data={options.dataset} if that is meant"
+        )
+    device = resolve_device(options.device)
+    warnings: tuple[str, ...] = ()
+    sources: Mapping[str, str] = {}
+    with first_process_first():
+        if options.dataset in FREE:
+            free = FreeSources.from_options(options.root, options.dataset_options)
+            folds, sources = _free_folds(options, free, recipe, tell), free.digests()
+        else:
+            folds, warnings = _published_folds(options, recipe, on_prepare)
+    epochs = sum(stage.epochs for stage in recipe.stages)
+    steps = [BatchMaker(recipe, fold.train, world_size=world_size()).steps_per_epoch * epochs for fold in folds]
+    network = AUNetwork(recipe.encoder_config())
+    if recipe.encoder.pretrained != "timm":  # that one is downloaded: not for a dry run
+        start_from(network, recipe.encoder.pretrained)  # a start that does not fit is told before anything is done
+    for fold in folds:
+        warnings += tuple(
+            f"fold {fold.number} has no {name} people: {meaning}"
+            for name, faces, meaning in (
+                ("validation", fold.validation, "thresholds are chosen on the training people"),
+                ("test", fold.test, "the model's card holds no figures"),
+            )
+            if not len(faces)
+        )
+    return Plan(
+        recipe=recipe,
+        folds=folds,
+        warnings=warnings,
+        parameters=sum(p.numel() for p in network.parameters()),
+        steps=sum(steps),
+        device=device,
+        sources=sources,
+    )
+
+
+def _published_folds(
+    options: TrainOptions, recipe: Recipe, on_prepare: Callable[[Any], None] | None
+) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
+    what = Benchmark(
+        dataset=options.dataset,
+        root=options.root,
+        cache=options.cache,
+        fold=options.fold,
+        dataset_options=options.dataset_options,
+        splits=SplitOptions(
+            numbering=options.numbering,  # type: ignore[arg-type]  # SplitOptions refuses other words itself
+            validation_share=recipe.split.validation,
+            seed=recipe.seed,
+        ),
+        device=options.device,
+    )
+    faces, problems = open_faces(what, on_prepare=on_prepare)
+    lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
+    if lacking:
+        raise RecipeError(
+            f"encoder.aus asks for AU {lacking[0]}, which {options.dataset} does not code; allowed are "
+            f"{', '.join(map(str, faces.aus))}"
+        )
+    faces = faces.with_aus(recipe.encoder.aus)
+    divided, warnings = fold_rows(faces, what)
+    warnings = (*problems, *warnings)
+    names = np.array([one.name for one in faces.sequences], dtype=np.str_)
+    folds = []
+    for number, rows, lost in divided:
+        trained_on = rows.train
+        known: npt.NDArray[np.bool_] = np.asarray((faces.labels[trained_on] >= 0).all(axis=1))
+        if recipe.loss.published and not known.all():
+            warnings += (
+                f"fold {number}: the published loss knows no missing labels; {int((~known).sum())} of {len(known)} "
+                "training faces are left out",
+            )
+            trained_on = trained_on[known]
+        folds.append(
+            TrainingFold(
+                number=number,
+                train=faces.subset(trained_on),
+                validation=faces.subset(rows.validation),
+                test=faces.subset(rows.test),
+                sequences=names[faces.sequence_index[rows.test]],
+                frames=faces.frames[rows.test],
+                lost_labels=faces.lost.labels[lost],
+                lost_subjects=faces.lost.identities[lost],
+                lost_sequences=names[faces.lost.sequence_index[lost]],
+                lost_frames=faces.lost.frames[lost],
+            )
+        )
+    return tuple(folds), warnings
+
+
+def _free_folds(
+    options: TrainOptions, sources: FreeSources, recipe: Recipe, tell: Callable[[str], None]
+) -> tuple[TrainingFold, ...]:
+    if options.fold not in (1, "all"):
+        raise OptionsError(f"--fold is {options.fold}; {options.dataset} has one division of the people, fold 1")
+    parts = read_free_data(sources, recipe, options.cache or options.out / "cache", tell=tell)
+    n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
+    no_names = np.zeros(0, np.str_)
+    fold = TrainingFold(
+        number=1,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        sequences=np.full(n, options.dataset),
+        frames=np.arange(n, dtype=np.int32),
+        lost_labels=np.zeros((0, n_aus), np.int8),
+        lost_subjects=no_names,
+        lost_sequences=no_names,
+        lost_frames=np.zeros(0, np.int32),
+    )
+    return (fold,)
+
+
+def sides(fold: TrainingFold) -> Iterator[tuple[str, FaceSource]]:
+    """The three sides with their names, for tables."""
+    yield from (("train", fold.train), ("validation", fold.validation), ("test", fold.test))
