@@ -19,12 +19,13 @@ import typer
 from PIL import Image, ImageDraw, ImageFont
 
 from aucli.facs import AU_NAMES, au_column
-from aucli.synth import SynthOptions, generate
 from aucli.synth.appearance import Appearance, linear, sample_appearance
 from aucli.synth.degrade import Damage
 from aucli.synth.expressions import SYNTH_AUS, symmetric
+from aucli.synth.generation import generate
 from aucli.synth.labels import PRESENT
 from aucli.synth.lighting import studio as studio_light
+from aucli.synth.options import SynthOptions
 from aucli.synth.person import Person
 from aucli.synth.rig import load_rig
 from aucli.synth.studio import Set, Studio

@@ -12,7 +12,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 from aucli.errors import OptionsError, TableError
 from aucli.evaluation.agreement import AgreementOptions, compare, compare_files, match_video
-from aucli.human_codes import CodeOptions, read_codes
+from aucli.human_codes.reading import read_codes
+from aucli.human_codes.values import CodeOptions
 
 FPS = 25.0
 

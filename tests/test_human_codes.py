@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import OptionsError, TableError
-from aucli.human_codes import (
-    CodedFrames,
-    CodedIntervals,
-    CodeOptions,
-    aus_of_name,
-    facs_aus,
-    occurrence,
-    read_codes,
-    state_of,
-)
+from aucli.human_codes.names import aus_of_name, facs_aus, state_of
+from aucli.human_codes.reading import read_codes
+from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions, occurrence
 
 TIMES_25 = np.arange(100) / 25
 

@@ -39,7 +39,8 @@ from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import Faces
 from aucli.runtime.progress import Progress
-from aucli.synth import SynthOptions, generate
+from aucli.synth.generation import generate
+from aucli.synth.options import SynthOptions
 from aucli.training.augment import plain_crops
 from tests.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 

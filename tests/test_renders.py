@@ -13,7 +13,8 @@ from aucli.faces.detectors import open_detector
 
 @pytest.fixture(scope="module")
 def renders(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from aucli.synth import SynthOptions, generate
+    from aucli.synth.generation import generate
+    from aucli.synth.options import SynthOptions
 
     out = tmp_path_factory.mktemp("renders")
     generate(SynthOptions(rig=shared / "facekit" / "facekit.npz", out=out, count=8, pictures_per_person=4, workers=2))

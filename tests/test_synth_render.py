@@ -17,12 +17,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from aucli.errors import OptionsError, RenderError, RigError
-from aucli.synth import SynthOptions, generate
 from aucli.synth.appearance import Appearance, HairStyle, sample_appearance
 from aucli.synth.camera import look_at
 from aucli.synth.degrade import Damage, apply_damage, sample_damage
 from aucli.synth.expressions import SYNTH_AUS, Expression, symmetric
+from aucli.synth.generation import generate
 from aucli.synth.lighting import studio as studio_light
+from aucli.synth.options import SynthOptions
 from aucli.synth.person import Person, lip_gap_cm
 from aucli.synth.rig import FACEKIT_RANGES, load_rig, save_rig
 from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation, needed_shapes

@@ -14,7 +14,8 @@ from aucli.errors import OptionsError, TableError
 from aucli.evaluation.scoring import evaluate_predictions
 from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, LostFaces, Predictions
 from aucli.facs import au_column
-from aucli.human_codes import CodedFrames, CodedIntervals, CodeOptions, Codes, occurrence, read_codes
+from aucli.human_codes.reading import read_codes
+from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions, Codes, occurrence
 
 if TYPE_CHECKING:
     import polars

@@ -5,23 +5,3 @@ and `occurrence` turns intervals into frames. An interval is half-open, [onset, 
 offset no longer belongs to it. A name is taken for an action unit only if it says so (``AU12``, ``Lip corner puller``),
 or if the caller maps it.
 """
-
-from __future__ import annotations
-
-from aucli.human_codes.names import aus_of_name, facs_aus, state_of
-from aucli.human_codes.reading import read_codes, sniff_format
-from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeFormat, CodeOptions, Codes, occurrence
-
-__all__ = [
-    "CodeFormat",
-    "CodeOptions",
-    "CodedFrames",
-    "CodedIntervals",
-    "Codes",
-    "aus_of_name",
-    "facs_aus",
-    "occurrence",
-    "read_codes",
-    "sniff_format",
-    "state_of",
-]

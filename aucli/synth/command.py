@@ -34,7 +34,8 @@ def synth(
     A run that was stopped is completed by the same command. A server without a screen needs EGL and a driver (Debian:
     libegl1 and libgl1-mesa-dri); a GPU is used where its driver offers EGL.
     """
-    from aucli.synth import SynthOptions, generate
+    from aucli.synth.generation import generate
+    from aucli.synth.options import SynthOptions
 
     options = SynthOptions(
         rig=rig,

@@ -22,7 +22,7 @@ from aucli.synth.person import Person
 from aucli.synth.studio import Set, Studio
 
 if TYPE_CHECKING:
-    from aucli.synth.generation import SynthOptions
+    from aucli.synth.options import SynthOptions
 
 _UNITS_PER_FOLDER = 200
 _JPEG_QUALITY = 93

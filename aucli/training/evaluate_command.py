@@ -137,7 +137,7 @@ def _agreement(
 ) -> Evaluated:
     from aucli.evaluation.agreement import AgreementOptions, compare_files
     from aucli.evaluation.benchmarks import Evaluated
-    from aucli.human_codes import CodeOptions
+    from aucli.human_codes.values import CodeOptions
 
     options = AgreementOptions(
         align=align,  # type: ignore[arg-type]  # the options refuse other words with lines of their own

@@ -101,7 +101,8 @@ def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
 
 def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> LabelledFaces:
     from aucli.datasets.free.renders import read_renders
-    from aucli.synth import SynthOptions, generate
+    from aucli.synth.generation import generate
+    from aucli.synth.options import SynthOptions
 
     free, encoder = recipe.free_data, recipe.encoder
     name = f"renders-{free.render_seed}-{free.renders}"
