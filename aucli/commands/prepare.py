@@ -45,10 +45,10 @@ def prepare(
     A run that was stopped is completed by the same command, and a finished cache is left as it is. Exit status 0 if
     every sequence was read, 1 if some were not (they are listed), 2 for wrong options.
     """
+    from aucli.commands.progress import ProgressLines
     from aucli.datasets.prepare import PrepareOptions
     from aucli.datasets.prepare import prepare as run
     from aucli.datasets.readers.registry import parse_dataset_options
-    from aucli.progress import ProgressLines
 
     options = PrepareOptions(
         dataset=dataset,

@@ -51,14 +51,14 @@ def train(
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
+    from aucli.commands.progress import ProgressLines
+    from aucli.commands.train_display import TrainDisplay
     from aucli.evaluation.score_tables import render
-    from aucli.progress import ProgressLines
     from aucli.runtime.device import resolve_device
     from aucli.training.distributed import process_group, rank
     from aucli.training.options import TrainOptions
     from aucli.training.plan import plan
     from aucli.training.run import train as train_folds
-    from aucli.training.train_display import TrainDisplay
 
     options = TrainOptions(
         dataset=dataset,

@@ -82,10 +82,10 @@ def evaluate(
         raise OptionsError("give one of: folders of runs; a table and --codes; or --model with --dataset and --cache")
     evaluated: Evaluated
     if model is not None:
+        from aucli.commands.progress import ProgressLines
         from aucli.datasets.benchmark import Benchmark
         from aucli.datasets.readers.registry import parse_dataset_options
         from aucli.datasets.splits import SplitOptions
-        from aucli.progress import ProgressLines
 
         if dataset is None:
             raise OptionsError("--model needs --dataset: the benchmark to try it on")
