@@ -8,7 +8,7 @@ import pytest
 from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.splits import cross_dataset_split, make_splits
 from aucli.errors import DatasetError, OptionsError
-from tests.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
+from tests.builders.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
 
 EVALUATED = (1, 2, 4, 6, 9, 12, 25, 26)
 

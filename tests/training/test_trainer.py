@@ -11,17 +11,21 @@ import torch
 from torch import Tensor
 
 from aucli.errors import RecipeError
+from aucli.evaluation.scoring import evaluate
 from aucli.models.network import AUNetwork
+from aucli.models.zoo import find_model
 from aucli.training.batches import BatchMaker, Prefetcher
 from aucli.training.identity_head import IdentityHead
+from aucli.training.linear_heads import au_weights, predict
+from aucli.training.model_folder import write_bundle
 from aucli.training.run_log import BOARD_NAME, LOG_NAME, Progress, RunLog
 from aucli.training.trainer import Trainer
 from aucli.training.validation import vote
-from tests.test_training import _faces, _recipe
+from tests.builders.tiny_training import AUS, tiny_faces, tiny_recipe
 
 
 def test_every_picture_once_a_pass_and_the_same_whatever_the_threads() -> None:
-    recipe, faces = _recipe(optim={"batch_size": 12}), _faces(60)
+    recipe, faces = tiny_recipe(optim={"batch_size": 12}), tiny_faces(60)
     maker = BatchMaker(recipe, faces)
     first, second = (np.concatenate([maker.rows(5 * k + step) for step in range(5)]) for k in (0, 1))
     assert sorted(first) == sorted(second) == list(range(60))
@@ -37,7 +41,7 @@ def test_every_picture_once_a_pass_and_the_same_whatever_the_threads() -> None:
 
 
 def test_processes_share_a_batch_without_overlap() -> None:
-    recipe, faces = _recipe(optim={"batch_size": 12}), _faces(60)
+    recipe, faces = tiny_recipe(optim={"batch_size": 12}), tiny_faces(60)
     parts = [BatchMaker(recipe, faces, rank=rank, world_size=3).batch(4) for rank in range(3)]
     whole = BatchMaker(recipe, faces).batch(4)
     assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
@@ -47,8 +51,8 @@ def test_processes_share_a_batch_without_overlap() -> None:
 
 
 def test_identity_balanced_batches() -> None:
-    faces = _faces(50, people=20)  # ten people with three pictures, ten with two
-    maker = BatchMaker(_recipe(optim={"batch_size": 12, "pictures_per_person": 3}), faces)
+    faces = tiny_faces(50, people=20)  # ten people with three pictures, ten with two
+    maker = BatchMaker(tiny_recipe(optim={"batch_size": 12, "pictures_per_person": 3}), faces)
     for step in range(20):
         _, counts = np.unique(maker.people[maker.rows(step)], return_counts=True)
         assert counts.tolist() == [3, 3, 3, 3]
@@ -63,8 +67,8 @@ def test_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Trainer, "_embed", lambda self, views: _embed_double(self.network, views))
     gradients = []
     for parts in (1, 2, 4):
-        recipe = _recipe(optim={"batch_size": 16, "accumulate": parts, "identity_weight": 0.1})
-        trainer = Trainer(recipe, _faces(), tmp_path / str(parts))
+        recipe = tiny_recipe(optim={"batch_size": 16, "accumulate": parts, "identity_weight": 0.1})
+        trainer = Trainer(recipe, tiny_faces(), tmp_path / str(parts))
         # In double precision only the order of sums differs; batch norm in evaluation, so that no part sees another.
         trainer.network.double().eval()
         torch.manual_seed(1)
@@ -78,7 +82,7 @@ def test_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path, monkeypatch
 
 
 def test_running_statistics_do_not_count_parts_twice(tmp_path: Path) -> None:
-    trainer = Trainer(_recipe(optim={"batch_size": 16, "accumulate": 2}), _faces(), tmp_path)
+    trainer = Trainer(tiny_recipe(optim={"batch_size": 16, "accumulate": 2}), tiny_faces(), tmp_path)
     norm = next(m for m in trainer.network.modules() if isinstance(m, torch.nn.BatchNorm2d))
     seen: list[Tensor] = []
     norm.register_forward_hook(lambda module, _, __: seen.append(module.running_mean.clone()))
@@ -137,7 +141,7 @@ def test_the_log_goes_on_where_the_run_does(tmp_path: Path) -> None:
 
 
 def test_too_little_memory_ends_in_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer(_recipe(), _faces(), tmp_path)
+    trainer = Trainer(tiny_recipe(), tiny_faces(), tmp_path)
 
     def full(*_: object) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -148,7 +152,7 @@ def test_too_little_memory_ends_in_advice(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer(_recipe(), _faces(), tmp_path, checkpoint_every=1)
+    trainer = Trainer(tiny_recipe(), tiny_faces(), tmp_path, checkpoint_every=1)
     monkeypatch.setattr(trainer, "_loss_of", lambda z, *_: z.sum() * float("nan"))
     with pytest.raises(RecipeError, match=r"the loss is nan at step 1; lower optim.lr \(it is 0.001\)"):
         trainer.run()
@@ -156,6 +160,53 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, monkeypatch: pyt
 
 
 def test_another_data_set_does_not_continue_a_run(tmp_path: Path) -> None:
-    Trainer(_recipe(), _faces(), tmp_path, checkpoint_every=1).run(until_step=1)
+    Trainer(tiny_recipe(), tiny_faces(), tmp_path, checkpoint_every=1).run(until_step=1)
     with pytest.raises(RecipeError, match="holds a run on other faces or labels"):
-        Trainer(_recipe(), _faces(people=19), tmp_path)
+        Trainer(tiny_recipe(), tiny_faces(people=19), tmp_path)
+
+
+def test_au_weights_are_inverse_to_occurrence() -> None:
+    labels = torch.tensor([[1, 1], [0, 1], [0, 0], [0, -1], [-1, -1]])
+    torch.testing.assert_close(au_weights(labels), torch.tensor([4.0, 1.5]) * 2 / 5.5)
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    recipe, faces = tiny_recipe(), tiny_faces(32)
+    straight = Trainer(recipe, faces, tmp_path / "straight", progress=lambda _: None).run()
+    first = Trainer(recipe, faces, tmp_path / "killed", progress=lambda _: None, checkpoint_every=3)
+    first.run(until_step=5)  # two steps beyond the checkpoint are lost
+    second = Trainer(recipe, faces, tmp_path / "killed", progress=lambda _: None)
+    assert second.step == 3
+    resumed = second.run().state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in straight.state_dict().items())
+
+
+def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> None:
+    from aucli.models.predictor import OnnxPredictor, TorchPredictor
+
+    recipe, faces = tiny_recipe(), tiny_faces()
+    torch.manual_seed(0)
+    network = AUNetwork(recipe.encoder_config()).eval()
+    results = evaluate(faces.labels, predict(network, faces, recipe).numpy(), aus=AUS, subjects=faces.identities)
+    for name, leave_out in (("both", []), ("one", [AUS[0]])):
+        write_bundle(
+            network,
+            results,
+            recipe,
+            tmp_path / name,
+            name="tiny",
+            licence="Apache-2.0",
+            summary="noise",
+            card="# tiny",
+            leave_out=leave_out,
+        )
+    frame = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+    landmarks = np.array([[[30, 30], [60, 30], [45, 45], [33, 60], [57, 60]]], np.float32)
+    where = np.zeros(1, np.intp)
+    both = OnnxPredictor(find_model(str(tmp_path / "both"))).predict([frame], where, landmarks)
+    one = find_model(str(tmp_path / "one"))
+    assert one.config.aus == (AUS[1],)
+    np.testing.assert_array_equal(OnnxPredictor(one).predict([frame], where, landmarks), both[:, 1:])
+    np.testing.assert_allclose(
+        TorchPredictor(one, device="cpu").predict([frame], where, landmarks), both[:, 1:], atol=0.05
+    )

@@ -20,7 +20,7 @@ from aucli.errors import OptionsError, VideoError
 from aucli.video.packets import gop_lengths_of, join_segments
 from aucli.video.reader import FrameReader, probe
 from aucli.video.values import FrameBatch, VideoInfo
-from tests.media import (
+from tests.builders.media import (
     Decoded,
     MadeVideo,
     cut_off,

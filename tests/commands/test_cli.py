@@ -15,7 +15,7 @@ import aucli
 from aucli.annotation import run as annotation_run
 from aucli.annotation.options import AnnotateOptions
 from aucli.cli import app
-from tests.media import MadeVideo
+from tests.builders.media import MadeVideo
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 

@@ -26,7 +26,7 @@ from aucli.training.losses import (
     mean_over_aus,
 )
 
-FIXTURE = Path(__file__).parent / "fixtures" / "aunce_loss.npz"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "aunce_loss.npz"
 
 
 def _fixed_draws(monkeypatch: pytest.MonkeyPatch, draws: Tensor) -> None:

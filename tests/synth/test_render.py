@@ -27,7 +27,7 @@ from aucli.synth.options import SynthOptions
 from aucli.synth.person import Person, lip_gap_cm
 from aucli.synth.rig import FACEKIT_RANGES, load_rig, save_rig
 from aucli.synth.studio import Set, Shot, Studio, angles_deg, head_rotation, needed_shapes
-from tests.facekit_folder import write_facekit_folder
+from tests.builders.facekit_folder import write_facekit_folder
 
 PLAIN = Set(
     lighting=studio_light(),

@@ -42,7 +42,7 @@ from aucli.runtime.progress import Progress
 from aucli.synth.generation import generate
 from aucli.synth.options import SynthOptions
 from aucli.training.augment import plain_crops
-from tests.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
+from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 Picture = npt.NDArray[np.uint8]
@@ -314,7 +314,7 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(bp4d: Path, tmp
     expected = shards(tmp_path / "whole")
     arguments = ["prepare", "--dataset", "bp4d", "--root", str(bp4d), "--out", str(tmp_path / "c"), "--workers", "1"]
     command = [sys.executable, "-m", "aucli", *arguments, "--device", "cpu", "--quiet"]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     folder = tmp_path / "c/shards"
     deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s and process.poll() is None:
@@ -338,7 +338,7 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(bp4d: Path, tmp
 def test_a_full_disk_ends_the_run_and_keeps_what_is_done(bp4d: Path, tmp_path: Path) -> None:
     arguments = ["prepare", "--dataset", "bp4d", "--root", str(bp4d), "--out", str(tmp_path / "c"), "--quiet"]
     limited = f"ulimit -f 50; exec {sys.executable} -m aucli {' '.join(arguments)} --device cpu"
-    done = subprocess.run(["sh", "-c", limited], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    done = subprocess.run(["sh", "-c", limited], cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 1
     assert "cannot be written (File too large); make room and run the same command again" in done.stderr
     assert "Traceback" not in done.stderr

@@ -27,9 +27,9 @@ from aucli.models.predictor import TorchPredictor, open_predictor
 from aucli.models.zoo import Model, find_model
 from aucli.runtime.files import user_folder
 from aucli.training.start_model import load_encoder
-from tests.published_network import TINY, Shape, State, published_probabilities, published_state
+from tests.builders.published_network import TINY, Shape, State, published_probabilities, published_state
 
-KEYS = Path(__file__).parent / "fixtures" / "aunce_checkpoint_keys.tsv"
+KEYS = Path(__file__).parents[1] / "fixtures" / "aunce_checkpoint_keys.tsv"
 RUNNER = CliRunner()
 
 

@@ -11,7 +11,7 @@ from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.report import Findings
 from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError
-from tests.benchmark_trees import make_bp4d, make_bp4dplus, make_disfa, write_video
+from tests.builders.benchmark_trees import make_bp4d, make_bp4dplus, make_disfa, write_video
 
 
 def greys(samples: Samples, findings: Findings, batch_size: int = 4) -> dict[int, float]:

@@ -175,7 +175,7 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
     print(pool.apply_async(cache.__getitem__, (rows,)).get(30).pictures.sum(dtype=np.int64) == here)
 """
     command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=60)
     assert done.stdout == "True\n", done.stderr
 
 

@@ -14,7 +14,7 @@ from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.report import Findings
 from aucli.datasets.splits import make_splits
 from aucli.errors import AucliError
-from tests.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
+from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "bp4d": make_bp4d,

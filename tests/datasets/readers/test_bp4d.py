@@ -12,7 +12,7 @@ from aucli.datasets.samples import Samples
 from aucli.datasets.splits import make_splits
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.scoring import evaluate
-from tests.benchmark_trees import (
+from tests.builders.benchmark_trees import (
     EVALUATED,
     LEGACY_HEADER,
     grey_of,

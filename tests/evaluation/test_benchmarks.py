@@ -48,7 +48,7 @@ from aucli.faces.alignment import CropSpec
 from aucli.models.predictor import open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.files import user_folder
-from tests.benchmark_trees import make_bp4d
+from tests.builders.benchmark_trees import make_bp4d
 
 NO_INTERVALS = ScoringOptions(replicates=0)
 

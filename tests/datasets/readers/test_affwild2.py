@@ -11,7 +11,7 @@ from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.samples import Samples
 from aucli.datasets.splits import SplitOptions, make_splits
 from aucli.errors import DatasetError, OptionsError
-from tests.benchmark_trees import AFFWILD2_AUS, affwild2_lines, grey_of, make_affwild2
+from tests.builders.benchmark_trees import AFFWILD2_AUS, affwild2_lines, grey_of, make_affwild2
 
 
 def of_sequence(samples: Samples, name: str) -> Samples:

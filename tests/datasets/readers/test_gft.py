@@ -8,7 +8,7 @@ import pytest
 from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.splits import SplitOptions, make_splits
 from aucli.errors import DatasetError, OptionsError
-from tests.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft, write_video
+from tests.builders.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft, write_video
 
 
 def with_partition(root: Path, rows: str) -> Path:

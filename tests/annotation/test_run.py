@@ -25,7 +25,7 @@ from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import read_metadata, table_schema
 from aucli.errors import OptionsError, TableError, VideoError
 from aucli.models.zoo import find_model
-from tests.media import MadeVideo
+from tests.builders.media import MadeVideo
 
 
 def _annotate(videos: Any, output: Path, **options: Any) -> pl.DataFrame:
