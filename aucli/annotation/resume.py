@@ -13,7 +13,7 @@ from aucli.video.inputs import VideoInput
 
 
 @dataclass(frozen=True)
-class Plan:
+class OutputPlan:
     """What is to be written, and what is there.
 
     Attributes:
@@ -35,7 +35,7 @@ class Plan:
         return self.output if self.single else self.output / f"{video.label}.parquet"
 
 
-def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, overwrite: bool) -> Plan:
+def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, overwrite: bool) -> OutputPlan:
     """Look at what lies at the output before any work is done.
 
     Args:
@@ -61,7 +61,7 @@ def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, o
     except OSError as error:
         raise TableError(f"cannot write into {top}: {error.strerror}; choose another -o") from error
     work_folder = top / f"{output.name}.partial" if single else top / "aucli.partial"
-    plan = Plan(output, single, work_folder, {}, {})
+    plan = OutputPlan(output, single, work_folder, {}, {})
     if overwrite:
         return plan
     finished: dict[str, FinishedVideo] = {}
@@ -78,7 +78,7 @@ def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, o
                         f"{table} holds another video ({next(iter(others))}); use --overwrite or another -o"
                     )
                 finished |= found
-    return Plan(output, single, work_folder, finished, kept)
+    return OutputPlan(output, single, work_folder, finished, kept)
 
 
 def _open_existing(table: Path, run: RunRecord) -> ExistingTable:

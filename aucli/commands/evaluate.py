@@ -83,7 +83,7 @@ def evaluate(
     evaluated: Evaluated
     if model is not None:
         from aucli.commands.progress import ProgressLines
-        from aucli.datasets.benchmark import Benchmark
+        from aucli.datasets.benchmark import DatasetSource
         from aucli.datasets.readers.registry import parse_dataset_options
         from aucli.datasets.splits import SplitOptions
 
@@ -91,7 +91,7 @@ def evaluate(
             raise OptionsError("--model needs --dataset: the benchmark to try it on")
         what = ModelOnBenchmark(
             model=model,
-            benchmark=Benchmark(
+            benchmark=DatasetSource(
                 dataset=dataset,
                 root=root,
                 cache=cache,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from aucli.training.plan import Plan
+    from aucli.training.plan import TrainingPlan
 
 
 def train(
@@ -94,7 +94,7 @@ def train(
             display.tell(f"aucli annotate --model {model} ...")
 
 
-def _hours(planned: Plan) -> float:
+def _hours(planned: TrainingPlan) -> float:
     """Of stage 1 of all folds, from a few steps of the first."""
     from aucli.training.estimate import seconds_per_stage
 
@@ -120,7 +120,7 @@ def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
     return {key: value for key, _, value in split}
 
 
-def _plan_as_json(planned: Plan, hours: float) -> str:
+def _plan_as_json(planned: TrainingPlan, hours: float) -> str:
     import numpy as np
 
     from aucli.training.plan import sides
@@ -144,7 +144,7 @@ def _plan_as_json(planned: Plan, hours: float) -> str:
     return json.dumps(about, indent=1)
 
 
-def _plan_as_text(planned: Plan, hours: float | None = None) -> str:
+def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> str:
     import numpy as np
 
     from aucli.training.plan import sides

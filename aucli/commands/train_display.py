@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from aucli.training.run_log import Progress
+from aucli.training.run_log import TrainingProgress
 
 
 class TrainDisplay:
@@ -40,7 +40,7 @@ class TrainDisplay:
         """Print a line."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def show(self, fold: int, now: Progress) -> None:
+    def show(self, fold: int, now: TrainingProgress) -> None:
         """Take a report of a fold's stage 1."""
         if self._bars is None:
             self.tell(f"fold {fold}, {now}")
@@ -52,7 +52,7 @@ class TrainDisplay:
         self._bars.update(self._bars.task_ids[-1], completed=now.step, figures=figures(now))
 
 
-def figures(now: Progress) -> str:
+def figures(now: TrainingProgress) -> str:
     """The figures beside the bar."""
     told = f"loss {now.loss:.4f}  {now.faces_per_s:.0f} faces/s"
     if now.validation_auc is None or now.validation_f1 is None:

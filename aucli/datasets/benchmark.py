@@ -24,7 +24,7 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class DatasetSource:
     """A benchmark, where its faces are, and how it is split.
 
     Attributes:
@@ -58,7 +58,7 @@ class Benchmark:
 
 
 def open_faces(
-    what: Benchmark, *, on_prepare: Callable[[PrepareProgress], None] | None = None
+    what: DatasetSource, *, on_prepare: Callable[[PrepareProgress], None] | None = None
 ) -> tuple[CachedFaces, tuple[str, ...]]:
     """The prepared faces of a benchmark, and what is wrong with them, one line each.
 
@@ -106,7 +106,7 @@ def open_faces(
     )
 
 
-def fold_rows(faces: CachedFaces, what: Benchmark) -> tuple[list[tuple[int, SplitRows, Rows]], tuple[str, ...]]:
+def fold_rows(faces: CachedFaces, what: DatasetSource) -> tuple[list[tuple[int, SplitRows, Rows]], tuple[str, ...]]:
     """Number, rows of the three sides and rows of lost test frames of each fold that is asked for, and warnings."""
     if what.fold is None:
         nobody = np.zeros(0, np.int64)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.benchmark import Benchmark, Rows, fold_rows, open_faces
+from aucli.datasets.benchmark import DatasetSource, Rows, fold_rows, open_faces
 from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.faces import FaceSource
 from aucli.errors import DatasetError, OptionsError
@@ -62,7 +62,7 @@ class ModelOnBenchmark:
     """
 
     model: str
-    benchmark: Benchmark
+    benchmark: DatasetSource
     aus: tuple[int, ...] | None = None
 
 

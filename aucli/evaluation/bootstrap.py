@@ -37,6 +37,7 @@ class Tally:
 
 
 def decide(predictions: Predictions) -> npt.NDArray[np.bool_]:
+    """Return (N, A) decisions: those that came with the predictions, else probabilities at or above the thresholds."""
     if predictions.decided is not None:
         return predictions.decided
     decided: npt.NDArray[np.bool_] = predictions.probabilities.astype(np.float64) >= predictions.thresholds
@@ -44,6 +45,7 @@ def decide(predictions: Predictions) -> npt.NDArray[np.bool_]:
 
 
 def count_by_person(predictions: Predictions, lost_faces: LostFaces, replicates: int) -> Tally:
+    """Count decisions and probabilities of each person, once; replicates only weigh these counts."""
     if lost_faces not in get_args(LostFaces):
         raise OptionsError(f"lost_faces is {lost_faces!r}; allowed are {', '.join(get_args(LostFaces))}")
     if replicates < 0:

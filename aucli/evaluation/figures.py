@@ -37,6 +37,7 @@ def decision_scores(confusion: npt.NDArray[Any]) -> dict[str, Float64Array]:
 
 
 def safe_ratio(above: Float64Array, below: Float64Array) -> Float64Array:
+    """Divide; NaN where the divisor is 0."""
     ratio: Float64Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
     return ratio
 
@@ -56,5 +57,6 @@ def ranked_scores(p: Float64Array, truth: npt.NDArray[np.bool_]) -> tuple[float,
 
 
 def all_positive_f1(confusion: npt.NDArray[Any]) -> float | None:
+    """Return the F1 of calling everything present: what a figure must beat. None without a positive."""
     n, positive = int(confusion.sum()), int(confusion[0] + confusion[2])
     return 2 * positive / (n + positive) if positive else None

@@ -119,4 +119,5 @@ def non_maximum_suppression(
 
 
 def ceil_to_stride(length: float) -> int:
+    """Return the next multiple of the detectors' stride, in pixels."""
     return max(STRIDE, int(np.ceil(length / STRIDE)) * STRIDE)

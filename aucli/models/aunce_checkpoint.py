@@ -1,4 +1,4 @@
-"""Checkpoints of the AUNCE authors: a plain ``state_dict`` in Microsoft's Swin naming, laid onto `aucli.models.network`.
+"""Checkpoints of the AUNCE authors: a plain ``state_dict`` in Microsoft's Swin naming, laid onto `models.network`.
 
 The published network and ours are the same function; only names and places differ:
 

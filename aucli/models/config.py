@@ -25,8 +25,8 @@ class ModelConfig:
         aus: FACS numbers that the model gives, in the order of the table's columns.
         thresholds: per AU, the probability (0 to 1) at and above which it counts as present.
         crop: how a face is laid into the network's input.
-        encoder: arguments of `aucli.models.network.EncoderConfig`. Its ``aus`` name the network's outputs, in their order;
-            those that did not prove good enough are not among the model's.
+        encoder: arguments of `aucli.models.network.EncoderConfig`. Its ``aus`` name the network's outputs, in their
+            order; those that did not prove good enough are not among the model's.
         licence: SPDX expression or a short text.
         summary: one line: what it was trained on.
         files: file name -> SHA-256 (hexadecimal).

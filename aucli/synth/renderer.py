@@ -1,7 +1,7 @@
 """The one door to OpenGL: a posed person, lights and a camera in, pixels and depths out.
 
 moderngl with an EGL context: no screen is needed, a GPU is used where EGL offers one, and Mesa's software renderer
-(llvmpipe) where it does not.
+(llvmpipe) where it does not. One file, because everything that knows the OpenGL context is to stay behind this door.
 """
 
 from __future__ import annotations

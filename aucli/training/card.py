@@ -10,13 +10,14 @@ from aucli import __version__
 from aucli.evaluation.values import Evaluation
 from aucli.training.model_folder import results_table
 from aucli.training.options import TrainOptions
-from aucli.training.plan import Plan, TrainingFold, sides
+from aucli.training.plan import TrainingFold, TrainingPlan, sides
 from aucli.training.trainer import data_digest
 
 
 def describe_training(
-    name: str, fold: TrainingFold, todo: Plan, options: TrainOptions, results: Evaluation, hours: float
+    name: str, fold: TrainingFold, todo: TrainingPlan, options: TrainOptions, results: Evaluation, hours: float
 ) -> str:
+    """Return the card's text: data, people, recipe and results of one fold."""
     recipe = todo.recipe
     people = {side: len(np.unique(faces.identities)) for side, faces in sides(fold)}
     divided = ", ".join(f"{len(faces)} faces of {people[side]} people ({side})" for side, faces in sides(fold))

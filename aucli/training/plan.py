@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.benchmark import Benchmark, fold_rows, open_faces
+from aucli.datasets.benchmark import DatasetSource, fold_rows, open_faces
 from aucli.datasets.faces import FaceSource
-from aucli.datasets.free.sources import FreeSources, read_free_data
+from aucli.datasets.free.sources import FreeDataWanted, FreeSources, read_free_data
 from aucli.datasets.splits import SplitOptions
 from aucli.errors import OptionsError, RecipeError
 from aucli.models.network import AUNetwork
@@ -49,7 +49,7 @@ class TrainingFold:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a run would do: printed by ``--dry-run``."""
 
     recipe: Recipe
@@ -82,7 +82,7 @@ def plan(
     *,
     tell: Callable[[str], None] = lambda _: None,
     on_prepare: Callable[[Any], None] | None = None,
-) -> Plan:
+) -> TrainingPlan:
     """Read recipe and data, and divide the people.
 
     Raises:
@@ -119,7 +119,7 @@ def plan(
             )
             if not len(faces)
         )
-    return Plan(
+    return TrainingPlan(
         recipe=recipe,
         folds=folds,
         warnings=warnings,
@@ -133,7 +133,7 @@ def plan(
 def _published_folds(
     options: TrainOptions, recipe: Recipe, on_prepare: Callable[[Any], None] | None
 ) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
-    what = Benchmark(
+    what = DatasetSource(
         dataset=options.dataset,
         root=options.root,
         cache=options.cache,
@@ -189,7 +189,15 @@ def _free_folds(
 ) -> tuple[TrainingFold, ...]:
     if options.fold not in (1, "all"):
         raise OptionsError(f"--fold is {options.fold}; {options.dataset} has one division of the people, fold 1")
-    parts = read_free_data(sources, recipe, options.cache or options.out / "cache", tell=tell)
+    wanted = FreeDataWanted(
+        aus=recipe.encoder.aus,
+        colour=recipe.encoder.colour,
+        with_renders=recipe.data == "synth",
+        seed=recipe.seed,
+        **recipe.split.model_dump(),
+        **recipe.free_data.model_dump(),
+    )
+    parts = read_free_data(sources, wanted, options.cache or options.out / "cache", tell=tell)
     n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
     no_names = np.zeros(0, np.str_)
     fold = TrainingFold(

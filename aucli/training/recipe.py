@@ -47,7 +47,7 @@ class EncoderSection(_Section):
     mean: tuple[float, float, float] = (0.4914, 0.4822, 0.4465)
     std: tuple[float, float, float] = (0.2023, 0.1994, 0.2010)
     pretrained: str = ""
-    """Where the encoder starts: "" at random, "package" from ImageNet (see `aucli.training.start_imagenet`), "timm" from the
+    """Where the encoder starts: "" at random, "package" from ImageNet (see `training.start_imagenet`), "timm" from the
     weights that timm downloads, else the name or folder of a model."""
 
 

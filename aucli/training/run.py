@@ -33,9 +33,9 @@ from aucli.training.distributed import alone, barrier, rank
 from aucli.training.linear_heads import fit_linear_heads, predict
 from aucli.training.model_folder import write_bundle
 from aucli.training.options import TrainOptions
-from aucli.training.plan import Plan, TrainingFold, plan, sides
+from aucli.training.plan import TrainingFold, TrainingPlan, plan, sides
 from aucli.training.recipe import Recipe
-from aucli.training.run_log import Progress
+from aucli.training.run_log import TrainingProgress
 from aucli.training.trainer import Trainer, check_same, data_digest
 
 RECIPE_NAME: Final = "recipe.json"
@@ -54,9 +54,9 @@ class TrainResult:
 def train(
     options: TrainOptions,
     *,
-    planned: Plan | None = None,
+    planned: TrainingPlan | None = None,
     tell: Callable[[str], None] = lambda _: None,
-    on_progress: Callable[[int, Progress], None] = lambda _, __: None,
+    on_progress: Callable[[int, TrainingProgress], None] = lambda _, __: None,
 ) -> TrainResult:
     """Train, test and write a model for each fold.
 
@@ -109,11 +109,11 @@ def _check_folder(folder: Path, fold: TrainingFold, recipe: Recipe, dataset: str
 
 def _train_fold(
     fold: TrainingFold,
-    todo: Plan,
+    todo: TrainingPlan,
     options: TrainOptions,
     folder: Path,
     tell: Callable[[str], None],
-    on_progress: Callable[[int, Progress], None],
+    on_progress: Callable[[int, TrainingProgress], None],
 ) -> None:
     recipe, began = todo.recipe, time.monotonic()
     trainer = Trainer(
@@ -135,7 +135,7 @@ def _train_fold(
 def _finish_fold(
     network: AUNetwork,
     fold: TrainingFold,
-    todo: Plan,
+    todo: TrainingPlan,
     options: TrainOptions,
     folder: Path,
     tell: Callable[[str], None],

@@ -14,7 +14,7 @@ COLUMNS: Final = ("step", "epoch", "loss", "lr", "faces_per_s", "waiting", "vali
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How a run stands.
 
     Attributes:
@@ -76,7 +76,7 @@ class RunLog:
     ) -> None:
         self._board.close()
 
-    def write(self, now: Progress) -> None:
+    def write(self, now: TrainingProgress) -> None:
         """Take a report."""
         values = {name: getattr(now, name) for name in COLUMNS}
         with self._path.open("a", newline="", encoding="utf-8") as file:

@@ -33,7 +33,7 @@ from aucli.training.identity_head import IdentityHead
 from aucli.training.linear_heads import au_weights
 from aucli.training.losses import AULoss, Outputs, WeightedBCE, make_loss
 from aucli.training.recipe import Recipe
-from aucli.training.run_log import Progress, RunLog
+from aucli.training.run_log import RunLog, TrainingProgress
 from aucli.training.start_imagenet import load_imagenet
 from aucli.training.start_model import load_encoder
 from aucli.training.validation import validate
@@ -66,7 +66,7 @@ class Trainer:
         *,
         validation: FaceSource | None = None,
         device: str = "cpu",
-        progress: Callable[[Progress], None] = lambda _: None,
+        progress: Callable[[TrainingProgress], None] = lambda _: None,
         checkpoint_every: int = 50,
         workers: int | None = None,
     ) -> None:
@@ -290,10 +290,10 @@ class Trainer:
             self.identity.load_state_dict(state["identity"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _progress(self, loss: float, faces_per_s: float, waiting: float) -> Progress:
+    def _progress(self, loss: float, faces_per_s: float, waiting: float) -> TrainingProgress:
         known = [score for score in self.scores[-1:] if math.isfinite(score[0])]
         auc, f1 = known[0] if known else (None, None)
-        return Progress(
+        return TrainingProgress(
             step=self.step,
             total_steps=self.total_steps,
             epoch=(self.step - 1) // self.batches.steps_per_epoch,

@@ -101,6 +101,7 @@ def describe_file(path: Path, container: av.container.InputContainer, stream: Vi
 
 
 def with_count(info: VideoInfo, n_frames: int) -> VideoInfo:
+    """Fill in a number of frames that the header did not tell."""
     return VideoInfo(**{**vars(info), "n_frames_header": n_frames})
 
 
@@ -114,6 +115,7 @@ class Clock:
 
     @staticmethod
     def of(container: av.container.InputContainer, stream: VideoStream) -> Clock:
+        """Read the clock of an open file."""
         tick = float(stream.time_base) if stream.time_base else 0.0
         start_s = (container.start_time or 0) / 1e6
         if stream.start_time is not None and abs(stream.start_time * tick - start_s) < TIME_TOLERANCE_S:
@@ -168,6 +170,7 @@ class TimestampGuess:
         self._last_pts = self._last_dts = NO_TIMESTAMP
 
     def __call__(self, pts: int | None, dts: int | None) -> int:
+        """Return the timestamp of the next frame; `NO_TIMESTAMP` if it has neither."""
         if dts is not None:
             self._faulty_dts += dts <= self._last_dts
             self._last_dts = dts

@@ -64,17 +64,18 @@ class DecordSource:
         self.name = f"decord {decord.__version__} ({where})"
         self.broken: str | None = None
         self._decord, self._info, self._timestamps, self._cuda_index = decord, info, scan.timestamps, cuda_index
-        self.join_segments = segment_lengths
+        self._segment_lengths = segment_lengths
         self._turns = info.rotation_deg // 90
         self._stored_shape = (info.height, info.width, 3) if self._turns % 2 == 0 else (info.width, info.height, 3)
 
     def frames(self) -> Iterator[tuple[int, Paint]]:
+        """See `Source`."""
         decord = self._decord
         paint_on = self._paint_cpu if self._cuda_index is None else self._paint_cuda
         timestamps = iter(self._timestamps.tolist())
         try:
             context = decord.cpu() if self._cuda_index is None else decord.gpu(self._cuda_index)
-            for data, length in zip(self._segments(), self.join_segments, strict=True):
+            for data, length in zip(self._segments(), self._segment_lengths, strict=True):
                 # Any positive fraction that allows less than one frame: the first repeated frame is an error.
                 reader = decord.VideoReader(io.BytesIO(data), ctx=context, fault_tol=1e-9)
                 frames = deque(reader.next() for _ in range(length))
@@ -90,7 +91,7 @@ class DecordSource:
         import av
 
         try:
-            yield from cut_segments(self._info.path, self.join_segments)
+            yield from cut_segments(self._info.path, self._segment_lengths)
         except (av.error.FFmpegError, ValueError) as error:
             raise GivesUpError(f"the file cannot be cut for decord ({reason_of(error)})") from None
 
@@ -157,6 +158,7 @@ class PyAVSource:
         self._to_rgb = VideoReformatter()
 
     def frames(self) -> Iterator[tuple[int, Paint]]:
+        """See `Source`."""
         errors: list[str] = []
         n, guess = 0, TimestampGuess()
         with open_container(self._info.path) as container:

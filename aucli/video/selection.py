@@ -38,9 +38,11 @@ class FrameSelection:
             raise OptionsError(f"end_s is {self.end_s}; it must lie after start_s, which is {self.start_s}")
 
     def is_past(self, time_s: float) -> bool:
+        """Whether this frame and all after it come too late."""
         return self.end_s is not None and time_s > self.end_s - TIME_TOLERANCE_S
 
     def wants(self, index: int, time_s: float) -> bool:
+        """Whether this frame is asked for."""
         if self.start_s is not None and time_s < self.start_s - TIME_TOLERANCE_S:
             return False
         if self.every_s is not None:
@@ -59,6 +61,7 @@ class FrameDevice:
 
     @staticmethod
     def parse(name: str) -> FrameDevice:
+        """Read ``cpu``, ``cuda`` or ``cuda:N``."""
         kind, _, number = name.partition(":")
         if name == "cpu":
             return FrameDevice(None)
@@ -68,6 +71,7 @@ class FrameDevice:
 
     @property
     def is_cuda(self) -> bool:
+        """Whether frames lie on a GPU."""
         return self.index is not None
 
     def empty(self, shape: tuple[int, ...]) -> Any:
@@ -97,9 +101,11 @@ class BatchBuffer:
 
     @property
     def is_full(self) -> bool:
+        """Whether no further frame fits."""
         return len(self) == self._shape[0]
 
     def add(self, index: int, time_s: float, paint: Paint) -> None:
+        """Paint a frame into the next place."""
         if self._frames is None:
             self._frames = self._device.empty(self._shape)
         paint(self._frames[len(self)])
@@ -107,6 +113,7 @@ class BatchBuffer:
         self._time_s.append(time_s)
 
     def take(self) -> FrameBatch:
+        """Hand out what was gathered and begin anew."""
         batch = FrameBatch(
             np.array(self._index, dtype=np.int32), np.array(self._time_s, dtype=np.float64), self._frames[: len(self)]
         )

@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
 from aucli.cli import app
-from aucli.datasets.benchmark import Benchmark
+from aucli.datasets.benchmark import DatasetSource
 from aucli.datasets.cache.reader import CachedFaces, LostFrames
 from aucli.datasets.cache.writer import write_faces
 from aucli.datasets.faces import LabelledFaces
@@ -239,7 +239,7 @@ def _slow_probabilities(source: CachedFaces, au: int) -> npt.NDArray[np.float32]
 
 
 def test_a_model_on_all_frames(cache: Path) -> None:
-    what = ModelOnBenchmark(model="aunce-small", benchmark=Benchmark(dataset="disfa", cache=cache))
+    what = ModelOnBenchmark(model="aunce-small", benchmark=DatasetSource(dataset="disfa", cache=cache))
     steps: list[tuple[int, int]] = []
     evaluated = evaluate_on_benchmark(what, NO_INTERVALS, on_progress=lambda done, of: steps.append((done, of)))
     result = evaluated.result
@@ -267,7 +267,7 @@ def test_published_folds_and_frames_without_a_face(cache: Path) -> None:
     source = replace(source, lost=lost)
 
     def of_fold(fold: int | str) -> ModelOnBenchmark:
-        benchmark = Benchmark(dataset="disfa", cache=cache, fold=fold)
+        benchmark = DatasetSource(dataset="disfa", cache=cache, fold=fold)
         return ModelOnBenchmark(model="aunce-small", benchmark=benchmark, aus=(12,))
 
     first = evaluate_faces(source, of_fold(1), NO_INTERVALS)

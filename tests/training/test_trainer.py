@@ -18,7 +18,7 @@ from aucli.training.batches import BatchMaker, Prefetcher
 from aucli.training.identity_head import IdentityHead
 from aucli.training.linear_heads import au_weights, predict
 from aucli.training.model_folder import write_bundle
-from aucli.training.run_log import BOARD_NAME, LOG_NAME, Progress, RunLog
+from aucli.training.run_log import BOARD_NAME, LOG_NAME, RunLog, TrainingProgress
 from aucli.training.trainer import Trainer
 from aucli.training.validation import vote
 from tests.builders.tiny_training import AUS, tiny_faces, tiny_recipe
@@ -116,8 +116,10 @@ def test_votes_of_similar_pictures() -> None:
     assert vote(known[:0], labels[:0], asked).tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
-def _report(step: int) -> Progress:
-    return Progress(step, 9, 0, 1.5 / step, 1e-3, 100.0, 0.01, None if step < 3 else 0.75, None if step < 3 else 0.5)
+def _report(step: int) -> TrainingProgress:
+    return TrainingProgress(
+        step, 9, 0, 1.5 / step, 1e-3, 100.0, 0.01, None if step < 3 else 0.75, None if step < 3 else 0.5
+    )
 
 
 def test_the_log_goes_on_where_the_run_does(tmp_path: Path) -> None:

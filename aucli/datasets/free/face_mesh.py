@@ -159,6 +159,7 @@ def _upright_median(meshes: FloatArray) -> FloatArray:
 
 
 def angle_between(left: Any, right: Any) -> float:
+    """Return the angle of the line from one point (x, y) to another, in radians."""
     return math.atan2(right[1] - left[1], right[0] - left[0])
 
 

@@ -17,7 +17,6 @@ from aucli.datasets.free.visual_codes import read_eye_codes
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores
-from aucli.training.recipe import Recipe
 
 FOLDS: Final[tuple[Fold, ...]] = ("train", "validation", "test")
 
@@ -59,12 +58,41 @@ class FreeSources:
         return {path.name: digest_of(path) for path in given}
 
 
-def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: Tell) -> dict[Fold, LabelledFaces]:
+@dataclass(frozen=True, kw_only=True)
+class FreeDataWanted:
+    """What a training wants of the free data.
+
+    Attributes:
+        aus: action units to label.
+        colour: ``grey`` or ``rgb``.
+        with_renders: whether rendered faces take part.
+        renders: how many.
+        render_seed: everything about the renders follows from it.
+        photograph_repeats: how often an epoch shows each photograph for every render.
+        seed: of the division of the people.
+        validation: share of the training people, 0 to 1.
+        test: share of all people, 0 to 1.
+    """
+
+    aus: tuple[int, ...]
+    colour: str
+    with_renders: bool
+    renders: int
+    render_seed: int
+    photograph_repeats: int
+    seed: int
+    validation: float
+    test: float
+
+
+def read_free_data(
+    sources: FreeSources, wanted: FreeDataWanted, cache: Path, *, tell: Tell
+) -> dict[Fold, LabelledFaces]:
     """Training, validation and test fold, by person.
 
     Args:
         sources: where the data lie.
-        recipe: AUs, colour, folds, number of renders.
+        wanted: AUs, colour, folds, number of renders.
         cache: folder for renders and prepared faces.
         tell: called with a line of text now and then.
 
@@ -72,22 +100,21 @@ def read_free_data(sources: FreeSources, recipe: Recipe, cache: Path, *, tell: T
         DatasetError: if there is nothing to train on, or something cannot be read.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    renders = _renders(sources.rig, recipe, cache, tell) if recipe.data == "synth" else None
-    photographs = _photographs(sources, recipe, cache, tell) if sources.photographs is not None else None
+    renders = _renders(sources.rig, wanted, cache, tell) if wanted.with_renders else None
+    photographs = _photographs(sources, wanted, cache, tell) if sources.photographs is not None else None
     found = [faces for faces in (renders, photographs) if faces is not None]
     if not found:
         raise DatasetError("nothing to train on: give the rig as --root, or --option photographs=FILE.parquet")
     known = _coded_people(sources)
-    chosen = {name: [_fold(faces, name, recipe, known) for faces in found] for name in FOLDS}
+    chosen = {name: [_fold(faces, name, wanted, known) for faces in found] for name in FOLDS}
     if renders is not None and photographs is not None:
         of_renders, of_photographs = chosen["train"]
-        chosen["train"] = [*([of_photographs] * recipe.free_data.photograph_repeats), of_renders]
+        chosen["train"] = [*([of_photographs] * wanted.photograph_repeats), of_renders]
     return {"train": join(chosen["train"]), "validation": join(chosen["validation"]), "test": join(chosen["test"])}
 
 
-def _fold(faces: LabelledFaces, name: Fold, recipe: Recipe, known: Mapping[str, Fold]) -> LabelledFaces:
-    split = recipe.split
-    return faces.fold(name, seed=recipe.seed, test=split.test, validation=split.validation, known=known)
+def _fold(faces: LabelledFaces, name: Fold, wanted: FreeDataWanted, known: Mapping[str, Fold]) -> LabelledFaces:
+    return faces.fold(name, seed=wanted.seed, test=wanted.test, validation=wanted.validation, known=known)
 
 
 def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
@@ -99,48 +126,49 @@ def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
     return coded_people(sources.photographs, read_eye_codes(sources.codes))
 
 
-def _renders(rig: Path | None, recipe: Recipe, cache: Path, tell: Tell) -> LabelledFaces:
+def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, tell: Tell) -> LabelledFaces:
     from aucli.datasets.free.renders import read_renders
     from aucli.synth.generation import generate
     from aucli.synth.options import SynthOptions
 
-    free, encoder = recipe.free_data, recipe.encoder
-    name = f"renders-{free.render_seed}-{free.renders}"
+    name = f"renders-{wanted.render_seed}-{wanted.renders}"
     # Without the rig, the renders of whichever rig the cache holds.
     folders = [cache / f"{name}-{digest_of(rig)[:8]}"] if rig is not None else sorted(cache.glob(f"{name}-????????"))
     if len(folders) != 1:
-        what = f"renders of {len(folders)} rigs" if folders else f"no {free.renders} renders of seed {free.render_seed}"
+        what = (
+            f"renders of {len(folders)} rigs"
+            if folders
+            else f"no {wanted.renders} renders of seed {wanted.render_seed}"
+        )
         raise DatasetError(f"{cache} holds {what}; give the rig (ICT FaceKit Light) as --root")
     folder = folders[0]
-    content = {"renders": folder.name, "aus": encoder.aus, "colour": encoder.colour}
+    content = {"renders": folder.name, "aus": wanted.aus, "colour": wanted.colour}
     prepared = cache / f"faces-{_digest(content)}.npz"
     if not prepared.is_file():
         if not (folder / "labels.parquet").is_file():
             if rig is None:
                 raise DatasetError(f"{folder} is not finished; give the rig (ICT FaceKit Light) as --root")
-            tell(f"rendering {free.renders} faces into {folder}")
+            tell(f"rendering {wanted.renders} faces into {folder}")
             # In processes of their own: OpenGL in software loads an LLVM, beside which Triton's crashes when torch
             # imports it later.
             workers = max(available_cores(), 2)
-            generate(SynthOptions(rig=rig, out=folder, count=free.renders, seed=free.render_seed, workers=workers))
-        read_renders(folder, open_detector(None), encoder.aus, colour=encoder.colour, progress=tell).save(prepared)
+            generate(SynthOptions(rig=rig, out=folder, count=wanted.renders, seed=wanted.render_seed, workers=workers))
+        read_renders(folder, open_detector(None), wanted.aus, colour=wanted.colour, progress=tell).save(prepared)
     return LabelledFaces.load(prepared)
 
 
-def _photographs(sources: FreeSources, recipe: Recipe, cache: Path, tell: Tell) -> LabelledFaces:
+def _photographs(sources: FreeSources, wanted: FreeDataWanted, cache: Path, tell: Tell) -> LabelledFaces:
     from aucli.datasets.free.photographs import read_photographs
 
     assert sources.photographs is not None
-    if recipe.encoder.colour != "grey":
-        raise DatasetError("the photographs are grey: set encoder.colour=grey, or leave them out")
+    if wanted.colour != "grey":
+        raise DatasetError("the photographs are grey: set wanted.colour=grey, or leave them out")
     files = [path for path in (sources.photographs, sources.codes) if path is not None]
-    content = {"aus": recipe.encoder.aus, "files": [digest_of(path) for path in files]}
+    content = {"aus": wanted.aus, "files": [digest_of(path) for path in files]}
     prepared = cache / f"photographs-{_digest(content)}.npz"
     if not prepared.is_file():
         codes = None if sources.codes is None else read_eye_codes(sources.codes)
-        faces = read_photographs(
-            sources.photographs, open_detector(None), aus=recipe.encoder.aus, codes=codes, progress=tell
-        )
+        faces = read_photographs(sources.photographs, open_detector(None), aus=wanted.aus, codes=codes, progress=tell)
         faces.save(prepared)
     return LabelledFaces.load(prepared)
 

@@ -2,6 +2,8 @@
 
 Both come from Binghamton University and the University of Pittsburgh (Zhang et al. 2014; Zhang et al. 2016). Facts
 without another source are those that the public loaders cited at each constant rely on.
+
+One file, because the two data sets differ in little more than names and every rule here serves both.
 """
 
 from __future__ import annotations
