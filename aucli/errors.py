@@ -5,9 +5,33 @@ A message is one line: what was wrong, the value, and what is allowed or what to
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line and paragraph separators, marks that turn the writing direction, bytes that are no UTF-8."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text that a terminal shows as one line and obeys nothing of: ``\xNN`` for each byte that it would.
+
+    The set of characters is fixed, so that a text is the same on every machine and Python.
+    """
+    return UNPRINTABLE.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in _bytes_of(match[0])), text)
+
+
+def _bytes_of(character: str) -> bytes:
+    try:
+        return character.encode("utf-8", "surrogateescape")  # as os.fsdecode has read it
+    except UnicodeEncodeError:
+        return character.encode("utf-8", "surrogatepass")
+
 
 class AucliError(Exception):
-    """Parent of every error that a user can mend."""
+    """Parent of every error that a user can mend. Its text is printable, whatever a file was called."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class OptionsError(AucliError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aucli.errors import OptionsError
@@ -33,6 +34,7 @@ class AnnotateOptions:
             the key 0 stands for all AUs.
         workers: threads that detect and predict; None: one per core, at most 8.
         overwrite: begin anew instead of going on with what is there.
+        root: folder that the names of the videos in the table are relative to; None: as typed.
 
     Raises:
         OptionsError: for a value out of range, or values that contradict each other.
@@ -51,6 +53,7 @@ class AnnotateOptions:
     thresholds: Mapping[int, float] = field(default_factory=dict)
     workers: int | None = None
     overwrite: bool = False
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         for name, value, low, high in (

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aucli.annotation.output import is_one_table, require_places_apart, table_in_folder
 from aucli.annotation.records import RunRecord
 from aucli.annotation.segments import ExistingTable, FinishedVideo
 from aucli.errors import TableError
@@ -31,8 +32,8 @@ class OutputPlan:
     kept: Mapping[str, FinishedVideo]
 
     def table_of(self, video: VideoInput) -> Path:
-        """Return the table that a video goes to: in a folder, its label with ``.parquet`` behind."""
-        return self.output if self.single else self.output / f"{video.label}.parquet"
+        """Return the table that a video goes to."""
+        return self.output if self.single else table_in_folder(self.output, video.label)
 
 
 def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, overwrite: bool) -> OutputPlan:
@@ -45,9 +46,10 @@ def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, o
         overwrite: what is there is not looked at.
 
     Raises:
+        OptionsError: if the output is neither a table nor a folder of tables.
         TableError: if the output cannot be written, is no table of aucli, or was made with other options.
     """
-    single = output.suffix.lower() == ".parquet"
+    single = is_one_table(output)
     if single and output.is_dir():
         raise TableError(f"{output} is a folder; name a file, or a folder without .parquet in its name")
     if not single and output.exists() and not output.is_dir():
@@ -60,6 +62,8 @@ def plan_output(output: Path, videos: Sequence[VideoInput], run: RunRecord, *, o
         trial.unlink()
     except OSError as error:
         raise TableError(f"cannot write into {top}: {error.strerror}; choose another -o") from error
+    if not single:
+        require_places_apart(output, [video.label for video in videos])
     work_folder = top / f"{output.name}.partial" if single else top / "aucli.partial"
     plan = OutputPlan(output, single, work_folder, {}, {})
     if overwrite:

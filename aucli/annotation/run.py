@@ -45,6 +45,7 @@ class Outcome:
         failures: label or pattern -> one line: what could not be done. A video that broke in the middle is here and
             in `videos`.
         n_frames: frames annotated in this run.
+        passed_over: a line for each folder: what of it was not taken for a video, and why.
     """
 
     tables: tuple[Path, ...]
@@ -52,6 +53,7 @@ class Outcome:
     skipped: tuple[str, ...]
     failures: Mapping[str, str]
     n_frames: int
+    passed_over: tuple[str, ...] = ()
 
 
 def annotate(
@@ -77,7 +79,8 @@ def annotate(
     """
     options = options or AnnotateOptions()
     patterns = [videos] if isinstance(videos, str | os.PathLike) else videos
-    inputs, failures = find_videos([os.fspath(pattern) for pattern in patterns])
+    found = find_videos([os.fsdecode(pattern) for pattern in patterns], root=options.root)
+    inputs, failures = found.videos, dict(found.problems)
     if not inputs:
         problems = "; ".join(f"{pattern}: {problem}" for pattern, problem in failures.items())
         raise VideoError(f"no video to annotate ({problems or 'none was named'})")
@@ -120,7 +123,7 @@ def annotate(
         work.done = True
         tables = [plan.table_of(video) for video in inputs if video.label in finished]
         records = {label: video.record for label, video in finished.items()}
-        return Outcome(tuple(dict.fromkeys(tables)), records, tuple(skipped), failures, n_frames)
+        return Outcome(tuple(dict.fromkeys(tables)), records, tuple(skipped), failures, n_frames, found.passed_over)
 
 
 def annotate_video(

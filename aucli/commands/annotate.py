@@ -67,6 +67,12 @@ def annotate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite/--resume", help="Begin anew, or go on with what is there.")
     ] = False,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Name the videos in the table by their paths in this folder.", show_default="as typed"
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,6 +96,7 @@ def annotate(
         thresholds=parse_thresholds(threshold or []),
         workers=workers,
         overwrite=overwrite,
+        root=root,
     )
     from aucli.annotation.run import annotate as run
     from aucli.commands.progress import ProgressLines
@@ -113,10 +120,13 @@ def _print_outcome(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
                     "skipped": list(outcome.skipped),
                     "failures": dict(outcome.failures),
                     "n_frames": outcome.n_frames,
+                    "passed_over": list(outcome.passed_over),
                 }
             )
         )
     elif not quiet:
+        for line in outcome.passed_over:
+            typer.echo(f"note: {line}", err=True)
         for label, record in outcome.videos.items():
             if record.n_failed:
                 promised = record.n_frames + record.n_failed

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,10 @@ def test_same_names_in_different_folders_stay_apart(tmp_path: Path) -> None:
     for folder in ("p1", "p2"):
         (tmp_path / "in" / folder).mkdir(parents=True)
         MadeVideo(n_frames=4 if folder == "p1" else 6).write(tmp_path / "in" / folder / "take.mp4")
-    table = _annotate([tmp_path / "in"], tmp_path / "t.parquet")
+    table = _annotate([tmp_path / "in"], tmp_path / "t.parquet", root=tmp_path / "in")
     counts = dict(table.group_by(pl.col("video").cast(pl.String)).len().iter_rows())
     assert counts == {"p1/take.mp4": 4, "p2/take.mp4": 6}
-    _annotate([tmp_path / "in"], tmp_path / "out")
+    _annotate([tmp_path / "in"], tmp_path / "out", root=tmp_path / "in")
     assert sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
         "p1/take.mp4.parquet",
         "p2/take.mp4.parquet",
@@ -141,7 +142,8 @@ def test_bad_videos_neither_stop_the_run_nor_hide(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
     (tmp_path / "empty.mp4").touch()
     missing = tmp_path / "missing.mp4"
-    outcome = aucli.annotate([tmp_path / "text.mp4", missing, tmp_path / "empty.mp4", good], tmp_path / "t.parquet")
+    bad = [tmp_path / "text.mp4", missing, tmp_path / "empty.mp4"]
+    outcome = aucli.annotate([*bad, good], tmp_path / "t.parquet", options=AnnotateOptions(root=tmp_path))
     assert set(outcome.failures) == {"text.mp4", "missing.mp4", "empty.mp4"}
     assert all("\n" not in problem for problem in outcome.failures.values())
     assert list(outcome.videos) == ["good.mp4"]
@@ -152,7 +154,7 @@ def test_a_video_that_breaks_in_the_middle_keeps_its_frames_and_is_marked(tmp_pa
     video = MadeVideo(codec="mpeg4", n_frames=60, grain=True).write(tmp_path / "v.mkv")
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     for _ in range(2):  # the second time it is found finished, and still reported
-        outcome = aucli.annotate(video, tmp_path / "t.parquet")
+        outcome = aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(root=tmp_path))
         assert "v.mkv" in outcome.failures
         record = outcome.videos["v.mkv"]
         assert record.broken is not None
@@ -189,18 +191,19 @@ def test_a_second_run_goes_on_and_other_options_refuse_to_mix(tmp_path: Path) ->
     first = MadeVideo(n_frames=4).write(tmp_path / "in" / "a.mp4")
     second = MadeVideo(n_frames=6).write(tmp_path / "in" / "b.mp4")
     table = tmp_path / "t.parquet"
-    aucli.annotate(first, table)
-    outcome = aucli.annotate([first, second], table)
+    options = AnnotateOptions(root=tmp_path / "in")
+    aucli.annotate(first, table, options=options)
+    outcome = aucli.annotate([first, second], table, options=options)
     assert outcome.skipped == ("a.mp4",)
     assert outcome.n_frames == 6
     assert list(read_metadata(table)["videos"]) == ["a.mp4", "b.mp4"]
     before = table.read_bytes()
-    assert aucli.annotate([first, second], table).n_frames == 0
+    assert aucli.annotate([first, second], table, options=options).n_frames == 0
     assert table.read_bytes() == before
     with pytest.raises(TableError, match="detect_every 1 -> 3"):
-        aucli.annotate([first, second], table, options=AnnotateOptions(detect_every=3))
+        aucli.annotate([first, second], table, options=replace(options, detect_every=3))
     assert table.read_bytes() == before
-    outcome = aucli.annotate(second, table, options=AnnotateOptions(detect_every=3, overwrite=True))
+    outcome = aucli.annotate(second, table, options=replace(options, detect_every=3, overwrite=True))
     assert list(outcome.videos) == ["b.mp4"]
 
 
@@ -215,8 +218,8 @@ def test_a_video_that_changed_is_done_again(tmp_path: Path) -> None:
 def test_a_video_not_named_again_stays_in_the_table(tmp_path: Path) -> None:
     first = MadeVideo(n_frames=4).write(tmp_path / "a.mp4")
     second = MadeVideo(n_frames=6).write(tmp_path / "b.mp4")
-    aucli.annotate(first, tmp_path / "t.parquet")
-    outcome = aucli.annotate(second, tmp_path / "t.parquet")
+    aucli.annotate(first, tmp_path / "t.parquet", options=AnnotateOptions(root=tmp_path))
+    outcome = aucli.annotate(second, tmp_path / "t.parquet", options=AnnotateOptions(root=tmp_path))
     assert list(outcome.videos) == ["a.mp4", "b.mp4"]
 
 
@@ -300,7 +303,7 @@ def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_pa
 
 def test_real_footage(shared: Path, tmp_path: Path) -> None:
     table = tmp_path / "t.parquet"
-    outcome = aucli.annotate(shared / "videos", table)
+    outcome = aucli.annotate(shared / "videos", table, options=AnnotateOptions(root=shared / "videos"))
     assert outcome.failures == {}
     rows = aucli.read(table).with_columns(pl.col("video").cast(pl.String))
     assert {label: record.n_frames for label, record in outcome.videos.items()} == {
@@ -347,7 +350,7 @@ def test_threads_end_with_the_run(tmp_path: Path) -> None:
 
 def test_a_stretch_that_holds_no_frame_is_told(tmp_path: Path) -> None:
     video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
-    outcome = aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(start_s=100.0))
+    outcome = aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(start_s=100.0, root=tmp_path))
     assert outcome.failures == {"v.mp4": "none of its 4 frames lies between --start and --end"}
 
 

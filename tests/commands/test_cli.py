@@ -71,10 +71,10 @@ def test_every_option_reaches_the_library(video: Path, monkeypatch: pytest.Monke
 
 
 def test_annotate_prints_a_line_a_video_and_where_the_table_is(video: Path, tmp_path: Path) -> None:
-    result = _run("annotate", video, "-o", tmp_path / "t.parquet")
+    result = _run("annotate", video, "-o", tmp_path / "t.parquet", "--root", tmp_path)
     assert result.stdout.replace("\n", "") == f"5 frames annotated -> {tmp_path / 't.parquet'}"
     assert "1/1 v.mp4: 5 frames" in result.stderr
-    again = _run("annotate", video, "-o", tmp_path / "t.parquet")
+    again = _run("annotate", video, "-o", tmp_path / "t.parquet", "--root", tmp_path)
     assert "1 of 1 videos were finished before" in again.stderr
 
 
@@ -83,7 +83,9 @@ def test_quiet_prints_nothing(video: Path, tmp_path: Path) -> None:
 
 
 def test_json_is_one_object(video: Path, tmp_path: Path) -> None:
-    result = _run("annotate", video, tmp_path / "no.mp4", "-o", tmp_path / "t.parquet", "--json", code=1)
+    result = _run(
+        "annotate", video, tmp_path / "no.mp4", "-o", tmp_path / "t.parquet", "--root", tmp_path, "--json", code=1
+    )
     told = json.loads(result.stdout)
     assert told["n_frames"] == 5
     assert told["videos"]["v.mp4"]["n_rows"] == 5
@@ -91,7 +93,7 @@ def test_json_is_one_object(video: Path, tmp_path: Path) -> None:
 
 
 def test_failures_are_listed_and_the_exit_status_tells(video: Path, tmp_path: Path) -> None:
-    result = _run("annotate", video, tmp_path / "no.mp4", "-o", tmp_path / "t.parquet", code=1)
+    result = _run("annotate", video, tmp_path / "no.mp4", "-o", tmp_path / "t.parquet", "--root", tmp_path, code=1)
     assert "failed: no.mp4: No such file or directory\n" in result.stderr
     assert result.stderr.count("no.mp4") == 1
     assert (tmp_path / "t.parquet").exists()
