@@ -177,6 +177,6 @@ def test_the_installed_command_runs(video: Path, tmp_path: Path) -> None:
 
 def test_a_failure_names_its_file_once(video: Path, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("hello")
-    result = _run("annotate", video, tmp_path / "text.mp4", "-o", tmp_path / "t.parquet", code=1)
+    result = _run("annotate", video, tmp_path / "text.mp4", "-o", tmp_path / "t.parquet", "--root", tmp_path, code=1)
     assert "failed: text.mp4: is not a video" in result.stderr
     assert result.stderr.count("text.mp4") == 1
