@@ -38,6 +38,10 @@ class OptionsError(AucliError):
     """An option, or a combination of options, that makes no sense."""
 
 
+class MissingPackageError(AucliError):
+    """A package that is needed for what was asked, and is not installed."""
+
+
 class VideoError(AucliError):
     """A video that cannot be read."""
 

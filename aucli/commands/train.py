@@ -51,6 +51,10 @@ def train(
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
+    from aucli.runtime.packages import require
+
+    # All that a run needs at any time, so that none fails at its end; the exporter writes the model's graph.
+    require("torch", "timm", "pydantic", "onnxscript", for_="aucli train")
     from aucli.commands.progress import ProgressLines
     from aucli.commands.train_display import TrainDisplay
     from aucli.evaluation.score_tables import render

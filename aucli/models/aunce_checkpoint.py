@@ -47,7 +47,6 @@ INPUT_SIZE_PX: Final = 224
 PREPARED_SIZE_PX: Final = 256
 """The published faces are 256 px wide, of which the network sees the centre."""
 
-CHECKPOINT_SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 WRAPPINGS: Final = ("state_dict", "model_state_dict", "model")
 NOT_LEARNT: Final = re.compile(r"(^head\.sc|\.num_batches_tracked|\.relative_position_index|\.attn_mask)$")
 SHOWN: Final = 3

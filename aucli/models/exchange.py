@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aucli.errors import ModelError, OptionsError
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import CONFIG_NAME, GRAPH_NAME, Model, free_place, import_model, verify, write_model
+from aucli.runtime.packages import is_installed, require
 
 if TYPE_CHECKING:
     from aucli.models.aunce_checkpoint import PublishedModel
+
+CHECKPOINT_SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+"""Of the checkpoints that are tried as the AUNCE authors'."""
 
 CONFIG_KEY: Final = "aucli_config"
 CARD_KEY: Final = "aucli_card"
@@ -60,8 +63,6 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
     Raises:
         AucliError: if it is none of these, is damaged, or the name is taken.
     """
-    from aucli.models.aunce_checkpoint import CHECKPOINT_SUFFIXES
-
     suffix = path.suffix.casefold()
     held = _held_config(path) if path.is_file() and suffix in (".onnx", ".safetensors") else None
     is_checkpoint = path.is_file() and suffix in CHECKPOINT_SUFFIXES and held is None
@@ -90,12 +91,13 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
 def import_published(path: Path, *, aus: str, name: str | None = None, overwrite: bool = False) -> Model:
     """Import a checkpoint of the AUNCE authors.
 
-    Where the exporter is installed (``aucli[train]``), the model gets an ONNX graph, on which annotate is faster.
+    Where the exporter (``onnxscript``) is installed, the model gets an ONNX graph, on which annotate is faster.
 
     Raises:
         ModelError: if the file is no such checkpoint, or the name is taken.
         OptionsError: if ``aus`` makes no sense.
     """
+    require("torch", "timm", for_="importing a checkpoint")
     from aucli.models.aunce_checkpoint import parse_aus, published_crop, read_published
     from aucli.models.export import export_network, write_weights
 
@@ -115,7 +117,7 @@ def import_published(path: Path, *, aus: str, name: str | None = None, overwrite
     )
     with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
         folder = Path(temporary) / name
-        if published.has_heads and find_spec("onnxscript") is not None:
+        if published.has_heads and is_installed("onnxscript"):
             export_network(published.network, folder)
         else:
             state = published.network.state_dict()
@@ -147,7 +149,7 @@ def export_model(model: Model, output: Path, *, kind: Literal["onnx", "safetenso
     partial = output.with_name(f".{output.name}.partial")
     try:
         if kind == "safetensors":
-            from safetensors.torch import load_file, save_file
+            from safetensors.numpy import load_file, save_file
 
             save_file(load_file(model.weights), partial, metadata=about)
             partial.chmod(0o644)
@@ -174,6 +176,7 @@ def _whole_graph(model: Model) -> Any:  # onnx ships no types
         raise ModelError(f"model {model.config.name} has no heads and so no graph; export it as safetensors")
     if model.graph is not None:
         return onnx.load(str(model.graph))
+    require("torch", "timm", "onnxscript", for_=f"the ONNX graph of {model.config.name}")
     from aucli.models.export import export_network
 
     with tempfile.TemporaryDirectory(prefix="aucli-export-") as folder:
@@ -201,6 +204,7 @@ def _held_config(path: Path) -> tuple[ModelConfig, str] | None:
 
 
 def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: bool) -> Model:
+    require("torch", "timm", for_="importing an exported model")
     from aucli.models.export import write_graph, write_weights
     from aucli.models.predictor import build_network, load_network
 

@@ -17,6 +17,7 @@ from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import Model, verify
+from aucli.runtime.packages import require
 
 if TYPE_CHECKING:
     from aucli.models.network import AUNetwork
@@ -149,6 +150,7 @@ def build_network(config: ModelConfig, *, where: Path) -> AUNetwork:
     Raises:
         ModelError: if the config makes no sense; the message names ``where`` it came from.
     """
+    require("torch", "timm", for_=f"model {config.name}, to run on a GPU or without an ONNX graph,")
     from aucli.models.network import AUNetwork, EncoderConfig
 
     try:

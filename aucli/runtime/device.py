@@ -7,6 +7,7 @@ import os
 import re
 
 from aucli.errors import OptionsError
+from aucli.runtime.packages import is_installed
 
 
 def check_device_name(name: str) -> None:
@@ -47,6 +48,8 @@ def gpu_problem() -> str | None:
     count = ctypes.c_int(0)
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
         return "the NVIDIA driver finds no GPU"
+    if not is_installed("torch"):
+        return "torch, which a GPU needs, is not installed; pip install torch timm"
     import torch
 
     if not torch.cuda.is_available():

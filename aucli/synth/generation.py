@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.errors import OptionsError, RenderError, RigError
+from aucli.runtime.packages import require
 from aucli.synth.appearance import IDENTITY_MODES
 from aucli.synth.expressions import SYNTH_AUS
 from aucli.synth.options import SynthOptions
@@ -66,7 +67,9 @@ def generate(options: SynthOptions, *, progress: Progress | None = None) -> Synt
         OptionsError: if the folder holds a run with other options or of another rig, or cannot be made.
         RigError: if the rig cannot be read, or not be rendered.
         RenderError: if there is no OpenGL.
+        MissingPackageError: if moderngl is not installed.
     """
+    require("moderngl", for_="rendering")
     out = options.out
     rig = _whole_rig(options.rig)
     content = {**options.content(), "rig_sha256": rig.sha256}

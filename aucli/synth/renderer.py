@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import RenderError
+from aucli.runtime.packages import require
 from aucli.synth.accessories import Solid, Veil
 from aucli.synth.camera import Camera
 from aucli.synth.facemap import noise_texture, wrinkle_height
@@ -358,10 +359,9 @@ def _shader(name: str) -> str:
 
 
 def _context() -> Any:
-    try:
-        import moderngl
-    except ImportError:
-        raise RenderError("rendering needs moderngl: pip install 'aucli[synth]'") from None
+    require("moderngl", for_="rendering")
+    import moderngl
+
     try:
         return moderngl.create_context(standalone=True, backend="egl", require=330)  # type: ignore[arg-type]
     except Exception as error:  # moderngl raises bare Exception where EGL or the driver is missing

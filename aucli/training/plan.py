@@ -97,6 +97,9 @@ def plan(
             f"add --set data={options.dataset} if that is meant"
         )
     device = resolve_device(options.device)
+    network = AUNetwork(recipe.encoder_config())
+    if recipe.encoder.pretrained != "timm":  # that one is downloaded: not for a dry run
+        start_from(network, recipe.encoder.pretrained)  # a start that does not fit is refused before anything is done
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = {}
     with first_process_first():
@@ -107,9 +110,6 @@ def plan(
             folds, warnings = _published_folds(options, recipe, on_prepare)
     epochs = sum(stage.epochs for stage in recipe.stages)
     steps = [BatchMaker(recipe, fold.train, world_size=world_size()).steps_per_epoch * epochs for fold in folds]
-    network = AUNetwork(recipe.encoder_config())
-    if recipe.encoder.pretrained != "timm":  # that one is downloaded: not for a dry run
-        start_from(network, recipe.encoder.pretrained)  # a start that does not fit is told before anything is done
     for fold in folds:
         warnings += tuple(
             f"fold {fold.number} has no {name} people: {meaning}"

@@ -1,4 +1,4 @@
-"""The course of a run in its folder: ``log.csv``, and the same curves for TensorBoard."""
+"""The course of a run in its folder: ``log.csv``, and the same curves for TensorBoard where that is installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+from aucli.runtime.packages import is_installed
 
 LOG_NAME: Final = "log.csv"
 BOARD_NAME: Final = "tensorboard"
@@ -57,8 +59,6 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # half a second, and only training needs it
-
         self._path = folder / LOG_NAME
         if self._path.is_file():
             head, *rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -66,7 +66,11 @@ class RunLog:
             self._path.write_text("".join([head, *kept]), encoding="utf-8")
         else:
             self._path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-        self._board: Any = SummaryWriter(str(folder / BOARD_NAME), purge_step=step + 1)
+        self._board: Any = None
+        if is_installed("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter  # half a second, and only training needs it
+
+            self._board = SummaryWriter(str(folder / BOARD_NAME), purge_step=step + 1)
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +78,8 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._board.close()
+        if self._board is not None:
+            self._board.close()
 
     def write(self, now: TrainingProgress) -> None:
         """Take a report."""
@@ -84,6 +89,8 @@ class RunLog:
                 "" if value is None else f"{value:.5g}" if isinstance(value, float) else value
                 for value in values.values()
             )
+        if self._board is None:
+            return
         for name, value in values.items():
             if name not in ("step", "epoch") and value is not None:
                 self._board.add_scalar(name, value, now.step)

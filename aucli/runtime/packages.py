@@ -1,0 +1,36 @@
+"""Packages that only some commands need: looked for before any work, and named with the line that installs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Final
+
+from aucli.errors import MissingPackageError
+
+PIP_NAMES: Final[Mapping[str, str]] = {"ai_edge_litert": "ai-edge-litert"}
+"""What pip calls a package where that is not the name it is imported by."""
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module can be found; it is not imported."""
+    return find_spec(module) is not None
+
+
+def require(*modules: str, for_: str, install: str | None = None) -> None:
+    """Make sure that packages are installed. Imports none of them, so it costs nothing.
+
+    Args:
+        modules: top-level modules, e.g. ``torch``.
+        for_: what needs them, the subject of the message: ``aucli train``.
+        install: the command that installs them; None for ``pip install`` with those that are missing.
+
+    Raises:
+        MissingPackageError: in one line, naming all that are missing.
+    """
+    missing = [module for module in modules if not is_installed(module)]
+    if missing:
+        names = [PIP_NAMES.get(module, module) for module in missing]
+        raise MissingPackageError(
+            f"{for_} needs {' and '.join(names)}, not installed here: {install or 'pip install ' + ' '.join(names)}"
+        )
