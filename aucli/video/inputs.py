@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Final
 
 from aucli.errors import OptionsError, printable
 from aucli.video.folders import Listing, search_folder
 from aucli.video.suffixes import VIDEO_SUFFIXES
+
+LIST_BYTES: Final = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def find_videos(words: Sequence[str], *, root: Path | None = None) -> Inputs:
     """Resolve what a user typed.
 
     A word is a file, a folder (searched to any depth), a glob (``**`` crosses folders), or ``@list.txt``: a text file
-    with one word a line, relative to the list's folder, where lines that start with ``#`` are comments. A file that is
-    named is tried whatever its suffix.
+    with one word a line, relative to the list's folder, where lines that start with ``#`` are comments; or words ended
+    by NULs, from ``find -print0``. A file that is named is tried whatever its suffix.
 
     A video that several words name, or that one names twice, is taken once, under the label that comes first. A link to
     a file that is among the videos itself is passed over; any other link is a video under the link's name.
@@ -106,15 +110,12 @@ class _Search:
         if word.startswith("@") and not isinstance(status, os.stat_result):
             self._take_list(base / os.path.expanduser(word[1:]), word, in_list=in_list)  # noqa: PTH111
         elif isinstance(status, os.stat_result) and stat.S_ISDIR(status.st_mode):
-            self._take_folder(path, word)
+            if not self._take_folder(path):
+                self._problems[printable(word)] = "the folder holds no video"
         elif isinstance(status, os.stat_result) or not glob.has_magic(word):
             self._take_file(path, status)
-        elif matches := sorted(glob.glob(str(Path(glob.escape(str(base))) / expanded), recursive=True)):  # noqa: PTH207
-            for match in map(Path, matches):
-                if not match.is_dir():
-                    self._take_file(match, _status(match))
         else:
-            self._problems[printable(word)] = "nothing matches"
+            self._take_glob(Path(glob.escape(str(base))) / expanded, word)
 
     def _take_list(self, path: Path, word: str, *, in_list: bool) -> None:
         key = printable(word)
@@ -126,28 +127,54 @@ class _Search:
             self._problems[key] = f"the list cannot be read (it is {_kind(status)}, not a file)"
             return
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            wanted = _read_list(path)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            self._problems[key] = f"the list cannot be read ({reason})"
+            self._problems[key] = f"the list cannot be read ({getattr(error, 'strerror', None) or error})"
             return
-        wanted = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if not wanted:
             self._problems[key] = "the list is empty"
         for line in wanted:
             self.take_word(line, path.parent, in_list=True)
 
-    def _take_folder(self, folder: Path, word: str) -> None:
+    def _take_glob(self, pattern: Path, word: str) -> None:
+        """As a shell would: folders that match are searched, files are taken whatever they are called."""
+        parts = pattern.parts
+        at = parts.index("**") if "**" in parts else len(parts)
+        matches = sorted(glob.glob(str(Path(*parts[:at]))))  # noqa: PTH207  Path.glob takes no absolute pattern
+        rest = parts[at:]
+        found = False
+        for match in map(Path, matches):
+            status = _status(match)
+            is_folder = isinstance(status, os.stat_result) and stat.S_ISDIR(status.st_mode)
+            if is_folder and rest not in ((), ("**",)):
+                listing = search_folder(match)
+                self._take_problems(listing)
+                for path in listing.files:
+                    if _fits(path.relative_to(match).parts, rest):
+                        self._take_file(path, _status(path))
+                        found = True
+            elif is_folder:
+                found |= self._take_folder(match)
+            elif not rest:
+                self._take_file(match, status)
+                found = True
+        if not found:
+            self._problems[printable(word)] = "no video matches"
+
+    def _take_folder(self, folder: Path) -> bool:
+        """Take a folder's videos; False if it holds none and could be read."""
         listing = search_folder(folder)
         videos = [path for path in listing.files if path.suffix.lower() in VIDEO_SUFFIXES]
-        for path, reason in listing.problems.items():
-            self._problems[path_label(path)] = reason
+        self._take_problems(listing)
         if line := _tell_passed_over(listing):
             self._passed_over.append(f"{path_label(folder)}: {line}")
-        if not videos and not listing.problems:
-            self._problems[printable(word)] = "the folder holds no video"
         for path in videos:
             self._take(path)
+        return bool(videos or listing.problems)
+
+    def _take_problems(self, listing: Listing) -> None:
+        for path, reason in listing.problems.items():
+            self._problems[path_label(path)] = reason
 
     def _take_file(self, path: Path, status: os.stat_result | str) -> None:
         if isinstance(status, os.stat_result) and not stat.S_ISREG(status.st_mode):
@@ -192,6 +219,39 @@ def _status(path: Path) -> os.stat_result | str:
         return error.strerror or str(error)
     except ValueError:  # a NUL in its name
         return "no file can be called so"
+
+
+def _read_list(path: Path) -> list[str]:
+    """The words of a list: a line each, or, as ``find -print0`` writes them, ended by NULs.
+
+    Names are bytes to the file system, and need not be UTF-8.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no list; the message says why.
+    """
+    if path.stat().st_size > LIST_BYTES:
+        raise ValueError(f"it is larger than {LIST_BYTES >> 20} MiB and so no list of names")
+    data = path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("it is UTF-16; save it as UTF-8")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in data:
+        names = data.removesuffix(b"\0").split(b"\0")
+        if not data.endswith(b"\0") or not all(names) or data.count(b"\0") > len(data) // 3:
+            raise ValueError("it is no text")
+        return [os.fsdecode(name) for name in names]
+    lines = [line.strip() for line in data.split(b"\n")]
+    return [os.fsdecode(line) for line in lines if line and not line.startswith(b"#")]
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path matches a glob, part by part; ``**`` stands for any number of folders."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_fits(parts[skipped:], pattern[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
 def _kind(status: os.stat_result) -> str:

@@ -48,6 +48,8 @@ VIDEO_SUFFIXES: Final = frozenset(
         ".vc1",
     }
     | {".avs", ".avs2", ".avs3", ".ivf", ".obu", ".mjpeg", ".mjpg", ".mxg", ".y4m"}
+    | {".apv", ".cavs", ".dnxhd", ".dnxhr", ".drc", ".vc2", ".rcv", ".roq", ".cpk", ".flm", ".pdv"}
+    | {".dvd", ".movie", ".gif", ".apng"}
     | {".dav", ".ifv", ".kux", ".lvf", ".nsv", ".usm"}
 )
 """What is taken from a folder, in lower case."""

@@ -45,6 +45,9 @@ def test_nothing_named() -> None:
         (["b/x.mp4", "a/x.mp4"], ["b/x.mp4", "a/x.mp4"]),  # in the order named
         (["a/x.mp4", "./a/x.mp4", "a/*.mp4", "a/deep/../x.mp4"], ["a/x.mp4"]),  # once
         (["**/*.mp4"], ["a/x.mp4", "b/x.mp4"]),
+        (["a/**/y.*", "**/deep/**"], ["a/deep/y.MOV"]),
+        (["a/**"], ["a/deep/y.MOV", "a/x.mp4"]),
+        (["[ab]"], ["a/deep/y.MOV", "a/x.mp4", "b/x.mp4"]),  # folders that match are searched
         (["a/notes.txt"], ["a/notes.txt"]),  # what is named is tried
         (["missing.mp4"], ["missing.mp4"]),  # reported when opened
     ],
@@ -86,19 +89,46 @@ def test_list_is_relative_to_its_own_folder(tree: Path) -> None:
     assert _labels("@a/list.txt") == ["a/x.mp4", "a/../b/x.mp4"]
 
 
+def test_lists_as_programs_write_them(tree: Path) -> None:
+    odd = os.fsdecode(b"a\ncaf\xe9.mp4")
+    (tree / odd).touch()
+    (tree / "windows.txt").write_bytes(b"\xef\xbb\xbfa/x.mp4\r\n\r\n  # b\r\nb/x.mp4")
+    (tree / "print0").write_bytes(b"a\ncaf\xe9.mp4\0#1.mp4\0")
+    (tree / "latin").write_bytes(b"caf\xe9.mp4\n")
+    assert _labels("@windows.txt") == ["a/x.mp4", "b/x.mp4"]
+    assert [video.path for video in find_videos(["@print0"]).videos] == [Path(odd), Path("#1.mp4")]
+    assert _labels("@latin") == [r"caf\xe9.mp4"]
+    (tree / "self").write_text("@self\nb/x.mp4\n")
+    found = find_videos(["@self"])
+    assert [video.label for video in found.videos] == ["b/x.mp4"]
+    assert found.problems == {"@self": "a list inside a list is not read"}
+
+
+def test_a_glob_never_runs_in_circles(tree: Path) -> None:
+    for name in ("one", "two", "three"):
+        (tree / "a" / name).symlink_to("..")
+    assert _labels("**/*.mp4") == ["a/x.mp4", "b/x.mp4"]
+
+
 @pytest.mark.parametrize(
     ("word", "problem"),
     [
         ("empty", "the folder holds no video"),
-        ("*.avi", "nothing matches"),
+        ("*.avi", "no video matches"),
+        ("emp*", "no video matches"),
+        ("a/**/*.avi", "no video matches"),
         ("@no.txt", "the list cannot be read (No such file or directory)"),
         ("@void.txt", "the list is empty"),
-        ("@binary.txt", "the list cannot be read (it is not UTF-8 text)"),
+        ("@utf16.txt", "the list cannot be read (it is UTF-16; save it as UTF-8)"),
+        ("@utf16-bare.txt", "the list cannot be read (it is no text)"),
+        ("@film.mp4", "the list cannot be read (it is no text)"),
     ],
 )
 def test_words_that_give_nothing(tree: Path, word: str, problem: str) -> None:
     (tree / "void.txt").touch()
-    (tree / "binary.txt").write_bytes(b"\xff\xfe\x00\x81")
+    (tree / "utf16.txt").write_text("a/x.mp4", encoding="utf-16")
+    (tree / "utf16-bare.txt").write_text("a\r\nx.mp4\r\n", encoding="utf-16-le")
+    (tree / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0")
     found = find_videos([word])
     assert (found.videos, found.problems) == ((), {word: problem})
 
