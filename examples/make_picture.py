@@ -45,7 +45,8 @@ def with_faces(frame: Image.Image, faces: pl.DataFrame) -> Image.Image:
     for face in faces.drop_nulls("face").iter_rows(named=True):
         colour = COLOURS[face["face"] % len(COLOURS)]
         draw.rectangle((face["x"], face["y"], face["x"] + face["w"], face["y"] + face["h"]), outline=colour, width=2)
-        for x, y in zip(face["landmarks"][::2], face["landmarks"][1::2], strict=True):
+        for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth"):
+            x, y = face[f"{point}_x"], face[f"{point}_y"]
             draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
         draw.text((face["x"], face["y"] - 14), f"face {face['face']}", fill=colour, font=ImageFont.load_default(12))
     return frame

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aucli.annotation.earlier import read_rows_as_schema_2
 from aucli.annotation.records import RunRecord, VideoRecord
-from aucli.annotation.table import COMPRESSION, METADATA_KEY, SCHEMA_VERSION, read_metadata, table_schema
+from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, open_writer, read_metadata, table_schema
 from aucli.errors import TableError
 from aucli.runtime.files import lock_file, sha256_file, whole_or_nothing
 
@@ -68,7 +68,7 @@ class Segments:
         note = {"next_frame": next_frame, "state": state, "record": record and asdict(record), "stamp": self.stamp}
         rows = rows.replace_schema_metadata({SEGMENT_KEY: json.dumps(note).encode()})
         with whole_or_nothing(path) as temporary:
-            pq.write_table(rows, temporary, compression=COMPRESSION, use_dictionary=False)
+            pq.write_table(rows, temporary, compression="zstd", use_dictionary=False)
         self.paths.append(path)
         self.n_frames += len(pc.unique(rows["frame"]))
         self.n_rows += len(rows)
@@ -163,7 +163,12 @@ class ExistingTable:
         first, count = self.metadata["videos"][label]["row_groups"]
         with pq.ParquetFile(self.path) as file:
             for group in range(first, first + count):
-                yield file.read_row_group(group).drop_columns(["video"])
+                if self.metadata["schema"] == 1:
+                    before = sum(file.metadata.row_group(g).num_rows for g in range(group))
+                    n_rows = file.metadata.row_group(group).num_rows
+                    yield read_rows_as_schema_2(self.path, before, n_rows, self.metadata["aus"])
+                else:
+                    yield file.read_row_group(group).drop_columns(["video"])
 
 
 @dataclass(frozen=True)
@@ -209,20 +214,17 @@ def write_table(path: Path, run: RunRecord, videos: Sequence[FinishedVideo], *, 
     Raises:
         TableError: if the file cannot be written.
     """
-    labels = pa.array([video.label for video in videos], pa.string())
     schema = table_schema(run.aus)
     records: dict[str, Any] = {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_or_nothing(path) as temporary:
             first = 0
-            writer = pq.ParquetWriter(temporary, schema, compression=COMPRESSION, use_dictionary=["video"])
-            with writer:
-                for number, video in enumerate(videos):
+            with open_writer(temporary, schema) as writer:
+                for video in videos:
                     count = 0
                     for rows in video.row_groups():
-                        indices = pa.array(np.full(len(rows), number, np.int32))
-                        column = pa.DictionaryArray.from_arrays(indices, labels)
+                        column = pa.repeat(pa.scalar(video.label, pa.string()), len(rows))
                         whole = pa.Table.from_arrays([column, *rows.columns], schema=schema)
                         writer.write_table(whole, row_group_size=max(1, len(whole)))
                         count += 1 if len(whole) else 0

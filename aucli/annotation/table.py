@@ -1,17 +1,16 @@
-"""The table: its schema, and how it is written, continued and read.
+"""The table: its columns, how rows are laid out in it, and what its file is made of.
 
-A run writes into a work folder beside the table (``aus.parquet.partial``). Every stretch of a video that is done is a
-small Parquet file there, a *segment*, written to a temporary name and renamed when whole; the segment also holds the
-tracker's state, so that a run that was cut off goes on with the next frame. When all videos are done, the segments are
-joined into the table, several to a row group, again under a temporary name that is renamed when whole.
+Schema 2 is what is written. Schema 1, which had a list of ten numbers for the landmarks and a dictionary of all videos'
+names in each row group, is still read: see `earlier`. Files hold nothing but flat columns in plain encodings, so that
+every reader opens them: arrow before release 26 cannot open a list of fixed length with nulls, R's nanoparquet no list.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,9 +21,16 @@ import pyarrow.parquet as pq
 from aucli.errors import TableError
 from aucli.faces.tracking import TrackedFaces
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+READABLE_SCHEMAS: Final = (1, 2)
 METADATA_KEY: Final = b"aucli"
-COMPRESSION: Final = "zstd"
+LANDMARK_COLUMNS: Final = tuple(
+    f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
+)
+"""Left and right as seen in the picture; pixels of the frame as displayed."""
+SEARCHED_COLUMNS: Final = ("video", "frame", "time_s", "face")
+"""What rows are searched by: only these keep their least and greatest value in the file's footer, which grows by some
+30 bytes for each row group and column that does."""
 
 
 def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Schema:
@@ -34,7 +40,7 @@ def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Sc
         au_columns: ``("AU01", ...)`` in the model's order.
         with_video: segments leave the column ``video`` out.
     """
-    video = [pa.field("video", pa.dictionary(pa.int32(), pa.string()))] if with_video else []
+    video = [pa.field("video", pa.string())] if with_video else []
     return pa.schema(
         [
             *video,
@@ -44,7 +50,7 @@ def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Sc
             pa.field("detected", pa.bool_()),
             pa.field("score", pa.float32()),
             *(pa.field(side, pa.float32()) for side in ("x", "y", "w", "h")),
-            pa.field("landmarks", pa.list_(pa.float32(), 10)),
+            *(pa.field(column, pa.float32()) for column in LANDMARK_COLUMNS),
             pa.field("interocular_px", pa.float32()),
             *(pa.field(column, pa.bool_()) for column in au_columns),
             *(pa.field(f"{column}_p", pa.float32()) for column in au_columns),
@@ -111,7 +117,7 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
         column(boxes[:, 1], pa.float32()),
         column(boxes[:, 2] - boxes[:, 0], pa.float32()),
         column(boxes[:, 3] - boxes[:, 1], pa.float32()),
-        pa.FixedSizeListArray.from_arrays(pa.array(landmarks.reshape(-1), pa.float32()), 10, mask=pa.array(absent)),
+        *(column(landmarks[:, point, axis], pa.float32()) for point in range(5) for axis in range(2)),
         column(interocular_px, pa.float32()),
         *(column(present[:, a], pa.bool_()) for a in range(len(au_columns))),
         *(column(probabilities[:, a], pa.float32()) for a in range(len(au_columns))),
@@ -128,7 +134,26 @@ def _spread(
     return rows
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
+def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of Parquet that readers of the last years open: nothing newer than plain pages of flat columns.
+
+    Args:
+        sink: path, or an open stream of pyarrow.
+        schema: of `table_schema`.
+    """
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        version="2.4",
+        data_page_version="1.0",
+        compression="zstd",
+        use_dictionary=["video"],
+        write_statistics=[column for column in SEARCHED_COLUMNS if column in schema.names],
+        store_schema=False,
+    )
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the JSON under the key ``aucli`` of a table's metadata.
 
     Raises:
@@ -136,12 +161,24 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """
     try:
         with pq.ParquetFile(path) as file:
-            raw = file.metadata.metadata or {}
-    except (OSError, pa.ArrowInvalid) as error:
+            return parse_metadata(path, file.metadata)
+    except (OSError, pa.ArrowException) as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dict[str, Any]:
+    """Return what `read_metadata` does, from a footer that was read already.
+
+    Raises:
+        TableError: if it is not that of a table of aucli.
+    """
+    raw = footer.metadata or {}
     if METADATA_KEY not in raw:
         raise TableError(f"{path} is a Parquet file but was not written by aucli")
-    metadata = json.loads(raw[METADATA_KEY])
-    if not isinstance(metadata, dict) or metadata.get("schema") != SCHEMA_VERSION:
+    try:
+        metadata = json.loads(raw[METADATA_KEY])
+    except ValueError as error:
+        raise TableError(f"{path} has metadata that cannot be read ({error})") from error
+    if not isinstance(metadata, dict) or metadata.get("schema") not in READABLE_SCHEMAS:
         raise TableError(f"{path} has a schema that this version of aucli does not know")
     return metadata

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aucli.annotation.earlier import as_schema_2
+from aucli.annotation.table import read_metadata
 from aucli.errors import TableError
 
 if TYPE_CHECKING:
     import polars
-from aucli.annotation.table import read_metadata
 
 
 def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
@@ -20,7 +21,7 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
         path: a ``.parquet`` file written by `annotate`, or the folder given to it.
 
     Returns:
-        One row per video, frame and face; see `table_schema`.
+        One row per video, frame and face, in the columns of `table_schema`, also from tables of earlier versions.
 
     Raises:
         TableError: if there is no table, or the tables of a folder come from models with other AUs.
@@ -33,10 +34,13 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
     files = sorted(p for p in place.rglob("*.parquet") if not _in_work_folder(p, place)) if place.is_dir() else [place]
     if not files:
         raise TableError(f"{place} holds no .parquet file")
-    if len({tuple(read_metadata(file)["aus"]) for file in files}) > 1:
+    aus = [tuple(read_metadata(file)["aus"]) for file in files]
+    if len(set(aus)) > 1:
         raise TableError(f"the tables in {place} hold different action units; read them one by one")
-    # Row groups of one file share no dictionary: polars joins categories by their text.
-    return polars.concat([polars.read_parquet(file, use_pyarrow=False) for file in files])
+    try:
+        return polars.concat([as_schema_2(polars.read_parquet(file, glob=False), aus[0]) for file in files])
+    except (OSError, polars.exceptions.PolarsError) as error:
+        raise TableError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _in_work_folder(path: Path, top: Path) -> bool:

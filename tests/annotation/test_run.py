@@ -23,7 +23,7 @@ from polars.testing import assert_frame_equal
 import aucli
 from aucli.annotation import run as annotation_run
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.table import read_metadata, table_schema
+from aucli.annotation.table import LANDMARK_COLUMNS, read_metadata, table_schema
 from aucli.errors import OptionsError, TableError, VideoError
 from aucli.models.zoo import find_model
 from tests.builders.media import MadeVideo
@@ -291,7 +291,7 @@ def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_pa
     with av.open(str(example)) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
     first = whole.filter(pl.col("frame") == 0).drop_nulls("face")
-    landmarks = first["landmarks"].to_numpy().reshape(-1, 5, 2)
+    landmarks = first.select(LANDMARK_COLUMNS).to_numpy().reshape(-1, 5, 2)
     where = np.zeros(len(landmarks), np.intp)
     onnx = OnnxPredictor(model).predict([frame], where, landmarks)
     torch = TorchPredictor(model, device="cpu").predict([frame], where, landmarks)

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 import aucli
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.segments import FinishedVideo, Segments, WorkFolder, write_table
-from aucli.annotation.table import AnnotatedFrames, read_metadata, table_schema, to_rows
+from aucli.annotation.table import LANDMARK_COLUMNS, AnnotatedFrames, read_metadata, table_schema, to_rows
 from aucli.errors import TableError
 from aucli.faces.tracking import TrackedFaces
 from aucli.faces.values import Faces
 from aucli.results.read import read_table
+from tests.builders.earlier_tables import write_schema_1
 
 COLUMNS = ("AU01", "AU12")
 RUN = RunRecord("m", "d", COLUMNS, (0.5, 0.5), "centerface", "e", {"detect_every": 1})
@@ -67,7 +68,7 @@ def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
                 "y": y0,
                 "w": x1 - x0,
                 "h": y1 - y0,
-                "landmarks": points.reshape(-1).tolist(),
+                **dict(zip(LANDMARK_COLUMNS, points.reshape(-1), strict=True)),
                 "interocular_px": np.hypot(*(points[1] - points[0])),
             }
             for column, p in zip(COLUMNS, frames.probabilities[face_number], strict=True):
@@ -79,7 +80,7 @@ def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
 
 def test_schema_is_the_published_one() -> None:
     assert {field.name: str(field.type) for field in table_schema(COLUMNS)} == {
-        "video": "dictionary<values=string, indices=int32, ordered=0>",
+        "video": "string",
         "frame": "int32",
         "time_s": "double",
         "face": "int16",
@@ -89,7 +90,16 @@ def test_schema_is_the_published_one() -> None:
         "y": "float",
         "w": "float",
         "h": "float",
-        "landmarks": "fixed_size_list<item: float>[10]",
+        "left_eye_x": "float",
+        "left_eye_y": "float",
+        "right_eye_x": "float",
+        "right_eye_y": "float",
+        "nose_x": "float",
+        "nose_y": "float",
+        "left_mouth_x": "float",
+        "left_mouth_y": "float",
+        "right_mouth_x": "float",
+        "right_mouth_y": "float",
         "interocular_px": "float",
         "AU01": "bool",
         "AU12": "bool",
@@ -149,7 +159,7 @@ def test_segments_become_a_table_that_polars_reads(tmp_path: Path) -> None:
     frame = aucli.read(table)
     assert frame["video"].cast(pl.String).to_list() == ["a.mp4"] * 4 + ["b.mp4"] * 3
     assert frame["frame"].to_list() == [0, 1, 1, 2, 0, 1, 2]
-    assert frame["landmarks"].dtype == pl.Array(pl.Float32, 10)
+    assert frame.schema["video"] == pl.String
     assert frame["face"].null_count() == 1
     metadata = read_metadata(table)
     assert metadata["videos"]["b.mp4"]["row_groups"] == [1, 1]
@@ -246,3 +256,42 @@ def test_the_package_imports_nothing_heavy() -> None:
     code = "import sys, aucli, aucli.cli; print([m for m in ('numpy', 'pyarrow', 'torch', 'av') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_files_hold_nothing_that_readers_of_the_last_years_lack(tmp_path: Path) -> None:
+    """Flat columns, plain pages, zstd. A nested column with nulls was what arrow before release 26 could not open."""
+    table = tmp_path / "t.parquet"
+    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
+        write_table(table, RUN, [_finished(work, tmp_path / "a.mp4", "a.mp4", [0, 0, 2])], version="0")
+    footer = pq.read_metadata(table)
+    assert set(footer.metadata) == {b"aucli"}
+    group = footer.row_group(0)
+    for column in range(footer.num_columns):
+        about, chunk = footer.schema.column(column), group.column(column)
+        assert about.max_repetition_level == 0
+        assert about.path == about.name
+        assert chunk.compression == "ZSTD"
+        assert set(chunk.encodings) <= {"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY"}
+        assert ("DICTIONARY" in " ".join(chunk.encodings)) == (about.name == "video")
+        assert chunk.is_stats_set == (about.name in ("video", "frame", "time_s", "face"))
+        # Data pages of version 1 keep true and false as plain bits; pages of version 2 would run-length encode them.
+        assert "PLAIN" in chunk.encodings
+    assert pq.read_table(table).schema.remove_metadata() == table_schema(COLUMNS)
+
+
+def test_a_table_of_schema_1_reads_as_schema_2(tmp_path: Path) -> None:
+    rows = to_rows(_frames([0, 2, 1]), COLUMNS, (0.5, 0.5))
+    old = write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows), "b.mp4": (VIDEO, rows.slice(0, 1))})
+    assert "landmarks" in pq.read_schema(old).names
+    read = read_table(old)
+    assert read["video"].to_list() == ["a.mp4"] * 4 + ["b.mp4"]
+    assert read.head(4).drop("video").to_arrow().cast(rows.schema).equals(rows)
+    assert read_metadata(old)["schema"] == 1
+
+
+def test_tables_of_both_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
+    with WorkFolder(tmp_path / "w.partial", RUN, overwrite=False) as work:
+        write_table(tmp_path / "new.parquet", RUN, [_finished(work, tmp_path / "n.mp4", "n.mp4", [2])], version="0")
+    rows = to_rows(_frames([0, 1]), COLUMNS, (0.5, 0.5))
+    write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows)})
+    assert read_table(tmp_path)["video"].to_list() == ["n.mp4"] * 3 + ["a.mp4"] * 2

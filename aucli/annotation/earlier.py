@@ -1,0 +1,38 @@
+"""Tables of schema 1, brought into the form of schema 2.
+
+Schema 1 held the landmarks as one list of ten numbers, null where there is no face, and `video` as a dictionary. They
+are read by polars: arrow before release 26 cannot open a list of fixed length with nulls in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from aucli.annotation.table import LANDMARK_COLUMNS, table_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars
+
+
+def as_schema_2(rows: polars.DataFrame, au_columns: Sequence[str]) -> polars.DataFrame:
+    """Return rows of a table of either schema in the columns and order of schema 2."""
+    import polars as pl
+
+    if "landmarks" in rows.columns:
+        spread = [pl.col("landmarks").arr.get(i).alias(column) for i, column in enumerate(LANDMARK_COLUMNS)]
+        rows = rows.with_columns(*spread)
+    return rows.select(table_schema(au_columns).names).with_columns(pl.col("video").cast(pl.String))
+
+
+def read_rows_as_schema_2(path: Path, first_row: int, n_rows: int, au_columns: Sequence[str]) -> pa.Table:
+    """Return some rows of a table of either schema as `table_schema` without the column ``video``."""
+    import polars as pl
+
+    rows = pl.scan_parquet(path, glob=False).slice(first_row, n_rows).collect()
+    schema = table_schema(au_columns, with_video=False)
+    return as_schema_2(rows, au_columns).to_arrow().select(schema.names).cast(schema)
