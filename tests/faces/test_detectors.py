@@ -130,7 +130,7 @@ def test_faces_on_a_gpu_are_those_on_the_host(face_frame: npt.NDArray[np.uint8])
 def test_default_path_imports_neither_opencv_nor_insightface_nor_torch() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from aucli.faces import open_detector\n"
+        "from aucli.faces.detectors import open_detector\n"
         "open_detector('centerface').detect(np.zeros((1, 64, 64, 3), np.uint8))\n"
         "import aucli.annotation.run\n"
         "print([m for m in ('cv2', 'insightface', 'torch', 'scipy') if m in sys.modules])"

@@ -255,7 +255,7 @@ def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) ->
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from aucli.cli import app\n"
-        "from aucli.training.processes import rank\n"
+        "from aucli.training.distributed import rank\n"
         "from aucli.training.trainer import Trainer\n"
         "run = Trainer.run\n"
         "def keep(self):\n"

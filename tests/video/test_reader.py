@@ -447,7 +447,7 @@ def test_nothing_is_printed_and_torch_stays_out(tmp_path: Path) -> None:
     bad = damage(MadeVideo(options={"g": "10"}).write(tmp_path / "bad.mp4"), start=0.4, share=0.1)
     program = (
         "import sys\n"
-        "from aucli.video import FrameReader\n"
+        "from aucli.video.reader import FrameReader\n"
         f"for path in {[str(fine), str(bad)]}:\n"
         "    assert sum(len(batch) for batch in FrameReader(path)) > 0\n"
         "assert 'torch' not in sys.modules and 'cv2' not in sys.modules\n"
@@ -465,7 +465,7 @@ def test_memory_does_not_grow_with_length(tmp_path: Path, decoder: str) -> None:
     # A consumer that takes its time: decord alone would decode the whole video ahead, 0.7 MB a frame.
     program = (
         "import sys, time, resource\n"
-        "from aucli.video import FrameReader\n"
+        "from aucli.video.reader import FrameReader\n"
         "for n, batch in enumerate(FrameReader(sys.argv[1], decoder=sys.argv[2], batch_size=8)):\n"
         "    time.sleep(0.02 if n < 60 else 0)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"

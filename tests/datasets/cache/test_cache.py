@@ -168,7 +168,7 @@ def test_a_forked_process_reads_on(tmp_path: Path) -> None:
     script = """
 import multiprocessing, sys
 import numpy as np
-from aucli.training.data.cached_faces import CachedFaces
+from aucli.datasets.cache.reader import CachedFaces
 cache, rows = CachedFaces.open(sys.argv[1]), np.arange(23)
 here = cache[rows].pictures.sum(dtype=np.int64)
 with multiprocessing.get_context("fork").Pool(1) as pool:
