@@ -58,6 +58,10 @@ class TableError(AucliError):
     """A table that cannot be written, read or continued."""
 
 
+class BusyError(AucliError):
+    """A folder that another run is writing to."""
+
+
 class DatasetError(AucliError):
     """A benchmark that does not lie on disk as expected, or labels that make no sense."""
 

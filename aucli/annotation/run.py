@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from aucli.errors import AucliError, VideoError
 from aucli.faces.tracking import Tracker
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.files import sha256_file
-from aucli.runtime.progress import Progress
+from aucli.runtime.progress import OnProgress, Reporter
 from aucli.video.inputs import find_videos
 from aucli.video.reader import FrameReader, probe
 from aucli.video.values import VideoInfo
@@ -61,7 +61,7 @@ def annotate(
     output: str | os.PathLike[str],
     *,
     options: AnnotateOptions | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Outcome:
     """Annotate videos with action units, every frame and every face.
 
@@ -93,31 +93,27 @@ def annotate(
         finished = dict(plan.kept)
         skipped: list[str] = []
         n_frames = 0
-        for number, video in enumerate(inputs, start=1):
-
-            def report(
-                done: int, expected: int, problem: str | None = None, at: tuple[str, int] = (video.label, number)
-            ) -> None:
-                if on_progress is not None:
-                    on_progress(Progress(*at, len(inputs), done, expected, problem))
-
+        reporter = Reporter(on_progress, [0 if v.label in plan.finished else _size_bytes(v.path) for v in inputs])
+        for video in inputs:
+            reporter.begin(video.label)
             if video.label in plan.finished:
                 finished[video.label] = plan.finished[video.label]
                 skipped.append(video.label)
             else:
                 try:
                     segments = work.segments(video.path)
-                    n_frames += annotate_video(video.path, segments, engine, options, report)
+                    reporter.go_on_from(segments.n_frames)
+                    n_frames += annotate_video(video.path, segments, engine, options, reporter)
                 except (VideoError, OSError) as error:
                     failures[video.label] = _one_line(error, video.path)
-                    report(0, 0, failures[video.label])
+                    reporter.end(failures[video.label])
                     continue
                 finished[video.label] = FinishedVideo.of(video.label, segments)
                 if not plan.single:
                     write_table(plan.table_of(video), run, [finished[video.label]], version=__version__)
             if problem := _problem_of(finished[video.label].record, video.path):
                 failures[video.label] = problem
-                report(0, 0, problem)
+            reporter.end(problem, kept=video.label in skipped)
         if plan.single and set(finished) - set(plan.kept) - set(skipped):
             write_table(plan.output, run, list(finished.values()), version=__version__)
         work.done = True
@@ -126,9 +122,7 @@ def annotate(
         return Outcome(tuple(dict.fromkeys(tables)), records, tuple(skipped), failures, n_frames, found.passed_over)
 
 
-def annotate_video(
-    path: Path, segments: Segments, engine: Engine, options: AnnotateOptions, report: Callable[[int, int], None]
-) -> int:
+def annotate_video(path: Path, segments: Segments, engine: Engine, options: AnnotateOptions, reporter: Reporter) -> int:
     """Annotate one video from where an earlier run left off, and put it down stretch by stretch.
 
     Stages overlap: frames are decoded in a thread of their own, faces are found and read in the engine's threads, and
@@ -147,7 +141,7 @@ def annotate_video(
     tracker = Tracker(max_faces=options.max_faces)
     if segments.state is not None:
         tracker.restore(segments.state)
-    n_before, n_done = segments.n_frames, 0
+    n_before, n_done, first_s = segments.n_frames, 0, None
     with FrameReader(
         path,
         device=engine.device,
@@ -169,7 +163,8 @@ def annotate_video(
                     rows.append(to_rows(frames, config.au_columns, thresholds))
                     next_frame = int(frames.index[-1]) + 1
                     n_done += len(frames.index)
-                    report(n_before + n_done, n_expected)
+                    first_s = float(frames.time_s[0]) if first_s is None else first_s
+                    reporter.advance(n_before + n_done, n_expected, film_s=float(frames.time_s[-1]) - first_s)
                 stretch = pa.concat_tables(rows).combine_chunks()
                 if stretches.is_last:
                     n_rows = segments.n_rows + len(stretch)
@@ -209,6 +204,14 @@ def _expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
     span_s = max(0.0, min(options.end_s or duration_s, duration_s) - (options.start_s or 0.0))
     step_s = max(options.every_s or 0.0, 1.0 / info.fps)
     return int(np.ceil(span_s / step_s))
+
+
+def _size_bytes(path: Path) -> int:
+    """How much work a video is, compared to others of the run; one that is missing fails when its turn comes."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _problem_of(record: VideoRecord, path: Path) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,7 +19,7 @@ from aucli.annotation.earlier import read_rows_as_schema_2
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, open_writer, read_metadata, table_schema
 from aucli.errors import TableError
-from aucli.runtime.files import lock_file, sha256_file, whole_or_nothing
+from aucli.runtime.files import folder_lock, sha256_file, whole_or_nothing
 
 SEGMENT_KEY: Final = b"aucli-segment"
 
@@ -101,7 +101,8 @@ class WorkFolder:
                 "options to finish it, or begin anew with --overwrite"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = lock_file(folder / "lock")
+        self._stack = ExitStack()
+        self._stack.enter_context(folder_lock(folder))
         with whole_or_nothing(note) as temporary:
             temporary.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
 
@@ -130,7 +131,7 @@ class WorkFolder:
     def __exit__(self, *exception: object) -> None:
         if self.done:
             shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)  # lets other runs in
+        self._stack.close()  # lets other runs in
 
 
 class ExistingTable:

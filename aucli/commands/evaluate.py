@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,9 +102,7 @@ def evaluate(
             aus=None if aus == "shared" else _numbers(aus, "--aus"),
         )
         with ProgressLines(quiet=quiet) as progress:
-            evaluated = evaluate_on_benchmark(
-                what, scoring, on_prepare=progress, on_progress=None if quiet else _count_faces
-            )
+            evaluated = evaluate_on_benchmark(what, scoring, on_progress=progress)
     elif codes:
         if paths is None or len(paths) != 1:
             raise OptionsError("--codes needs one table of annotate, or the folder of its tables")
@@ -117,12 +114,6 @@ def evaluate(
     if not quiet:
         for note in evaluated.notes:
             typer.echo(f"note: {note}", err=True)
-
-
-def _count_faces(done: int, total: int) -> None:
-    """A counter on one line of a terminal; nothing elsewhere."""
-    if sys.stderr.isatty():
-        typer.echo(f"\r{done} of {total} faces read" + ("\n" if done == total else ""), err=True, nl=False)
 
 
 def _agreement(
@@ -170,14 +161,14 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 def _write(result: Evaluation | CrossValidation, format_: str, metric: str, output: Path | None) -> None:
     from aucli.errors import TableError
     from aucli.evaluation.score_tables import render
+    from aucli.runtime.files import whole_or_nothing
 
     text = render(result, kind=format_, metric=metric)
     if output is None:
         typer.echo(text, nl=False)
         return
-    partial = output.with_name(f".{output.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(output)
+        with whole_or_nothing(output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise TableError(f"{output} cannot be written: {error.strerror}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Self
 
@@ -32,8 +31,6 @@ class ProgressLines:
             else None
         )
         self._quiet = quiet
-        self._last: Progress | None = None
-        self._since = (0.0, 0)
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -43,53 +40,32 @@ class ProgressLines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._end_video()
         if self._bars is not None:
             self._bars.stop()
 
     def __call__(self, progress: Progress) -> None:
         """Take a report."""
-        if self._last is None or progress.video_number != self._last.video_number:
-            self._end_video()
-            self._since = (time.perf_counter(), progress.n_frames_done)
-            if self._bars is not None:
+        if self._bars is not None:
+            if not self._bars.task_ids:
                 self._bars.add_task(
-                    progress.video,
-                    total=progress.n_frames or None,
-                    number=f"{progress.video_number}/{progress.n_videos}",
+                    progress.item,
+                    total=progress.n_total or None,
+                    number=f"{progress.number}/{progress.n_items}",
                     speed="",
                 )
-        if progress.problem is None:
-            if self._bars is not None:
-                self._bars.update(
-                    self._bars.task_ids[-1],
-                    completed=progress.n_frames_done,
-                    speed=f"{self._speed(progress):.0f} frames/s",
-                )
-            self._last = progress
-        else:
-            self._last = None
-            self._drop_bars()
-
-    def _speed(self, progress: Progress) -> float:
-        start_s, n_before = self._since
-        return (progress.n_frames_done - n_before) / max(time.perf_counter() - start_s, 1e-6)
-
-    def _end_video(self) -> None:
-        if self._last is None:
-            return
-        done = self._last
-        self._drop_bars()
-        if not self._quiet:
-            self._console.print(
-                f"{done.video_number}/{done.n_videos} {done.video}: {done.n_frames_done} frames, "
-                f"{self._speed(done):.0f} frames/s",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
+            self._bars.update(
+                self._bars.task_ids[-1], completed=progress.n_done, speed=f"{progress.per_s:.0f} {progress.unit}/s"
             )
-        self._last = None
+        if progress.ended:
+            self._drop_bars()
+            if progress.problem is None and not progress.kept and not self._quiet:
+                self._console.print(
+                    f"{progress.number}/{progress.n_items} {progress.item}: {progress.n_done} {progress.unit}, "
+                    f"{progress.per_s:.0f} {progress.unit}/s",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
     def _drop_bars(self) -> None:
         if self._bars is not None:

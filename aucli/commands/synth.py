@@ -34,6 +34,7 @@ def synth(
     A run that was stopped is completed by the same command. A server without a screen needs EGL and a driver (Debian:
     libegl1 and libgl1-mesa-dri); a GPU is used where its driver offers EGL.
     """
+    from aucli.commands.progress import ProgressLines
     from aucli.synth.generation import generate
     from aucli.synth.options import SynthOptions
 
@@ -49,18 +50,9 @@ def synth(
         seconds=seconds,
         fps=fps,
     )
-    result = generate(options, progress=None if quiet or as_json else _progress)
+    with ProgressLines(quiet=quiet or as_json) as progress:
+        result = generate(options, on_progress=progress)
     if as_json:
         typer.echo(json.dumps({"table": str(result.table), "frames": result.frames, "device": result.device}))
     elif not quiet:
         typer.echo(f"{result.frames} frames in {result.table}")
-
-
-def _progress(done: int, total: int) -> None:
-    """A counter that stays on one line of a terminal, and a line at every tenth elsewhere."""
-    import sys
-
-    if sys.stderr.isatty():
-        typer.echo(f"\rrendered {done} of {total}" + ("\n" if done == total else ""), err=True, nl=False)
-    elif done == total or done % max(total // 10, 1) == 0:
-        typer.echo(f"rendered {done} of {total}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from aucli.datasets.readers.registry import BENCHMARKS
 from aucli.datasets.splits import SplitOptions, SplitRows, make_splits
 from aucli.errors import DatasetError, OptionsError
 from aucli.runtime.files import user_folder
-from aucli.runtime.progress import Progress as PrepareProgress
+from aucli.runtime.progress import OnProgress
 
 Rows = npt.NDArray[np.int64]
 
@@ -57,9 +57,7 @@ class DatasetSource:
             raise OptionsError(f"--fold is {self.fold!r}; allowed are a number or all")
 
 
-def open_faces(
-    what: DatasetSource, *, on_prepare: Callable[[PrepareProgress], None] | None = None
-) -> tuple[CachedFaces, tuple[str, ...]]:
+def open_faces(what: DatasetSource, *, on_progress: OnProgress | None = None) -> tuple[CachedFaces, tuple[str, ...]]:
     """The prepared faces of a benchmark, and what is wrong with them, one line each.
 
     They are prepared now if that was not done, not finished, or something could not be read then and the root is given.
@@ -86,7 +84,7 @@ def open_faces(
                 dataset_options=what.dataset_options,
                 device=what.device,
             ),
-            on_progress=on_prepare,
+            on_progress=on_progress,
         )
     faces = CachedFaces.open(cache)
     held = sorted({sequence.dataset for sequence in faces.sequences})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -20,6 +20,7 @@ from aucli.errors import DatasetError
 from aucli.faces.alignment import CropSpec, crop_faces, invert_similarity, similarity_from_landmarks
 from aucli.faces.values import START_SCORE, Detector, Faces
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
+from aucli.runtime.progress import Reporter
 
 SMALLEST_SIDE_PX: Final = 64
 """A face is never enlarged, but no picture is smaller than this, for the sake of the codec."""
@@ -61,14 +62,14 @@ class FaceFinder:
         self._detector, self._device, self._pool, self._workers = detector, device, pool, workers
         self._batch_size, self._crop, self._quality = batch_size, crop, quality
 
-    def fill(self, shard: ShardWriter, samples: Samples, rows: Int64Array, report: Callable[[int], None]) -> None:
-        """Write one sequence; `report` is called with the number of frames done."""
-        report(0)
+    def fill(self, shard: ShardWriter, samples: Samples, rows: Int64Array, reporter: Reporter) -> None:
+        """Write one sequence, and say how far it is."""
+        reporter.advance(0, len(rows))
         for done, row in enumerate(self.faces_of(samples, rows, shard.record), start=1):
             shard.append(row)
             if done % self._batch_size == 0:
-                report(done)
-        report(len(rows))
+                reporter.advance(done, len(rows))
+        reporter.advance(len(rows), len(rows))
 
     def faces_of(self, samples: Samples, rows: Int64Array, record: dict[str, Any]) -> Iterator[FaceRow]:
         """One row per readable frame, in order; `record` is filled when the last one was taken.

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import DatasetError
+from aucli.runtime.files import whole_or_nothing
 
 Fold = Literal["train", "validation", "test"]
 
@@ -116,9 +117,8 @@ class LabelledFaces:
 
     def save(self, path: Path) -> None:
         """Write one ``.npz`` file, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial.npz")
-        np.savez(partial, **{**self.__dict__, "aus": np.array(self.aus)})
-        partial.replace(path)
+        with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **{**self.__dict__, "aus": np.array(self.aus)})
 
     @classmethod
     def load(cls, path: Path) -> LabelledFaces:

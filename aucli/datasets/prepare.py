@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -34,8 +34,8 @@ from aucli.faces.alignment import CropSpec
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import Detector
 from aucli.runtime.device import available_cores, check_device_name, resolve_device
-from aucli.runtime.files import claimed
-from aucli.runtime.progress import Progress
+from aucli.runtime.files import folder_lock
+from aucli.runtime.progress import OnProgress, Reporter
 
 SIDE_PX: Final = 256
 BORDER: Final = 1.4
@@ -135,7 +135,7 @@ class Prepared:
     n_kept: int
 
 
-def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] | None = None) -> Prepared:
+def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -> Prepared:
     """Prepare a benchmark for training.
 
     A run that was stopped goes on with the sequences that are missing; a cache that is finished is left as it is.
@@ -159,7 +159,7 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
     records: dict[str, dict[str, Any]] = {}
     n_written = 0
     with ExitStack() as stack:
-        stack.enter_context(claimed(options.out))
+        stack.enter_context(folder_lock(options.out))
         about = {"root": str(options.root.resolve()), "device": device}
         writer = CacheWriter(options.out, aus=samples.aus, content=content, about=about, overwrite=options.overwrite)
         workers = options.workers or available_cores()
@@ -173,36 +173,30 @@ def prepare(options: PrepareOptions, *, on_progress: Callable[[Progress], None] 
             crop=options.crop,
             quality=options.quality,
         )
-        for number, rows in enumerate(parts, start=1):
+        reporter = Reporter(on_progress, list(map(len, parts)))
+        for rows in parts:
             sequence = samples.sequences[samples.sequence_index[rows[0]]]
-
-            def report(
-                done: int,
-                problem: str | None = None,
-                at: tuple[str, int] = (sequence.name, number),
-                of: int = len(rows),
-            ) -> None:
-                if on_progress is not None:
-                    on_progress(Progress(*at, len(parts), done, of, problem))
-
+            reporter.begin(sequence.name)
             key, fingerprint = f"{sequence.subject}/{sequence.name}", _fingerprint(samples, rows, sequence)
             record = writer.record_of(key, fingerprint)
+            kept = record is not None and not _n_unread(record["counts"])
             if record is None or _n_unread(record["counts"]):  # what could not be read may have been mended
                 try:
                     with writer.shard(key, [sequence], fingerprint) as shard:
-                        finder.fill(shard, samples, rows, report)
+                        finder.fill(shard, samples, rows, reporter)
                 except (AucliError, OSError) as error:
                     _stop_if_disk_full(error, options.out)
                     failures[sequence.name] = _one_line(error)
-                    report(0, failures[sequence.name])
+                    reporter.end(failures[sequence.name])
                     continue
                 record = shard.record
                 n_written += 1
             records[key] = record
+            problem = None
             if (n := _n_unread(record["counts"])) > TOLERANCE * len(rows):
-                failures[sequence.name] = (
-                    f"{n} of {len(rows)} labelled frames cannot be read; the others are in the cache"
-                )
+                problem = f"{n} of {len(rows)} labelled frames cannot be read; the others are in the cache"
+                failures[sequence.name] = problem
+            reporter.end(problem, kept=kept)
         full = _full_report(read, samples, list(records.values()), failures)
         described = {
             "aucli": __version__,

@@ -5,7 +5,7 @@ All end in `aucli.evaluation.scoring`; here is only where labels and probabiliti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +24,9 @@ from aucli.models.config import ModelConfig
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.device import available_cores, resolve_device
-from aucli.runtime.progress import Progress as PrepareProgress
+from aucli.runtime.progress import OnProgress, Reporter
 
 FACES_PER_STEP: Final = 64
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,22 +87,20 @@ def evaluate_on_benchmark(
     what: ModelOnBenchmark,
     options: ScoringOptions | None = None,
     *,
-    on_prepare: Callable[[PrepareProgress], None] | None = None,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Evaluated:
     """Score a model on a benchmark, on the action units that both know.
 
     Args:
         what: model, data and action units.
         options: how to score.
-        on_prepare: called while the data are prepared, sequence by sequence.
-        on_progress: called with the number of faces done and of all.
+        on_progress: called while the data are prepared, sequence by sequence, and the faces read, fold by fold.
 
     Raises:
         AucliError: if model or data cannot be read, or they share no action unit.
     """
     find_model(what.model)  # before the data are prepared, which may take hours
-    faces, problems = open_faces(what.benchmark, on_prepare=on_prepare)
+    faces, problems = open_faces(what.benchmark, on_progress=on_progress)
     evaluated = evaluate_faces(faces, what, options, on_progress=on_progress)
     return replace(evaluated, notes=(*problems, *evaluated.notes))
 
@@ -113,7 +110,7 @@ def evaluate_faces(
     what: ModelOnBenchmark,
     options: ScoringOptions | None = None,
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Evaluated:
     """As `evaluate_on_benchmark`, for faces that are open already."""
     model = find_model(what.model)
@@ -122,16 +119,12 @@ def evaluate_faces(
     aus, notes = shared_aus(config, faces.aus, dataset, wanted=what.aus)
     folds, warnings = fold_rows(faces, what.benchmark)
     predictor = open_predictor(model, device=resolve_device(what.benchmark.device), threads=available_cores())
-    done, total = 0, sum(len(rows.test) for _, rows, _ in folds)
-
-    def report(count: int) -> None:
-        if on_progress is not None:
-            on_progress(done + count, total)
-
+    reporter = Reporter(on_progress, [len(rows.test) for _, rows, _ in folds], unit="faces")
     predictions = []
     for number, rows, lost in folds:
-        predictions.append(_predictions(faces, rows.test, lost, number, aus, config, predictor, dataset, report))
-        done += len(rows.test)
+        reporter.begin(f"{dataset} fold {number}" if number else dataset)
+        predictions.append(_predictions(faces, rows.test, lost, number, aus, config, predictor, dataset, reporter))
+        reporter.end()
     return Evaluated(_scored(predictions, options or ScoringOptions()), (*notes, *warnings))
 
 
@@ -163,7 +156,7 @@ def shared_aus(
 
 
 def predict_faces(
-    source: FaceSource, predictor: Predictor, n_aus: int, *, report: Callable[[int], None] | None = None
+    source: FaceSource, predictor: Predictor, n_aus: int, *, reporter: Reporter | None = None
 ) -> npt.NDArray[np.float32]:
     """Probabilities of all faces of a source, by the very predictor of annotate: (N, n_aus)."""
     probabilities = np.empty((len(source), n_aus), np.float32)
@@ -175,8 +168,8 @@ def predict_faces(
             for picture, (width, height) in zip(faces.pictures, faces.sizes_wh, strict=True)
         ]
         probabilities[rows] = predictor.predict(frames, np.arange(len(rows)), faces.landmarks_xy)
-        if report is not None:
-            report(int(rows[-1]) + 1)
+        if reporter is not None:
+            reporter.advance(int(rows[-1]) + 1, len(source))
     return probabilities
 
 
@@ -203,10 +196,10 @@ def _predictions(
     config: ModelConfig,
     predictor: Predictor,
     dataset: str,
-    report: Callable[[int], None],
+    reporter: Reporter,
 ) -> FoldPredictions:
     """What the model says of one fold; frames without a face follow at the end, with NaN."""
-    given = predict_faces(faces.subset(rows), predictor, len(config.aus), report=report)
+    given = predict_faces(faces.subset(rows), predictor, len(config.aus), reporter=reporter)
     of_model = [config.aus.index(au) for au in aus]
     of_data = [faces.aus.index(au) for au in aus]
     sequence = np.concatenate([faces.sequence_index[rows], faces.lost.sequence_index[lost]])

@@ -27,6 +27,7 @@ from aucli.datasets.samples import MISSING
 from aucli.errors import DatasetError
 from aucli.evaluation.values import Predictions
 from aucli.facs import au_column
+from aucli.runtime.files import whole_or_nothing
 
 PREDICTIONS_NAME: Final = "predictions.parquet"
 METADATA_KEY: Final = b"aucli_predictions"
@@ -108,9 +109,8 @@ def write_predictions(path: Path, predictions: FoldPredictions) -> None:
         "thresholds": list(predictions.thresholds),
     }
     table = pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(about).encode()})
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    with whole_or_nothing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
 
 
 def read_predictions(path: Path) -> FoldPredictions:

@@ -37,7 +37,9 @@ class CenterFace:
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         self._path = path
-        self._session = open_session(_centerface_graph(path), device=device, threads=threads)
+        self._session = open_session(
+            _centerface_graph(path), device=device, threads=threads, name="CenterFace", error=DetectorError
+        )
         self._device = device
 
     @cached_property

@@ -9,7 +9,7 @@ from aucli.errors import DetectorError
 from aucli.faces.centerface import CenterFace, centerface_path
 from aucli.faces.scrfd import INSIGHTFACE_PACKS, Scrfd, insightface_folder
 from aucli.faces.values import Detector
-from aucli.runtime.files import user_folder
+from aucli.runtime.files import user_folder, whole_or_nothing
 
 
 def open_detector(name_or_path: str | None, *, device: str = "cpu", threads: int = 1) -> Detector:
@@ -52,9 +52,8 @@ def import_detector(source: Path, *, overwrite: bool = False) -> str:
     if target.exists() and not overwrite:
         raise DetectorError(f"a detector named {source.stem} was imported before; use --overwrite to replace it")
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.with_name(f".{target.name}.tmp")
-    shutil.copyfile(source, staging)
-    staging.replace(target)
+    with whole_or_nothing(target) as temporary:
+        shutil.copyfile(source, temporary)
     return source.stem
 
 

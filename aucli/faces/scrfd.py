@@ -12,7 +12,7 @@ import numpy.typing as npt
 from aucli.errors import DetectorError
 from aucli.faces.values import KEEP_SCORE, Faces, ceil_to_stride, working_scale
 from aucli.runtime.files import sha256_file
-from aucli.runtime.onnx import open_session
+from aucli.runtime.onnx import import_onnxruntime, open_session
 
 INSIGHTFACE_LICENCE: Final = "insightface's weights: non-commercial research only"
 
@@ -35,6 +35,7 @@ def insightface_problem() -> str | None:
             "the default detector (centerface) needs neither"
         )
     try:
+        import_onnxruntime()  # before insightface imports it
         import insightface  # noqa: F401
     except ImportError as error:
         return f"insightface does not import ({error}); pip install insightface, or use --detector centerface"
@@ -73,7 +74,7 @@ class Scrfd:
 
         self.name = f"scrfd:{name if Path(name).suffix == '' else Path(name).stem}"
         self._path = path
-        session = open_session(path, device=device, threads=threads)
+        session = open_session(path, device=device, threads=threads, error=DetectorError)
         n_outputs, shape = len(session.get_outputs()), session.get_inputs()[0].shape
         if n_outputs not in (9, 15) or len(shape) != 4:
             raise DetectorError(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from aucli.errors import ModelError, OptionsError
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import CONFIG_NAME, GRAPH_NAME, Model, free_place, import_model, verify, write_model
+from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import is_installed, require
 
 if TYPE_CHECKING:
@@ -146,24 +147,21 @@ def export_model(model: Model, output: Path, *, kind: Literal["onnx", "safetenso
     if not output.parent.is_dir():
         raise ModelError(f"{output.parent} is not a folder")
     about = {CONFIG_KEY: model.config.to_json(), CARD_KEY: model.card()}
-    partial = output.with_name(f".{output.name}.partial")
     try:
-        if kind == "safetensors":
-            from safetensors.numpy import load_file, save_file
+        with whole_or_nothing(output) as temporary:
+            if kind == "safetensors":
+                from safetensors.numpy import load_file, save_file
 
-            save_file(load_file(model.weights), partial, metadata=about)
-            partial.chmod(0o644)
-        else:
-            import onnx
+                save_file(load_file(model.weights), temporary, metadata=about)
+                temporary.chmod(0o644)
+            else:
+                import onnx
 
-            graph = _whole_graph(model)
-            onnx.helper.set_model_props(graph, about)
-            onnx.save_model(graph, str(partial))
-        partial.replace(output)
+                graph = _whole_graph(model)
+                onnx.helper.set_model_props(graph, about)
+                onnx.save_model(graph, str(temporary))
     except OSError as error:
         raise ModelError(f"{output} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _whole_graph(model: Model) -> Any:  # onnx ships no types

@@ -17,6 +17,7 @@ from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import Model, verify
+from aucli.runtime.onnx import import_onnxruntime, open_session
 from aucli.runtime.packages import require
 
 if TYPE_CHECKING:
@@ -72,20 +73,12 @@ class OnnxPredictor:
     """A model's graph in ONNX Runtime on the CPU."""
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(str(model.graph), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions share no parent of their own
-            raise ModelError(f"{model.graph} cannot be loaded: {str(error).splitlines()[0]}") from error
+        if model.graph is None:
+            raise ModelError(f"model {model.config.name} has no graph")
+        self._session = open_session(model.graph, device="cpu", threads=threads)
         self._spec: CropSpec = model.config.crop
         self._outputs = list(model.config.outputs)
-        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.backend = f"onnxruntime {import_onnxruntime().__version__}"
 
     def predict(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]

@@ -15,14 +15,13 @@ byte in any of these is noticed before a frame is read. The card is for people a
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from aucli.errors import ModelError
 from aucli.models.config import ModelConfig
-from aucli.runtime.files import bundled_folder, sha256_file, user_folder
+from aucli.runtime.files import bundled_folder, is_temporary, sha256_file, user_folder, whole_folder_or_nothing
 
 CONFIG_NAME: Final = "config.json"
 WEIGHTS_NAME: Final = "model.safetensors"
@@ -64,9 +63,9 @@ def list_models() -> tuple[list[Model], list[str]]:
         ("imported", user_folder() / "models"),
     )
     for origin, parent in origins:
-        for config_path in sorted(parent.glob(f"*/{CONFIG_NAME}")):
+        for folder in _model_folders(parent):
             try:
-                model = _read(config_path.parent, origin)
+                model = _read(folder, origin)
             except ModelError as error:
                 problems.append(str(error))
             else:
@@ -88,15 +87,26 @@ def find_model(name_or_path: str) -> Model:
     for origin, parent in (("imported", user_folder() / "models"), ("bundled", bundled_folder("models"))):
         if (folder := parent / name_or_path).is_dir() and (folder / CONFIG_NAME).is_file():
             return _read(folder, "imported" if origin == "imported" else "bundled")
-    known = ", ".join(
-        sorted(
-            {p.parent.name for p in bundled_folder("models").glob(f"*/{CONFIG_NAME}")}
-            | {p.parent.name for p in (user_folder() / "models").glob(f"*/{CONFIG_NAME}")}
-        )
-    )
     raise ModelError(
-        f"unknown model {name_or_path!r}; known are: {known or 'none'}, or give the path of a model folder"
+        f"unknown model {name_or_path!r}; known are: {', '.join(model_names()) or 'none'}, or give the path of a model "
+        "folder"
     )
+
+
+def model_names() -> list[str]:
+    """Return the names of all models at hand, without reading them."""
+    return sorted(
+        {
+            folder.name
+            for parent in (bundled_folder("models"), user_folder() / "models")
+            for folder in _model_folders(parent)
+        }
+    )
+
+
+def _model_folders(parent: Path) -> list[Path]:
+    folders = (config.parent for config in sorted(parent.glob(f"*/{CONFIG_NAME}")))
+    return [folder for folder in folders if not is_temporary(folder)]
 
 
 def verify(model: Model) -> None:
@@ -141,18 +151,10 @@ def import_model(source: Path, *, overwrite: bool = False) -> Model:
     model = find_model(str(source))
     verify(model)
     target = free_place(model.config.name, overwrite=overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{model.config.name}-"))
-    try:
+    with whole_folder_or_nothing(target) as temporary:
         for name in (*model.config.files, CONFIG_NAME, CARD_NAME):
             if (model.folder / name).is_file():
-                shutil.copyfile(model.folder / name, staging / name)
-        staging.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        staging.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+                shutil.copyfile(model.folder / name, temporary / name)
     return _read(target, "imported")
 
 

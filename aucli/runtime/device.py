@@ -7,6 +7,7 @@ import os
 import re
 
 from aucli.errors import OptionsError
+from aucli.runtime.onnx import has_cuda
 from aucli.runtime.packages import is_installed
 
 
@@ -54,9 +55,7 @@ def gpu_problem() -> str | None:
 
     if not torch.cuda.is_available():
         return f"torch {torch.__version__} cannot use the GPU; install a CUDA build of torch"
-    import onnxruntime
-
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if not has_cuda():
         return "ONNX Runtime has no CUDA provider; pip uninstall onnxruntime and pip install onnxruntime-gpu"
     return None
 

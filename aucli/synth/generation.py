@@ -12,7 +12,7 @@ import multiprocessing.connection
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -24,14 +24,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.errors import OptionsError, RenderError, RigError
+from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import require
+from aucli.runtime.progress import OnProgress, Reporter
 from aucli.synth.appearance import IDENTITY_MODES
 from aucli.synth.expressions import SYNTH_AUS
 from aucli.synth.options import SynthOptions
 from aucli.synth.rig import Rig, find_rig, load_rig, save_rig
 from aucli.synth.table import SCHEMA
-
-Progress = Callable[[int, int], None]
 
 TABLE_NAME: Final = "labels.parquet"
 OPTIONS_NAME: Final = "synth.json"
@@ -56,12 +56,12 @@ class SynthResult:
     device: str
 
 
-def generate(options: SynthOptions, *, progress: Progress | None = None) -> SynthResult:
+def generate(options: SynthOptions, *, on_progress: OnProgress | None = None) -> SynthResult:
     """Render pictures or videos with their label table.
 
     Args:
         options: what to render. A folder that holds an unfinished run with the same options is completed.
-        progress: called with units done and units in all.
+        on_progress: called now and then from the calling thread.
 
     Raises:
         OptionsError: if the folder holds a run with other options or of another rig, or cannot be made.
@@ -77,10 +77,13 @@ def generate(options: SynthOptions, *, progress: Progress | None = None) -> Synt
     missing = [unit for unit in range(options.units) if not _is_whole(options, unit)]
     kept = options.units - len(missing)
     devices = []
+    reporter = Reporter(on_progress, [options.units], unit="people" if options.kind == "pictures" else "videos")
+    reporter.begin("rendering")
+    reporter.go_on_from(kept)
     for done, device in enumerate(_rendered(options, rig, missing), start=kept + 1):
         devices.append(device)
-        if progress:
-            progress(done, options.units)
+        reporter.advance(done, options.units)
+    reporter.end()
     frames = _merge(out, options, content)
     return SynthResult(out / TABLE_NAME, frames, len(missing), kept, devices[-1] if devices else "")
 
@@ -124,9 +127,8 @@ def _claim(out: Path, content: dict[str, Any]) -> None:
             was, now = (", ".join(f"{name}={source.get(name)}" for name in changed) for source in (found, content))
             raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another --out")
         return
-    whole = note.with_suffix(".partial")
-    whole.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    whole.replace(note)
+    with whole_or_nothing(note) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _part(out: Path, unit: int) -> Path:
@@ -240,10 +242,8 @@ def _render_unit(unit: int) -> str:
         _studio = Studio(load_rig(rig_path), size_px=options.size_px, supersampling=options.supersampling)
     render = render_pictures if options.kind == "pictures" else render_video
     rows = render(_studio, options, unit)
-    path = _part(options.out, unit)
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial, compression="zstd")
-    partial.replace(path)
+    with whole_or_nothing(_part(options.out, unit)) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary, compression="zstd")
     _end_if_alone(0.0)  # nobody is left to take the result, and a broken pipe would tell so at length
     return str(_studio.description)
 
@@ -251,9 +251,11 @@ def _render_unit(unit: int) -> str:
 def _merge(out: Path, options: SynthOptions, content: dict[str, Any]) -> int:
     """Join the parts, in order, into one table."""
     schema = SCHEMA.with_metadata({"aucli.synth": json.dumps({**content, "aus": list(SYNTH_AUS)})})
-    partial = (out / TABLE_NAME).with_suffix(".partial")
     frames = 0
-    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with (
+        whole_or_nothing(out / TABLE_NAME) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
         waiting: list[pa.Table] = []
         for unit in range(options.units):
             waiting.append(pq.read_table(_part(out, unit), schema=SCHEMA))
@@ -262,5 +264,4 @@ def _merge(out: Path, options: SynthOptions, content: dict[str, Any]) -> int:
                 writer.write_table(table)
                 frames += table.num_rows
                 waiting = []
-    partial.replace(out / TABLE_NAME)
     return frames

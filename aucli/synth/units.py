@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -11,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from aucli.facs import au_column
+from aucli.runtime.files import whole_or_nothing
 from aucli.synth.appearance import sample_appearance
 from aucli.synth.backgrounds import half_means_linear, sample_background
 from aucli.synth.degrade import sample_damage
@@ -110,9 +113,9 @@ class VideoFile:
     """
 
     def __init__(self, path: Path, size_wh: tuple[int, int], fps: float, crf: int, *, preset: str = "veryfast") -> None:
-        self._path = path
-        self._partial = path.with_suffix(".partial")
-        self._container = av.open(str(self._partial), "w", format="mp4")
+        self._stack = ExitStack()
+        temporary = self._stack.enter_context(whole_or_nothing(path))
+        self._container = av.open(str(temporary), "w", format="mp4")
         stream = self._container.add_stream("libx264", rate=_rate(fps), options={"crf": str(crf), "preset": preset})
         stream.width, stream.height = size_wh
         stream.pix_fmt = "yuv420p"
@@ -127,14 +130,15 @@ class VideoFile:
     def __enter__(self) -> VideoFile:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._container.mux(self._stream.encode())
-        self._container.close()
-        if kind is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if kind is None:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+            if error is not None:
+                raise error
 
 
 def _rate(fps: float) -> Any:

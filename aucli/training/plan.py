@@ -146,7 +146,7 @@ def _published_folds(
         ),
         device=options.device,
     )
-    faces, problems = open_faces(what, on_prepare=on_prepare)
+    faces, problems = open_faces(what, on_progress=on_prepare)
     lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
     if lacking:
         raise RecipeError(

@@ -27,7 +27,7 @@ from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
 from aucli.evaluation.thresholds import choose_thresholds
 from aucli.evaluation.values import CrossValidation, Evaluation
 from aucli.models.network import AUNetwork
-from aucli.runtime.files import claimed
+from aucli.runtime.files import folder_lock
 from aucli.training.card import describe_training
 from aucli.training.distributed import alone, barrier, rank
 from aucli.training.linear_heads import fit_linear_heads, predict
@@ -74,7 +74,7 @@ def train(
     for fold in todo.folds:
         folder = options.out if len(todo.folds) == 1 else options.out / f"fold{fold.number}"
         finished = (folder / PREDICTIONS_NAME).is_file()
-        with claimed(folder) if rank() == 0 else contextlib.nullcontext():
+        with folder_lock(folder) if rank() == 0 else contextlib.nullcontext():
             if rank() == 0:
                 _check_folder(folder, fold, todo.recipe, options.dataset)
             if not finished:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from aucli.datasets.faces import FaceSource
 from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork
+from aucli.runtime.files import whole_or_nothing
 from aucli.training.batches import Batch, BatchMaker, Prefetcher, step_seed
 from aucli.training.distributed import average_over_processes, barrier, rank, same_everywhere, world_size
 from aucli.training.identity_head import IdentityHead
@@ -264,9 +265,8 @@ class Trainer:
                 "scores": self.scores,
                 "best": self.best,
             }
-            partial = self.folder / f".{CHECKPOINT_NAME}.partial"
-            torch.save(state, partial)
-            partial.replace(self.folder / CHECKPOINT_NAME)
+            with whole_or_nothing(self.folder / CHECKPOINT_NAME) as temporary:
+                torch.save(state, temporary)
         barrier()  # nobody runs ahead of what is saved
 
     def _resume(self) -> None:

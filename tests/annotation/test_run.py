@@ -234,7 +234,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
         from aucli.annotation.options import AnnotateOptions
         annotation_run.STRETCH_FRAMES = 16
         def tell(progress):
-            if progress.n_frames_done > 40:
+            if progress.n_done > 40:
                 print("go", flush=True)
                 time.sleep(60)
         annotation_run.annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every={detect_every}),
@@ -263,7 +263,7 @@ def test_an_interrupt_ends_the_run_and_keeps_what_is_finished(tmp_path: Path) ->
     second = MadeVideo(n_frames=4).write(tmp_path / "b.mp4")
 
     def interrupt(progress: aucli.Progress) -> None:
-        if progress.video_number == 2:
+        if progress.number == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

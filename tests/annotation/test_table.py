@@ -20,7 +20,7 @@ import aucli
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.segments import FinishedVideo, Segments, WorkFolder, write_table
 from aucli.annotation.table import LANDMARK_COLUMNS, AnnotatedFrames, read_metadata, table_schema, to_rows
-from aucli.errors import TableError
+from aucli.errors import BusyError, TableError
 from aucli.faces.tracking import TrackedFaces
 from aucli.faces.values import Faces
 from aucli.results.read import read_table
@@ -223,7 +223,7 @@ def test_a_work_folder_refuses_other_options(tmp_path: Path) -> None:
 def test_two_runs_never_write_to_one_place(tmp_path: Path) -> None:
     with (
         WorkFolder(tmp_path / "w", RUN, overwrite=False),
-        pytest.raises(TableError, match="another run is writing here"),
+        pytest.raises(BusyError, match="another run is writing to"),
     ):
         WorkFolder(tmp_path / "w", RUN, overwrite=False)
 

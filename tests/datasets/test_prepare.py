@@ -115,7 +115,7 @@ def test_labels_people_and_frames_come_along(bp4d: Path, tmp_path: Path) -> None
         assert cache.identities[i] == info.subject == f"bp4d/{info.name[:4]}"
     assert (cache.scores >= 0.5).all()
     assert done.report.findings[: len(read.findings)] == read.findings
-    assert [(p.video, p.n_frames_done) for p in reports if p.n_frames_done == p.n_frames][-1] == ("F004_T2", 6)
+    assert [(p.item, p.n_done) for p in reports if p.n_done == p.n_total][-1] == ("F004_T2", 6)
     mine = [split.rows(cache.samples()) for split in make_splits(cache.samples())[0]]
     theirs = [split.rows(samples) for split in make_splits(samples)[0]]
     assert [len(rows.test) for rows in mine] == [len(rows.test) for rows in theirs]

@@ -48,6 +48,7 @@ from aucli.faces.alignment import CropSpec
 from aucli.models.predictor import open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.files import user_folder
+from aucli.runtime.progress import Progress
 from tests.builders.benchmark_trees import make_bp4d
 
 NO_INTERVALS = ScoringOptions(replicates=0)
@@ -240,11 +241,12 @@ def _slow_probabilities(source: CachedFaces, au: int) -> npt.NDArray[np.float32]
 
 def test_a_model_on_all_frames(cache: Path) -> None:
     what = ModelOnBenchmark(model="aunce-small", benchmark=DatasetSource(dataset="disfa", cache=cache))
-    steps: list[tuple[int, int]] = []
-    evaluated = evaluate_on_benchmark(what, NO_INTERVALS, on_progress=lambda done, of: steps.append((done, of)))
+    reports: list[Progress] = []
+    evaluated = evaluate_on_benchmark(what, NO_INTERVALS, on_progress=reports.append)
     result = evaluated.result
     assert isinstance(result, Evaluation)
-    assert steps == [(30, 30)]
+    assert [(p.n_done, p.n_total, p.unit) for p in reports] == [(30, 30, "faces")] * 2
+    assert [p.ended for p in reports] == [False, True]
     ours = find_model("aunce-small").config.aus
     assert [row.au for row in result.per_au] == [au for au in CODED if au in ours]
     assert any("left out, for disfa does not code them: AU 2" in note for note in evaluated.notes)

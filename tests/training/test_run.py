@@ -24,7 +24,7 @@ from aucli.datasets.faces import LabelledFaces, join
 from aucli.datasets.published_folds import BP4D_PARTS
 from aucli.errors import DatasetError, OptionsError, RecipeError
 from aucli.evaluation.predictions import read_predictions
-from aucli.runtime.files import claimed
+from aucli.runtime.files import folder_lock
 from aucli.training.options import TrainOptions
 from aucli.training.plan import plan
 
@@ -194,7 +194,7 @@ def test_a_finished_run_is_kept_for_its_own_recipe_only(cache: Path, recipe: Pat
     again = CliRunner().invoke(app, _command(cache, recipe, run, "--set", "optim.lr=5e-5"))
     assert again.exit_code == 1
     assert "holds a run of another recipe (optim.lr was 0.001, now 5e-05)" in " ".join(again.stderr.split())
-    with claimed(tmp_path / "busy"):
+    with folder_lock(tmp_path / "busy"):
         second = CliRunner().invoke(app, _command(cache, recipe, tmp_path / "busy"))
     assert "another run is writing to" in second.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == weights

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +42,7 @@ from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.samples import SequenceInfo
 from aucli.errors import DatasetError
 from aucli.runtime.device import available_cores
-from aucli.runtime.files import LOCK_NAME, claimed
+from aucli.runtime.files import LOCK_NAME, folder_lock, is_temporary, whole_or_nothing
 
 FORMAT: Final = 1
 """Raised when older caches can no longer be read."""
@@ -118,7 +117,7 @@ class CacheWriter:
         (folder / INDEX_NAME).unlink(missing_ok=True)
         shards.mkdir(parents=True, exist_ok=True)
         for path in shards.iterdir():
-            if overwrite or path.name.endswith(".partial"):
+            if overwrite or is_temporary(path):
                 path.unlink()
         if manifest is None or overwrite:
             described = {"format": FORMAT, "digest": self.digest, "aucli": __version__, "aus": list(aus)}
@@ -145,24 +144,16 @@ class CacheWriter:
     def shard(self, key: str, sequences: Sequence[SequenceInfo], fingerprint: str) -> Iterator[ShardWriter]:
         """Write one shard, whole or not at all: leave the block without an exception, and it is there."""
         path = self.path_of(key)
-        partial = path.with_name(f".{path.name}.partial")
         head = {
             "digest": self.digest,
             "fingerprint": fingerprint,
             "sequences": [sequence_to_json(sequence) for sequence in sequences],
         }
         schema = shard_schema(self.aus).with_metadata({METADATA_KEY: dumps(head)})
-        try:
-            with partial.open("wb") as file:
-                with pa.ipc.new_file(file, schema) as sink:
-                    writer = ShardWriter(sink, schema)
-                    yield writer
-                    writer.end()
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_or_nothing(path) as temporary, temporary.open("wb") as file, pa.ipc.new_file(file, schema) as sink:
+            writer = ShardWriter(sink, schema)
+            yield writer
+            writer.end()
 
     def finish(self, keys: Sequence[str], failures: Mapping[str, str]) -> None:
         """Write the index: the cache can now be read.
@@ -213,7 +204,7 @@ def write_faces(
     keys = []
     if not overwrite and is_finished(folder, described):
         return
-    with claimed(folder), ThreadPoolExecutor(available_cores()) as pool:
+    with folder_lock(folder), ThreadPoolExecutor(available_cores()) as pool:
         writer = CacheWriter(folder, aus=faces.aus, content=described, overwrite=overwrite)
         for number, start in enumerate(range(0, len(faces), FACES_PER_SHARD)):
             rows = range(start, min(start + FACES_PER_SHARD, len(faces)))
@@ -286,7 +277,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
 
 def _foreign(folder: Path) -> bool:
     """Whether a folder without manifest holds anything: a kill may leave an empty folder, or half a manifest."""
-    return any(entry.name not in (SHARDS_NAME, LOCK_NAME, f".{MANIFEST_NAME}.partial") for entry in folder.iterdir())
+    return any(entry.name not in (SHARDS_NAME, LOCK_NAME) and not is_temporary(entry) for entry in folder.iterdir())
 
 
 def require_format(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -342,6 +333,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with whole_or_nothing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from aucli.datasets.free.visual_codes import read_eye_codes
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores
+from aucli.runtime.files import sha256_path
 
 FOLDS: Final[tuple[Fold, ...]] = ("train", "validation", "test")
 
@@ -55,7 +56,7 @@ class FreeSources:
     def digests(self) -> dict[str, str]:
         """SHA-256 of each source by its file name, for the card."""
         given = [path for path in (self.rig, self.photographs, self.codes) if path is not None]
-        return {path.name: digest_of(path) for path in given}
+        return {path.name: sha256_path(path) for path in given}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, tell: Tell) 
 
     name = f"renders-{wanted.render_seed}-{wanted.renders}"
     # Without the rig, the renders of whichever rig the cache holds.
-    folders = [cache / f"{name}-{digest_of(rig)[:8]}"] if rig is not None else sorted(cache.glob(f"{name}-????????"))
+    folders = [cache / f"{name}-{sha256_path(rig)[:8]}"] if rig is not None else sorted(cache.glob(f"{name}-????????"))
     if len(folders) != 1:
         what = (
             f"renders of {len(folders)} rigs"
@@ -164,22 +165,13 @@ def _photographs(sources: FreeSources, wanted: FreeDataWanted, cache: Path, tell
     if wanted.colour != "grey":
         raise DatasetError("the photographs are grey: set wanted.colour=grey, or leave them out")
     files = [path for path in (sources.photographs, sources.codes) if path is not None]
-    content = {"aus": wanted.aus, "files": [digest_of(path) for path in files]}
+    content = {"aus": wanted.aus, "files": [sha256_path(path) for path in files]}
     prepared = cache / f"photographs-{_digest(content)}.npz"
     if not prepared.is_file():
         codes = None if sources.codes is None else read_eye_codes(sources.codes)
         faces = read_photographs(sources.photographs, open_detector(None), aus=wanted.aus, codes=codes, progress=tell)
         faces.save(prepared)
     return LabelledFaces.load(prepared)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of the files right inside a folder."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    inside = [f"{one.name} {digest_of(one)}" for one in sorted(path.iterdir()) if one.is_file()]
-    return hashlib.sha256("\n".join(inside).encode()).hexdigest()
 
 
 def _digest(content: object) -> str:

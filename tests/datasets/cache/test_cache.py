@@ -27,9 +27,9 @@ from aucli.datasets.cache.writer import CacheWriter, is_finished, write_faces
 from aucli.datasets.faces import FaceSource, LabelledFaces
 from aucli.datasets.samples import SequenceInfo
 from aucli.datasets.splits import SplitOptions, seeded_folds
-from aucli.errors import DatasetError, OptionsError
+from aucli.errors import BusyError, DatasetError
 from aucli.faces.alignment import CropSpec
-from aucli.runtime.files import claimed
+from aucli.runtime.files import folder_lock
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 
 AUS = (1, 2, 12)
@@ -348,7 +348,7 @@ def test_rows_that_make_no_sense() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="locks are POSIX")
 def test_two_runs_do_not_write_to_one_cache(tmp_path: Path) -> None:
-    with claimed(tmp_path), pytest.raises(OptionsError, match="another run is writing"), claimed(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(BusyError, match="another run is writing"), folder_lock(tmp_path):
         pass
-    with claimed(tmp_path):
+    with folder_lock(tmp_path):
         pass
