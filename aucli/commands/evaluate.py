@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aucli.commands import code_options
+
 if TYPE_CHECKING:
-    from aucli.evaluation.benchmarks import Evaluated, ScoringOptions
+    from aucli.evaluation.benchmarks import Evaluated
     from aucli.evaluation.values import CrossValidation, Evaluation
 
 
 def evaluate(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(help="Folders of finished runs; or, with --codes, one table of annotate.", show_default=False),
     ] = None,
-    codes: Annotated[
-        list[Path] | None,
-        typer.Option(help="Human codes: CSV, or an export of ELAN, Datavyu or BORIS. Can be repeated."),
-    ] = None,
-    coded_aus: Annotated[
-        str | None,
-        typer.Option(
-            help="What the coder looked for, as 1,2,4: what never occurs is in no export.", show_default=False
-        ),
-    ] = None,
-    align: Annotated[str, typer.Option(help="With --codes: auto, time or frame.")] = "auto",
-    face: Annotated[str, typer.Option(help="With --codes: auto, largest, or the number of the coded face.")] = "auto",
-    frame_base: Annotated[int, typer.Option(help="With --codes: number of a table's first frame, 0 or 1.")] = 0,
-    shift: Annotated[float, typer.Option(metavar="S", help="With --codes: seconds to add to coded times.")] = 0.0,
+    codes: code_options.Codes = None,
+    against: code_options.Against = None,
+    codes_format: code_options.CodesFormat = "auto",
+    name: code_options.Name = None,
+    missing_name: code_options.MissingName = None,
+    coded_aus: code_options.CodedAus = None,
+    coded_span: code_options.CodedSpan = None,
+    shift: code_options.Shift = 0.0,
+    min_intensity: code_options.MinIntensity = "A",
+    one_sided: code_options.OneSided = "leave_out",
+    observation: code_options.Observation = None,
+    subject: code_options.Subject = None,
+    coder: code_options.Coder = None,
+    frame_rate: code_options.FrameRate = None,
+    frame_base: code_options.FrameBase = 0,
+    missing_code: code_options.MissingCode = None,
+    align: code_options.Align = "auto",
+    tolerance: code_options.Tolerance = None,
+    face: code_options.Face = "auto",
     model: Annotated[
         str | None, typer.Option(help="A model, by name or folder, to try on a benchmark.", show_default=False)
     ] = None,
@@ -66,7 +73,7 @@ def evaluate(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes.")] = False,
 ) -> None:
-    """Score runs, a model on a benchmark, or a table of annotate against human codes.
+    """Score runs, a model on a benchmark, a table of annotate against human codes, or two coders against each other.
 
     F1-frame, accuracy, areas under ROC and precision-recall curves, kappas, MCC and base rates, per action unit and on
     average, with 95 % intervals bootstrapped over people. docs/evaluation.md says what each figure means.
@@ -77,6 +84,8 @@ def evaluate(
 
     check_format(format_, metric)
     scoring = ScoringOptions(lost_faces=lost_faces, replicates=replicates)  # type: ignore[arg-type]  # it refuses others
+    if not codes:
+        code_options.refuse_without_codes(context)
     if (model is not None) + bool(codes) + bool(paths and not codes) != 1:
         raise OptionsError("give one of: folders of runs; a table and --codes; or --model with --dataset and --cache")
     evaluated: Evaluated
@@ -99,63 +108,41 @@ def evaluate(
                 splits=SplitOptions(numbering=numbering),  # type: ignore[arg-type]  # likewise
                 device=device,
             ),
-            aus=None if aus == "shared" else _numbers(aus, "--aus"),
+            aus=None if aus == "shared" else code_options.numbers(aus, "--aus"),
         )
         with ProgressLines(quiet=quiet) as progress:
             evaluated = evaluate_on_benchmark(what, scoring, on_progress=progress)
     elif codes:
-        if paths is None or len(paths) != 1:
+        if paths is not None and len(paths) > 1:
             raise OptionsError("--codes needs one table of annotate, or the folder of its tables")
-        looked_for = _numbers(coded_aus, "--coded-aus") if coded_aus else ()
-        evaluated = _agreement(paths[0], codes, looked_for, align, face, frame_base, shift, scoring)
+        given = code_options.CodesGiven(
+            codes=codes,
+            against=against or (),
+            codes_format=codes_format,
+            name=name or (),
+            missing_name=missing_name or (),
+            coded_aus=coded_aus,
+            coded_span=coded_span,
+            shift=shift,
+            min_intensity=min_intensity,
+            one_sided=one_sided,
+            observation=observation,
+            subject=subject,
+            coder=coder,
+            frame_rate=frame_rate,
+            frame_base=frame_base,
+            missing_code=missing_code or (),
+            align=align,
+            tolerance=tolerance,
+            face=face,
+        )
+        evaluated = code_options.evaluate_codes(paths[0] if paths else None, given, scoring)
     else:
         evaluated = evaluate_runs(paths or [], scoring)
     _write(evaluated.result, format_, metric, output)
     if not quiet:
         for note in evaluated.notes:
             typer.echo(f"note: {note}", err=True)
-
-
-def _agreement(
-    table: Path,
-    codes: Sequence[Path],
-    coded_aus: tuple[int, ...],
-    align: str,
-    face: str,
-    frame_base: int,
-    shift_s: float,
-    scoring: ScoringOptions,
-) -> Evaluated:
-    from aucli.evaluation.agreement import AgreementOptions, compare_files
-    from aucli.evaluation.benchmarks import Evaluated
-    from aucli.human_codes.values import CodeOptions
-
-    options = AgreementOptions(
-        align=align,  # type: ignore[arg-type]  # the options refuse other words with lines of their own
-        face=int(face) if face.isdigit() else face,  # type: ignore[arg-type]
-        lost_faces=scoring.lost_faces,
-        replicates=scoring.replicates,
-        seed=scoring.seed,
-    )
-    code_options = CodeOptions(coded_aus=coded_aus, frame_base=frame_base, shift_s=shift_s)
-    agreement = compare_files(table, codes, code_options=code_options, options=options)
-    notes = [
-        f"{v.video}: {v.compared} of {v.frames} frames compared, {v.faceless} of them without a face"
-        + (f"; {v.unmatched_codes} coded rows have no frame" if v.unmatched_codes else "")
-        for v in agreement.videos
-    ]
-    if agreement.not_compared:
-        notes.append(f"only coded or only in the table: AU {', '.join(map(str, agreement.not_compared))}")
-    return Evaluated(agreement.evaluation, (*notes, *agreement.notes))
-
-
-def _numbers(text: str, option: str) -> tuple[int, ...]:
-    from aucli.errors import OptionsError
-
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise OptionsError(f"{option} is {text!r}; write numbers, as 1,2,4") from None
 
 
 def _write(result: Evaluation | CrossValidation, format_: str, metric: str, output: Path | None) -> None:

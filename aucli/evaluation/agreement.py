@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
+from aucli.evaluation.films import FaceRows, FaceWanted, Film, Films
+from aucli.evaluation.pairing import Alignment, FrameLabels, film_range, lay_on_frames
 from aucli.evaluation.scoring import evaluate_predictions
 from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, LostFaces, Predictions
 from aucli.facs import au_column
 from aucli.human_codes.reading import read_codes
-from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions, Codes, occurrence
+from aucli.human_codes.values import CodedFrames, CodeOptions, Codes
 
 if TYPE_CHECKING:
     import polars
 
-Alignment = Literal["auto", "time", "frame"]
-
-NEEDED_COLUMNS: Final = ("video", "frame", "time_s", "face", "w", "h")
+_LISTED_VIDEOS: Final = 20
+"""With more videos than this the notes give sums only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,11 @@ class AgreementOptions:
 
     Attributes:
         align: how rows of a plain table of codes find their frame: by ``frame`` number or by ``time``; ``auto`` takes
-            the frame number where there is one. Intervals are always aligned by time.
-        tolerance_s: farthest a coded time may be from a frame's; None is half of the usual step between frames.
+            the frame number where there is one. Intervals in seconds are always aligned by time.
+        tolerance_s: farthest a coded time may be from a frame's; None is half the smaller of the usual steps between
+            frames and between codes.
         face: which face was coded, where several are in a video: a track number, or ``largest`` in every frame.
-            ``auto`` accepts videos with one track only.
+            ``auto`` accepts videos with one track, and codes that say where the face is.
         lost_faces: count frames without that face as predicted absent, or leave them out.
         replicates: bootstrap replicates over videos.
         seed: of the bootstrap.
@@ -42,39 +44,60 @@ class AgreementOptions:
 
     align: Alignment = "auto"
     tolerance_s: float | None = None
-    face: int | Literal["auto", "largest"] = "auto"
+    face: FaceWanted = "auto"
     lost_faces: LostFaces = "negative"
     replicates: int = DEFAULT_REPLICATES
     seed: int = 3407
 
     def __post_init__(self) -> None:
         if self.align not in ("auto", "time", "frame"):
-            raise OptionsError(f"align is {self.align!r}; allowed are auto, time, frame")
-        if self.tolerance_s is not None and self.tolerance_s < 0:
-            raise OptionsError(f"tolerance_s is {self.tolerance_s}; allowed is 0 or more")
+            raise OptionsError(f"`align` is {self.align!r}; allowed are auto, time, frame")
+        if self.tolerance_s is not None and not self.tolerance_s >= 0:
+            raise OptionsError(f"`tolerance_s` is {self.tolerance_s}; allowed is 0 or more")
         if isinstance(self.face, str) and self.face not in ("auto", "largest"):
-            raise OptionsError(f"face is {self.face!r}; allowed are auto, largest or a track number")
+            raise OptionsError(f"`face` is {self.face!r}; allowed are auto, largest or a track number")
 
 
 @dataclass(frozen=True)
 class VideoAgreement:
-    """What was compared in one video.
+    """What was compared in one video, of one person.
 
     Attributes:
         video: as in the table.
+        subject: who was coded, where the codes say it.
         source: file of codes.
+        face: which face of the video was taken, in words.
         frames: frames of the table.
         compared: of these, frames with a code for at least one AU.
         unmatched_codes: coded rows for which the table has no frame.
         faceless: compared frames without the chosen face.
+        coded: from when to when there are codes, with the unit; "" if there are none.
+        film: from when to when the video runs, in the same unit.
     """
 
     video: str
+    subject: str | None
     source: str
+    face: str
     frames: int
     compared: int
     unmatched_codes: int
     faceless: int
+    coded: str
+    film: str
+
+    def line(self) -> str:
+        """The same in a sentence."""
+        who = f" ({self.subject})" if self.subject else ""
+        parts = [
+            f"{self.video}{who}: {self.compared} of {self.frames} frames compared",
+            f"{self.faceless} of them without a face",
+            f"face: {self.face}",
+            f"codes at {self.coded}, none outside the film's {self.film}" if self.coded else "no code occurs",
+        ]
+        if self.unmatched_codes:
+            parts.append(f"{self.unmatched_codes} coded rows have no frame in the table")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -82,7 +105,7 @@ class Agreement:
     """Scores over all videos, and what was compared in each.
 
     Attributes:
-        evaluation: its subjects are videos.
+        evaluation: its subjects are videos, or people in them where the codes tell people apart.
         videos: in the order of the codes.
         not_compared: AUs that only the codes or only the table have.
         notes: what a person should know, one line each.
@@ -105,7 +128,7 @@ def compare_files(
 
     Args:
         table: written by `annotate`.
-        codes: exports of ELAN, Datavyu or BORIS, or plain tables; see `aucli.human_codes`.
+        codes: files of codes; see `aucli.human_codes.registry`.
         code_options: how to read the codes.
         options: how to compare.
 
@@ -116,8 +139,10 @@ def compare_files(
     from aucli.results.read import read_table
 
     code_options = code_options or CodeOptions()
-    found = [one for path in codes for one in read_codes(path, code_options)]
-    return compare(read_table(table), found, code_options=code_options, options=options)
+    read = read_table(table)
+    films = Films(read)
+    found = [one for path in codes for one in read_codes(path, code_options, film_rate=films.rate)]
+    return compare(read, found, code_options=code_options, options=options)
 
 
 def compare(
@@ -131,166 +156,162 @@ def compare(
     options, code_options = options or AgreementOptions(), code_options or CodeOptions()
     if not codes:
         raise TableError("there are no human codes to compare with")
-    lacking = [column for column in NEEDED_COLUMNS if column not in table.columns]
-    if lacking:
-        raise TableError(f"the table has no column {lacking[0]}; is it one of annotate's?")
+    films = Films(table)
     coded = sorted({au for one in codes for au in one.coded_aus})
     aus = tuple(au for au in coded if f"{au_column(au)}_p" in table.columns and au_column(au) in table.columns)
     if not aus:
         raise TableError(f"the table has none of the coded AUs {', '.join(map(str, coded))}")
-    names = [str(name) for name in table["video"].unique(maintain_order=True)]
-    parts: list[tuple[_Frames, npt.NDArray[np.int8]]] = []
-    videos: list[VideoAgreement] = []
-    seen: dict[str, Path] = {}
-    for one in codes:
-        name = match_video(one.video, names, one.source)
-        if name in seen:
-            raise TableError(
-                f"{seen[name]} and {one.source} both hold codes of {name}; compare with one coder at a time"
-            )
-        seen[name] = one.source
-        frames = _frames_of(table, name, aus, options)
-        labels, unmatched = _labels_of(one, frames, aus, code_options, options)
-        parts.append((frames, labels))
-        compared = (labels >= 0).any(axis=1)
-        faceless = compared & np.isnan(frames.probabilities).all(axis=1)
-        videos.append(
-            VideoAgreement(name, str(one.source), len(labels), int(compared.sum()), unmatched, int(faceless.sum()))
-        )
+    by_film, strangers = codes_by_film(films, codes)
+    parts = [
+        part
+        for name, of_film in by_film.items()
+        for part in _compare_film(films[name], of_film, aus, code_options, options)
+    ]
+    results = [part.face.results(aus) for part in parts]
     predictions = Predictions(
         name="agreement with human codes",
         aus=aus,
-        labels=np.concatenate([labels for _, labels in parts]),
-        probabilities=np.concatenate([frames.probabilities for frames, _ in parts]),
-        subjects=np.repeat(np.arange(len(parts)), [len(labels) for _, labels in parts]),
-        thresholds=_seen_thresholds([frames for frames, _ in parts]),
-        decided=np.concatenate([frames.decided for frames, _ in parts]),
+        labels=np.concatenate([part.codes.labels for part in parts]),
+        probabilities=np.concatenate([probabilities for probabilities, _ in results]),
+        subjects=np.repeat(np.arange(len(parts)), [len(part.codes.labels) for part in parts]),
+        thresholds=_seen_thresholds(results),
+        decided=np.concatenate([decided for _, decided in results]),
     )
     evaluation = evaluate_predictions(
         predictions, lost_faces=options.lost_faces, replicates=options.replicates, seed=options.seed
     )
+    videos = tuple(_summary(part, probabilities) for part, (probabilities, _) in zip(parts, results, strict=True))
     in_table = {int(c[2:]) for c in table.columns if c.startswith("AU") and c[2:].isdigit()}
+    not_compared = tuple(sorted(set(coded) ^ in_table))
     return Agreement(
         evaluation=evaluation,
-        videos=tuple(videos),
-        not_compared=tuple(sorted(set(coded) ^ in_table)),
-        notes=tuple(dict.fromkeys(note for one in codes for note in one.notes)),
+        videos=videos,
+        not_compared=not_compared,
+        notes=(*video_notes(videos), *strangers, *_left_out(coded, in_table), *notes_of(codes)),
     )
-
-
-def match_video(wanted: str | None, names: Sequence[str], source: Path) -> str:
-    """The table's video that codes belong to: by path, by file name, by name without suffix, or the only one.
-
-    Where a file of codes names no video, its own name may: ``interview3.txt`` goes with ``interview3.mp4``.
-
-    Raises:
-        TableError: if none or several fit.
-    """
-    if wanted is None and len(names) == 1:
-        return names[0]
-    key = PurePosixPath((wanted or source.name).replace("\\", "/"))
-    rules = (
-        [n for n in names if PurePosixPath(n) == key],
-        [n for n in names if PurePosixPath(n).name.casefold() == key.name.casefold()],
-        [n for n in names if PurePosixPath(n).stem.casefold() == key.stem.casefold()],
-    )
-    for fitting in rules:
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            raise TableError(f"codes of {key} in {source} fit several videos: {', '.join(fitting)}")
-    listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-    raise TableError(f"codes of {key} in {source} fit none of the table's videos: {listed}")
 
 
 @dataclass(frozen=True, eq=False)
-class _Frames:
-    """One video's frames with the chosen face's results: probabilities are NaN where it is not there."""
+class _Part:
+    """One person in one film: the codes on its frames, and the face they are compared with."""
 
-    frame: npt.NDArray[np.int64]
-    time_s: npt.NDArray[np.float64]
-    probabilities: npt.NDArray[np.float32]
-    decided: npt.NDArray[np.bool_]
+    film: Film
+    source: Codes
+    codes: FrameLabels
+    face: FaceRows
 
 
-def _frames_of(table: polars.DataFrame, video: str, aus: tuple[int, ...], options: AgreementOptions) -> _Frames:
-    import polars as pl
+def codes_by_film(films: Films, codes: Sequence[Codes]) -> tuple[dict[str, list[Codes]], list[str]]:
+    """Codes by the name of their film in the table, and a note about films that the table lacks.
 
-    rows = table.filter(pl.col("video").cast(pl.String) == video)
-    frames = rows.select("frame", "time_s").unique("frame").sort("frame")
-    faces = rows.filter(pl.col("face").is_not_null())
-    tracks = sorted(faces["face"].unique().to_list())
-    if options.face == "largest":
-        faces = faces.sort(pl.col("w") * pl.col("h"), descending=True).unique(
-            "frame", keep="first", maintain_order=True
-        )
-    elif options.face == "auto":
-        if len(tracks) > 1:
-            raise OptionsError(
-                f"{video} has {len(tracks)} faces ({', '.join(map(str, tracks[:8]))}); say which one was coded with "
-                "the option face, or take the largest"
+    Raises:
+        TableError: if none is in the table, or two files hold codes of the same film and person.
+    """
+    found: dict[str, list[Codes]] = {}
+    seen: dict[tuple[str, str | None], Path] = {}
+    lacking: list[TableError] = []
+    for one in codes:
+        try:
+            name = films.match(one.video, one.source)
+        except TableError as error:
+            if "fit several" in str(error):
+                raise
+            lacking.append(error)
+            continue
+        known = seen.setdefault((name, one.subject), one.source)
+        if known is not one.source or any(other.subject == one.subject for other in found.get(name, [])):
+            raise TableError(
+                f"{known} and {one.source} both hold codes of {name}; compare with one coder at a time, or two coders "
+                "with each other (`against`)"
             )
-    elif options.face in tracks:
-        faces = faces.filter(pl.col("face") == options.face)
+        found.setdefault(name, []).append(one)
+    if not found:
+        raise lacking[0]
+    if not lacking:
+        return found, []
+    names = ", ".join(dict.fromkeys(str(one.video) for one in codes if one.video))
+    return found, [f"{len(lacking)} of {len(codes)} coded videos are not in the table: the codes name {_short(names)}"]
+
+
+def _compare_film(
+    film: Film, codes: Sequence[Codes], aus: tuple[int, ...], code_options: CodeOptions, options: AgreementOptions
+) -> list[_Part]:
+    """Lay the codes of each person on a film's frames and find the face they are about."""
+    laid = [
+        lay_on_frames(one, film.frames, aus, code_options, align=options.align, tolerance_s=options.tolerance_s)
+        for one in codes
+    ]
+    places = [one.centre_xy for one in codes if isinstance(one, CodedFrames) and one.centre_xy is not None]
+    by_place = len(places) == len(codes) and options.face == "auto" and (len(codes) > 1 or len(film.faces) > 1)
+    if by_place:
+        rows, found = [one.rows for one in laid], [one.found for one in laid]
+        faces = film.at_places(rows, [xy[at] for xy, at in zip(places, found, strict=True)])
+        if not any(face.rows.height for face in faces):
+            raise TableError(
+                f"{codes[0].source}: no coded face lies where {film.name} has one; say which face was coded with `face`"
+            )
+    elif len(codes) > 1:
+        people = ", ".join(str(one.subject) for one in codes[:12])
+        raise OptionsError(f"{codes[0].source} holds codes of {people} in {film.name}; choose one with `subject`")
     else:
-        raise OptionsError(f"{video} has no face {options.face}; it has {', '.join(map(str, tracks)) or 'none'}")
-    columns = [au_column(au) for au in aus]
-    joined = frames.join(faces.drop("time_s"), on="frame", how="left").sort("frame")
-    probabilities = joined.select([pl.col(f"{c}_p").cast(pl.Float32).fill_null(float("nan")) for c in columns])
-    return _Frames(
-        frame=joined["frame"].to_numpy().astype(np.int64),
-        time_s=joined["time_s"].to_numpy().astype(np.float64),
-        probabilities=probabilities.to_numpy(),
-        decided=joined.select([pl.col(c).fill_null(False) for c in columns]).to_numpy(),
+        faces = [film.choose(options.face)]
+    return [_Part(film, one, on, face) for one, on, face in zip(codes, laid, faces, strict=True)]
+
+
+def _summary(part: _Part, probabilities: npt.NDArray[np.float32]) -> VideoAgreement:
+    compared: npt.NDArray[np.bool_] = np.asarray((part.codes.labels >= 0).any(axis=1))
+    return VideoAgreement(
+        video=part.film.name,
+        subject=part.source.subject,
+        source=str(part.source.source),
+        face=part.face.choice,
+        frames=len(compared),
+        compared=int(compared.sum()),
+        unmatched_codes=part.codes.unmatched,
+        faceless=int((compared & np.isnan(probabilities).all(axis=1)).sum()),
+        coded=part.codes.span,
+        film=film_range(part.film.frames, "frame" if part.codes.span.startswith("frame") else "s"),
     )
 
 
-def _labels_of(
-    codes: Codes, frames: _Frames, aus: tuple[int, ...], code_options: CodeOptions, options: AgreementOptions
-) -> tuple[npt.NDArray[np.int8], int]:
-    """(N, A) labels for the table's frames, -1 where there is no code, and how many coded rows found no frame."""
-    labels = np.full((len(frames.frame), len(aus)), -1, dtype=np.int8)
-    shared = [(a, codes.coded_aus.index(au)) for a, au in enumerate(aus) if au in codes.coded_aus]
-    to, of = np.array([a for a, _ in shared], np.int64), np.array([i for _, i in shared], np.int64)
-    if isinstance(codes, CodedIntervals):
-        if options.align == "frame":
-            raise OptionsError(f"{codes.source} holds intervals in seconds; align them by time")
-        labels[:, to] = occurrence(codes, frames.time_s, code_options)[:, of]
-        return labels, 0
-    rows, found = _pair(codes, frames, options)
-    labels[np.ix_(rows, to)] = codes.labels[np.ix_(found, of)]
-    return labels, len(codes.labels) - len(found)
+def video_notes(videos: Sequence[VideoAgreement]) -> list[str]:
+    """A line for each video, or one for all where they are many."""
+    if len(videos) <= _LISTED_VIDEOS:
+        return [video.line() for video in videos]
+    total, compared, faceless, unmatched = (
+        sum(getattr(video, what) for video in videos) for what in ("frames", "compared", "faceless", "unmatched_codes")
+    )
+    return [
+        f"{len(videos):,} videos: {compared:,} of {total:,} frames compared, {faceless:,} of them without the face, "
+        f"{unmatched:,} coded rows without a frame; none outside their films"
+    ]
 
 
-def _pair(
-    codes: CodedFrames, frames: _Frames, options: AgreementOptions
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows of the table and rows of the codes that belong together."""
-    if options.align == "frame" and codes.frame is None:
-        raise OptionsError(f"{codes.source} has no frame column; align by time")
-    if options.align == "time" and codes.time_s is None:
-        raise OptionsError(f"{codes.source} has no time_s column; align by frame")
-    if codes.frame is not None and options.align != "time":
-        _, rows, found = np.intersect1d(frames.frame, codes.frame, assume_unique=True, return_indices=True)
-        return rows.astype(np.int64), found.astype(np.int64)
-    assert codes.time_s is not None
-    if not len(frames.time_s):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    step = float(np.median(np.diff(frames.time_s))) if len(frames.time_s) > 1 else 0.0
-    tolerance = options.tolerance_s if options.tolerance_s is not None else step / 2
-    after = np.clip(np.searchsorted(frames.time_s, codes.time_s), 1, max(len(frames.time_s) - 1, 1))
-    after = np.minimum(after, len(frames.time_s) - 1)
-    before = np.maximum(after - 1, 0)
-    nearer = np.abs(frames.time_s[after] - codes.time_s) < np.abs(frames.time_s[before] - codes.time_s)
-    nearest = np.where(nearer, after, before)
-    close = np.flatnonzero(np.abs(frames.time_s[nearest] - codes.time_s) <= tolerance + 1e-9)
-    rows, first = np.unique(nearest[close], return_index=True)
-    return rows.astype(np.int64), close[first].astype(np.int64)
+def notes_of(codes: Sequence[Codes]) -> tuple[str, ...]:
+    """What the readers noted, each once."""
+    return tuple(dict.fromkeys(note for one in codes for note in one.notes))
 
 
-def _seen_thresholds(parts: Sequence[_Frames]) -> npt.NDArray[np.float64]:
+def _left_out(coded: Sequence[int], in_table: set[int]) -> list[str]:
+    def listed(aus: set[int]) -> str:
+        return ", ".join(map(str, sorted(aus)))
+
+    only_coded, only_said = set(coded) - in_table, in_table - set(coded)
+    notes = [f"coded, but not in the table: AU {listed(only_coded)}"] if only_coded else []
+    if only_said:
+        notes.append(f"in the table, but not coded: AU {listed(only_said)}; say what was looked for with `coded_aus`")
+    return notes
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _seen_thresholds(
+    results: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]],
+) -> npt.NDArray[np.float64]:
     """Smallest probability per AU that the table calls present; 1 where it never does. For information only."""
-    probabilities = np.concatenate([part.probabilities for part in parts]).astype(np.float64)
-    decided = np.concatenate([part.decided for part in parts])
+    probabilities = np.concatenate([p for p, _ in results]).astype(np.float64)
+    decided = np.concatenate([d for _, d in results])
     lowest: npt.NDArray[np.float64] = np.min(np.where(decided, probabilities, 1.0), axis=0, initial=1.0)
     return lowest

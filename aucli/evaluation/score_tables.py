@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from aucli.errors import OptionsError
@@ -25,21 +27,26 @@ TITLES: Final[Mapping[str, str]] = {
     "free_kappa": "free kappa",
     "mcc": "MCC",
     "f1_balanced": "F1 balanced",
+    "icc_agreement": "ICC(A,1)",
+    "icc_consistency": "ICC(C,1)",
 }
 
 
 FORMATS: Final = ("table", "json", "csv", "latex")
-TABLE_WIDTH: Final = 200
-"""Of tables in files and pipes; a terminal's own width is used there."""
+_PADDING: Final = 3
+"""Columns of a frame and its blanks, per column."""
 
 
-def render(result: Evaluation | CrossValidation, *, kind: str = "table", metric: str = "f1") -> str:
+def render(
+    result: Evaluation | CrossValidation, *, kind: str = "table", metric: str = "f1", width: int | None = None
+) -> str:
     """A result as text, ending in a line break.
 
     Args:
         result: one test set, or folds.
         kind: ``table``, ``json``, ``csv`` or ``latex``.
         metric: of LaTeX, and of the table of folds.
+        width: of tables, in characters; None takes the terminal's (or ``COLUMNS``), 80 where there is none.
 
     Raises:
         OptionsError: if the format or the metric is unknown.
@@ -52,12 +59,16 @@ def render(result: Evaluation | CrossValidation, *, kind: str = "table", metric:
         return to_csv(evaluations)
     if kind == "latex":
         return to_latex(evaluations, metric=metric)
-    if isinstance(result, Evaluation):
-        tables = [scores_table(result)]
-    else:
-        tables = [folds_table(result, metric=metric), scores_table(result.mean), scores_table(result.pooled)]
     buffer = io.StringIO()
-    console = Console(file=buffer, width=max(TABLE_WIDTH, Console().width))
+    console = Console(file=buffer, width=width or Console().width)
+    if isinstance(result, Evaluation):
+        tables = scores_tables(result, width=console.width)
+    else:
+        tables = [
+            *folds_tables(result, metric=metric, width=console.width),
+            *scores_tables(result.mean, width=console.width),
+            *scores_tables(result.pooled, width=console.width),
+        ]
     for table in tables:
         console.print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
@@ -74,50 +85,112 @@ def check_format(kind: str, metric: str) -> None:
     _check((metric,))
 
 
-def scores_table(evaluation: Evaluation, *, metrics: Sequence[str] = tuple(METRICS)) -> Table:
-    """A Rich table with one row per AU and the mean; percent, intervals in brackets.
+def scores_tables(evaluation: Evaluation, *, metrics: Sequence[str] | None = None, width: int) -> list[Table]:
+    """Rich tables with one row per AU and the mean; percent, intervals in brackets.
+
+    Args:
+        evaluation: what to show.
+        metrics: None for all that it has.
+        width: in characters; what does not fit goes into another table below, under the same rows.
 
     Raises:
         OptionsError: if a metric is unknown.
     """
+    metrics = tuple(evaluation.mean) if metrics is None else metrics
     _check(metrics)
-    title = f"{evaluation.name}: {evaluation.frames:,} frames, {evaluation.subjects} subjects ({evaluation.method})"
-    table = Table(title=title, caption=_caption(evaluation), title_justify="left", caption_justify="left")
-    table.add_column("AU")
-    for name in ("frames", "present %", "all-positive F1", *(TITLES[m] for m in metrics)):
-        table.add_column(name, justify="right")
-    for row in evaluation.per_au:
-        table.add_row(
-            f"{row.au} {AU_NAMES.get(row.au, '')}".strip(),
-            f"{row.labelled:,}",
-            _percent(row.base_rate),
-            _percent(row.all_positive_f1),
-            *(_bracketed(row.scores[m]) for m in metrics),
-        )
-    table.add_section()
-    table.add_row(
-        f"mean of {len(evaluation.per_au)}", "", "", _percent(_mean_line(evaluation)),
-        *(_bracketed(evaluation.mean[m]) + _fewer(evaluation, m) for m in metrics), style="bold",
-    )  # fmt: skip
-    return table
+    rows = evaluation.per_au
+    columns = [
+        ("frames", [f"{row.labelled:,}" for row in rows] + [""]),
+        ("present %", [_percent(row.base_rate) for row in rows] + [""]),
+        ("all-positive F1", [_percent(row.all_positive_f1) for row in rows] + [_percent(_mean_line(evaluation))]),
+    ]
+    for m in metrics:
+        mean = _bracketed(evaluation.mean[m]) + _fewer(evaluation, m)
+        columns.append((TITLES[m], [*(_bracketed(row.scores[m]) for row in rows), mean]))
+    people = "films" if evaluation.method == "two coders" else "subjects"
+    return _split(
+        title=f"{evaluation.name}: {evaluation.frames:,} frames, {evaluation.subjects} {people} ({evaluation.method})",
+        caption=_caption(evaluation),
+        heads=("AU", [*(f"{row.au} {AU_NAMES.get(row.au, '')}".strip() for row in rows), f"mean of {len(rows)}"]),
+        short_heads=[*(str(row.au) for row in rows), "mean"],
+        columns=columns,
+        width=width,
+    )
 
 
-def folds_table(result: CrossValidation, *, metric: str = "f1") -> Table:
-    """A Rich table as papers print it: one row per fold, their mean, and pooled; one column per AU; percent.
+def folds_tables(result: CrossValidation, *, metric: str = "f1", width: int) -> list[Table]:
+    """Rich tables as papers print them: one row per fold, their mean, and pooled; one column per AU; percent.
+
+    Args:
+        result: the folds.
+        metric: the figure.
+        width: in characters; what does not fit goes into another table below, under the same rows.
 
     Raises:
         OptionsError: if the metric is unknown.
     """
     _check((metric,))
-    table = Table(title=f"{METRICS[metric]}, %", title_justify="left")
-    table.add_column("test set")
-    for row in result.mean.per_au:
-        table.add_column(str(row.au), justify="right")
-    table.add_column("Avg", justify="right")
-    for evaluation in (*result.folds, result.mean, result.pooled):
-        cells = [_percent(row.scores[metric].value) for row in evaluation.per_au]
-        table.add_row(evaluation.name, *cells, _percent(evaluation.mean[metric].value) + _fewer(evaluation, metric))
-    return table
+    evaluations = (*result.folds, result.mean, result.pooled)
+    columns = [
+        (str(row.au), [_percent(_score(evaluation.per_au[a].scores, metric).value) for evaluation in evaluations])
+        for a, row in enumerate(result.mean.per_au)
+    ]
+    means = [_percent(_score(one.mean, metric).value) + _fewer(one, metric) for one in evaluations]
+    names = [evaluation.name for evaluation in evaluations]
+    return _split(
+        title=f"{METRICS[metric]}, %",
+        caption=None,
+        heads=("test set", names),
+        short_heads=names,
+        columns=[*columns, ("Avg", means)],
+        width=width,
+    )
+
+
+def _split(
+    *,
+    title: str,
+    caption: str | None,
+    heads: tuple[str, list[str]],
+    short_heads: list[str],
+    columns: Sequence[tuple[str, list[str]]],
+    width: int,
+) -> list[Table]:
+    """Tables no wider than `width`: as many columns each as fit, and the heads of the rows; the last row is bold."""
+    blocks: list[list[tuple[str, list[str]]]] = []
+    room = 0
+    for column in columns:
+        needed = _width(column)
+        if not blocks or needed > room:
+            first = _width(heads if not blocks else (heads[0], short_heads))
+            blocks.append([])
+            room = width - 1 - first
+        blocks[-1].append(column)
+        room -= needed
+    tables = []
+    for k, block in enumerate(blocks):
+        table = Table(
+            title=title if k == 0 else None,
+            caption=caption if k == 0 else None,
+            title_justify="left",
+            caption_justify="left",
+        )
+        table.add_column(heads[0])
+        for name, _ in block:
+            table.add_column(name, justify="right")
+        names = heads[1] if k == 0 else short_heads
+        for i, name in enumerate(names):
+            is_last = i == len(names) - 1
+            if is_last:
+                table.add_section()
+            cells = (escape(cells[i]) for _, cells in block)
+            table.add_row(escape(name), *cells, style="bold" if is_last else None)
+        tables.append(table)
+    return tables
+
+
+def _width(column: tuple[str, list[str]]) -> int:
+    return max(cell_len(text) for text in (column[0], *column[1])) + _PADDING
 
 
 def to_json(result: Evaluation | CrossValidation) -> str:
@@ -174,8 +247,8 @@ def to_latex(evaluations: Sequence[Evaluation], *, metric: str = "f1") -> str:
         r"\midrule",
     ]
     for evaluation in evaluations:
-        values = [row.scores[metric].value for row in evaluation.per_au]
-        cells = [_percent(value) for value in (*values, evaluation.mean[metric].value)]
+        values = [_score(row.scores, metric).value for row in evaluation.per_au]
+        cells = [_percent(value) for value in (*values, _score(evaluation.mean, metric).value)]
         lines.append(" & ".join([_escaped(evaluation.name), *cells]) + r" \\")
     line = [row.all_positive_f1 for row in evaluations[0].per_au]
     if metric == "f1":
@@ -185,9 +258,15 @@ def to_latex(evaluations: Sequence[Evaluation], *, metric: str = "f1") -> str:
 
 
 def _check(metrics: Sequence[str]) -> None:
-    unknown = [m for m in metrics if m not in METRICS]
+    unknown = [m for m in metrics if m not in TITLES]
     if unknown:
-        raise OptionsError(f"unknown metric {unknown[0]!r}; allowed are {', '.join(METRICS)}")
+        raise OptionsError(f"unknown metric {unknown[0]!r}; allowed are {', '.join(TITLES)}")
+
+
+def _score(scores: Mapping[str, Estimate], metric: str) -> Estimate:
+    if metric not in scores:
+        raise OptionsError(f"there is no {metric} here; there are {', '.join(scores)}")
+    return scores[metric]
 
 
 def _percent(value: float | None) -> str:
@@ -197,7 +276,7 @@ def _percent(value: float | None) -> str:
 def _bracketed(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return _percent(estimate.value)
-    return f"{_percent(estimate.value)} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]".replace("[", r"\[")
+    return f"{_percent(estimate.value)} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
 
 def _fewer(evaluation: Evaluation, metric: str) -> str:
@@ -220,9 +299,16 @@ def _escaped(text: str) -> str:
 
 
 def _caption(evaluation: Evaluation) -> str:
+    if evaluation.method == "two coders":
+        parts = ["ICC of intensities 0 to 5, kappa of presence"] if "icc_agreement" in evaluation.mean else []
+        return "; ".join([*parts, *_replicates(evaluation, "films")])
     lost = max((row.lost for row in evaluation.per_au), default=0)
     counted = "counted as absent" if evaluation.lost_faces == "negative" else "left out"
     parts = [f"frames without a face: {lost:,}, {counted}"]
-    if evaluation.replicates:
-        parts.append(f"{100 * LEVEL:.0f} % intervals: {evaluation.replicates:,} bootstrap replicates over subjects")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_replicates(evaluation, "subjects")])
+
+
+def _replicates(evaluation: Evaluation, people: str) -> list[str]:
+    if not evaluation.replicates:
+        return []
+    return [f"{100 * LEVEL:.0f} % intervals: {evaluation.replicates:,} bootstrap replicates over {people}"]

@@ -150,12 +150,12 @@ def _summarise(
 ) -> Evaluation:
     """Scores averaged over the parts (one part: as they are), with intervals."""
     per_part = [_exact(tally, part, lost_faces) for tally, part in zip(tallies, parts, strict=True)]
-    exact = {m: _nanmean(np.stack([scores[m] for scores in per_part])) for m in METRICS}
+    exact = {m: mean_of_defined(np.stack([scores[m] for scores in per_part])) for m in METRICS}
     usable = [(tally, weight) for tally, weight in zip(tallies, weights, strict=True) if weight is not None]
     drawn: dict[str, Float64Array] = {}
     if len(usable) == len(tallies) and usable:
         replicated = [replicate_decisions(tally, weight) for tally, weight in usable]
-        drawn = {m: _nanmean(np.stack([scores[m] for scores in replicated])) for m in METRICS}
+        drawn = {m: mean_of_defined(np.stack([scores[m] for scores in replicated])) for m in METRICS}
     per_au = []
     for a, au in enumerate(parts[0].aus):
         confusion = np.sum([tally.confusion[:, a].sum(axis=0) for tally in tallies], axis=0)
@@ -170,11 +170,11 @@ def _summarise(
                 positive=positive,
                 missing=int(sum((part.labels[:, a] == MISSING).sum() for part in parts)),
                 lost=int(sum(_lost(part, a) for part in parts)),
-                scores={m: _estimate(exact[m][a], drawn[m][:, a] if drawn else None) for m in METRICS},
+                scores={m: estimate(exact[m][a], drawn[m][:, a] if drawn else None) for m in METRICS},
                 all_positive_f1=float(np.mean(lines)) if lines else None,
             )
         )
-    mean = {m: _estimate(_nanmean(exact[m]), _nanmean(drawn[m].T) if drawn else None) for m in METRICS}
+    mean = {m: estimate(mean_of_defined(exact[m]), mean_of_defined(drawn[m].T) if drawn else None) for m in METRICS}
     return Evaluation(
         name=name,
         method=method,
@@ -192,7 +192,8 @@ def _lost(part: Predictions, a: int) -> int:
     return int(((part.labels[:, a] != MISSING) & np.isnan(part.probabilities[:, a])).sum())
 
 
-def _estimate(value: float | Float64Array, replicates: Float64Array | None) -> Estimate:
+def estimate(value: float | Float64Array, replicates: Float64Array | None) -> Estimate:
+    """A score with the interval of its (B,) bootstrap replicates; None where it is not defined."""
     if not np.isfinite(value):
         return Estimate(None)
     if replicates is None:
@@ -204,7 +205,7 @@ def _estimate(value: float | Float64Array, replicates: Float64Array | None) -> E
     return Estimate(float(value), float(low), float(high))
 
 
-def _nanmean(stacked: Float64Array) -> Float64Array:
+def mean_of_defined(stacked: Float64Array) -> Float64Array:
     """Mean over the first axis of what is defined; NaN where nothing is."""
     defined = np.isfinite(stacked)
     counts = defined.sum(axis=0)

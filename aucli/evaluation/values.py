@@ -26,6 +26,12 @@ METRICS: Final[Mapping[str, str]] = {
 }
 """Every score by its short name, in the order of tables."""
 
+CODER_METRICS: Final[Mapping[str, str]] = {
+    "icc_agreement": "ICC(A,1) of intensities, absolute agreement (McGraw and Wong 1996); Shrout and Fleiss's ICC(2,1)",
+    "icc_consistency": "ICC(C,1) of intensities, consistency (McGraw and Wong 1996); Shrout and Fleiss's ICC(3,1)",
+}
+"""Scores that only two coders have."""
+
 RANKED: Final = ("roc_auc", "pr_auc")
 """Scores that use the probabilities; the others use decisions."""
 
@@ -54,7 +60,7 @@ class AuScores:
         positive: of these, frames where it is coded present.
         missing: frames without a label for it.
         lost: frames that have a label, but no face was found.
-        scores: estimate by metric, see `METRICS`.
+        scores: estimate by metric, see `METRICS` and `CODER_METRICS`.
         all_positive_f1: F1 of always saying present, 2p / (1 + p) for base rate p: the line to beat.
     """
 
@@ -79,7 +85,7 @@ class Evaluation:
 
     Attributes:
         name: what was scored.
-        method: ``frames`` of one test set, ``pooled`` frames of several folds, or ``mean of folds``.
+        method: ``frames`` of one test set, ``pooled`` frames of several folds, ``mean of folds``, or ``two coders``.
         lost_faces: how frames without a face count: as ``negative``, or ``leave_out``.
         subjects: people in the test set.
         frames: frames in the test set.

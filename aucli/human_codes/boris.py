@@ -3,67 +3,201 @@
 Sources: boris-behav-obs/user_guide, export_events; olivierfriard/BORIS, export_events.py and export_observation.py.
 Aggregated: one row per event with ``Behavior``, ``Behavior type`` (STATE or POINT), ``Start (s)`` and ``Stop (s)``.
 Tabular: one row per change with ``Behavior``, ``Behavior type`` (START, STOP, POINT) and ``Time``; older versions call
-the type ``Status`` and write lines about the observation first.
+the type ``Status`` and write lines about the observation first. Films that are queued in one observation share one
+clock, which runs on from film to film: ``Source`` lists them and ``Media duration (s)`` says how long each is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from aucli.errors import OptionsError, TableError
-from aucli.human_codes.collector import Collector
-from aucli.human_codes.names import INTENSITIES
-from aucli.human_codes.text import delimiter_of, seconds, split_cells, split_table
+from aucli.human_codes.collector import CodedEvent, Collector
+from aucli.human_codes.eaf import media_name
+from aucli.human_codes.file import CodeFile, CodingProgram
+from aucli.human_codes.names import reading_of
+from aucli.human_codes.text import header_of, number, shown, table_rows
+from aucli.human_codes.times import CodedTime, read_time
 from aucli.human_codes.values import CodeOptions, Codes
+
+_ROUNDING_S: Final = 0.001
+"""Durations and times are written to a millisecond: a longer part of an event is in the next film, a shorter is not."""
+_NAME_COLUMNS: Final = ("media file name", "media file path")
+_QUEUE_COLUMNS: Final = ("source", "media file", "media file(s)")
+
+
+def read_boris(file: CodeFile, options: CodeOptions) -> list[Codes]:
+    """Read aggregated or tabular events, one value per film.
+
+    Raises:
+        TableError: if there is no header, states do not pair, films are queued and their durations not known, or
+            nothing is an action unit.
+        OptionsError: if there are several subjects, or several observations of one film, and none was chosen.
+    """
+    source = file.source
+    lines = file.text.split("\n")
+    start = next((i for i, line in enumerate(lines) if is_boris_header(line)), None)
+    if start is None:
+        raise TableError(f"{source} has no header with Behavior and Start (s) or Time")
+    rows = table_rows("\n".join(lines[start:]), source)
+    at = {cell.casefold(): i for i, cell in enumerate(next(rows))}
+    if "start (s)" in at and "stop (s)" not in at:
+        raise TableError(f"{source} has Start (s) and no Stop (s)")
+    observed = _of_observation(list(rows), at, options, source)
+    timelines = _timelines(observed, at, source)
+    _require_one_observation(timelines, source)
+    collector = Collector(file, options)
+    for timeline in timelines.values():
+        for film in timeline.films:
+            collector.expect(film)
+    _note_time_offset(observed, at, collector)
+    for row, onset_s, offset_s in (
+        _aggregated(observed, at, source) if "start (s)" in at else _tabular(observed, at, source)
+    ):
+        timeline = timelines[_cell(row, at, "observation id")]
+        modifiers = [row[i] for name, i in at.items() if name.startswith("modifier") and row[i]]
+        for film, begin_s, end_s in timeline.parts(onset_s, offset_s):
+            collector.add(
+                CodedEvent(
+                    video=film,
+                    name=row[at["behavior"]],
+                    value=next((value for value in modifiers if reading_of(value) is not None), ""),
+                    onset=CodedTime(begin_s),
+                    offset=CodedTime(end_s),
+                    subject=_cell(row, at, "subject"),
+                )
+            )
+    return collector.finish()
+
+
+@dataclass(frozen=True)
+class _Timeline:
+    """The films of one observation and where each begins on its clock.
+
+    Attributes:
+        films: names, in the order of play; None for one film without a name.
+        starts_s: when each begins, ascending from 0.
+    """
+
+    films: tuple[str | None, ...]
+    starts_s: tuple[float, ...]
+
+    def parts(self, onset_s: float, offset_s: float) -> list[tuple[str | None, float, float]]:
+        """The films that an event reaches into, with its begin and end in each film's own time."""
+        ends_s = (*self.starts_s[1:], np.inf)
+        if onset_s == offset_s:
+            k = max(int(np.searchsorted(self.starts_s, onset_s, side="right")) - 1, 0)
+            return [(self.films[k], onset_s - self.starts_s[k], offset_s - self.starts_s[k])]
+        parts = []
+        for film, start_s, end_s in zip(self.films, self.starts_s, ends_s, strict=True):
+            begin_s = onset_s if start_s == 0 else max(onset_s, start_s)
+            last_s = min(offset_s, end_s)
+            if last_s - begin_s > _ROUNDING_S or len(self.films) == 1:
+                parts.append((film, begin_s - start_s, last_s - start_s))
+        return parts
 
 
 def is_boris_header(line: str) -> bool:
     """Whether a line is the header of either export."""
-    cells = {cell.casefold() for cell in split_cells(line, delimiter_of(line))}
+    cells = {cell.casefold() for cell in header_of(line)}
     return "behavior" in cells and ("start (s)" in cells or "time" in cells)
 
 
-def read_boris(source: Path, text: str, options: CodeOptions) -> list[Codes]:
-    """Read aggregated or tabular events, one value per video.
+def _cell(row: Sequence[str], at: Mapping[str, int], *names: str) -> str:
+    """The first of these columns that the file has; "" if none."""
+    return next((row[at[name]] for name in names if name in at), "")
 
-    Raises:
-        TableError: if there is no header, states do not pair, or nothing is an action unit.
-        OptionsError: if there are several subjects, or several observations of one video, and none was chosen.
-    """
-    lines = text.split("\n")
-    start = next((i for i, line in enumerate(lines) if is_boris_header(line)), None)
-    if start is None:
-        raise TableError(f"{source} has no header with Behavior and Start (s) or Time")
-    header, rows = split_table("\n".join(lines[start:]), source)
-    at = {cell.casefold(): i for i, cell in enumerate(header)}
-    if "start (s)" in at and "stop (s)" not in at:
-        raise TableError(f"{source} has Start (s) and no Stop (s)")
-    rows = _chosen(rows, at.get("subject"), options.subject, "subject", source)
-    video_at = next((at[n] for n in ("media file name", "media file path", "media file", "source") if n in at), None)
-    _require_one_observation(rows, at.get("observation id"), video_at, options, source)
-    rows = _chosen(
-        rows, at.get("observation id") if options.observation else None, options.observation, "observation", source
+
+def _of_observation(
+    rows: list[list[str]], at: Mapping[str, int], options: CodeOptions, source: Path
+) -> list[list[str]]:
+    if options.observation is None:
+        return rows
+    there = sorted({_cell(row, at, "observation id") for row in rows})
+    if options.observation not in there:
+        listed = ", ".join(map(shown, there[:12]))
+        raise OptionsError(
+            f"{source} has no observation {options.observation!r} (`observation`); it holds {listed or 'none'}"
+        )
+    return [row for row in rows if _cell(row, at, "observation id") == options.observation]
+
+
+def _timelines(rows: list[list[str]], at: Mapping[str, int], source: Path) -> dict[str, _Timeline]:
+    """The films of every observation."""
+    timelines: dict[str, _Timeline] = {}
+    named: dict[str, dict[str, None]] = {}
+    for row in rows:
+        observation = _cell(row, at, "observation id")
+        name = media_name(_cell(row, at, *_NAME_COLUMNS))
+        if name is not None and name not in ("NA", "Not found"):
+            named.setdefault(observation, {}).setdefault(name)
+        if observation not in timelines:
+            timelines[observation] = _timeline_of(row, at, source)
+    for observation, names in named.items():
+        known = timelines[observation].films
+        if len(known) == 1 and len(names) > 1:
+            raise _unknown_durations(source, list(names))
+        if known == (None,):
+            timelines[observation] = _Timeline((next(iter(names)),), (0.0,))
+    return timelines
+
+
+def _timeline_of(row: list[str], at: Mapping[str, int], source: Path) -> _Timeline:
+    """``player #1:a.mp4;b.mp4|player #2:c.mp4`` plays a.mp4, then b.mp4; the second player shows another view."""
+    cell = re.sub(r"^\s*player #1:", "", _cell(row, at, *_QUEUE_COLUMNS), flags=re.IGNORECASE)
+    first_player = re.split(r"\|?\s*player #\d+:", cell, flags=re.IGNORECASE)[0]
+    films = [name for name in map(media_name, first_player.split(";")) if name is not None]
+    # The column Source may also only say what kind of observation it was.
+    films = [film for film in films if "." in film]
+    if len(films) < 2:
+        return _Timeline((films[0] if films else None,), (0.0,))
+    durations = [number(part) for part in _cell(row, at, "media duration (s)").split("|")[0].split(";")]
+    if len(durations) != len(films) or not all(np.isfinite(d) and d > 0 for d in durations):
+        raise _unknown_durations(source, films)
+    return _Timeline(tuple(films), (0.0, *np.cumsum(durations[:-1]).tolist()))
+
+
+def _unknown_durations(source: Path, films: Sequence[str]) -> TableError:
+    listed = ", ".join(map(shown, films[:5]))
+    return TableError(
+        f"{source} holds an observation of several queued films ({listed}), whose clock runs on from film to film, and "
+        "not how long each is: export it with the column Media duration (s) (BORIS 8), or code every film in its own "
+        "observation"
     )
-    collector = Collector(source, options)
-    events = _aggregated(rows, at, source) if "start (s)" in at else _tabular(rows, at, source)
-    for row, onset, offset in events:
-        video = _media_name(row[video_at]) if video_at is not None else None
-        behavior = row[at["behavior"]]
-        value = next((row[i] for name, i in at.items() if name.startswith("modifier") and row[i].strip()), "")
-        collector.add(video, behavior, value if value.strip().casefold() in INTENSITIES else "", onset, offset)
-    return collector.finish()
+
+
+def _require_one_observation(timelines: Mapping[str, _Timeline], source: Path) -> None:
+    """Two observations of one film are two coders or two passes, never to be merged silently."""
+    by_film: dict[str | None, list[str]] = {}
+    for observation, timeline in timelines.items():
+        for film in timeline.films:
+            by_film.setdefault(film, []).append(observation)
+    for film, observations in by_film.items():
+        if len(observations) > 1:
+            listed = ", ".join(map(shown, sorted(observations)[:12]))
+            of = shown(film or "one film")
+            raise OptionsError(f"{source} holds the observations {listed} of {of}; choose one with `observation`")
+
+
+def _note_time_offset(rows: list[list[str]], at: Mapping[str, int], collector: Collector) -> None:
+    offsets = {_cell(row, at, "time offset (s)") for row in rows}
+    for offset in sorted(o for o in offsets if np.isfinite(number(o)) and number(o)):
+        collector.note(f"BORIS gives a time offset of {shown(offset)} s, which is not added; `shift_s` moves the codes")
 
 
 def _aggregated(rows: list[list[str]], at: Mapping[str, int], source: Path) -> list[tuple[list[str], float, float]]:
     """Every row is an event; a point has no end of its own."""
-    type_at = at.get("behavior type")
     events = []
     for row in rows:
-        onset = seconds(row[at["start (s)"]], source)
-        is_point = type_at is not None and row[type_at].strip().upper().startswith("POINT")
-        events.append((row, onset, onset if is_point else seconds(row[at["stop (s)"]], source)))
+        onset = _seconds(row[at["start (s)"]], source)
+        is_point = _cell(row, at, "behavior type").upper().startswith("POINT")
+        events.append((row, onset, onset if is_point else _seconds(row[at["stop (s)"]], source)))
     return events
 
 
@@ -76,59 +210,38 @@ def _tabular(rows: list[list[str]], at: Mapping[str, int], source: Path) -> list
     running: dict[tuple[str, ...], tuple[list[str], float]] = {}
     for row in rows:
         key = tuple(row[at[name]] for name in ("observation id", "subject", "behavior") if name in at)
-        kind, time = row[kind_at].strip().upper(), seconds(row[at["time"]], source)
+        behavior = shown(key[-1])
+        kind, time = row[kind_at].upper(), _seconds(row[at["time"]], source)
         if kind == "POINT":
             events.append((row, time, time))
         elif kind == "START":
             if key in running:
-                raise TableError(f"{source} starts {key[-1]} at {time:.3f} s before it stopped")
+                raise TableError(f"{source} starts {behavior} at {time:.3f} s before it stopped")
             running[key] = (row, time)
         elif kind == "STOP":
             if key not in running:
-                raise TableError(f"{source} stops {key[-1]} at {time:.3f} s before it started")
+                raise TableError(f"{source} stops {behavior} at {time:.3f} s before it started")
             started, onset = running.pop(key)
             events.append((started, onset, time))
         else:
-            raise TableError(f"{source} has an event of type {row[kind_at]!r}; allowed are START, STOP and POINT")
+            raise TableError(
+                f"{source} has an event of type {shown(row[kind_at])!r}; allowed are START, STOP and POINT"
+            )
     if running:
         key, (_, onset) = next(iter(running.items()))
-        raise TableError(f"{source} starts {key[-1]} at {onset:.3f} s and never stops it")
+        raise TableError(f"{source} starts {shown(key[-1])} at {onset:.3f} s and never stops it")
     return events
 
 
-def _chosen(rows: list[list[str]], column: int | None, wanted: str | None, what: str, source: Path) -> list[list[str]]:
-    """Rows of the chosen subject or observation; there must be only one where none was chosen."""
-    if column is None:
-        return rows
-    there = sorted({row[column] for row in rows})
-    if wanted is None:
-        if len(there) > 1:
-            raise OptionsError(f"{source} holds the {what}s {', '.join(there)}; choose one with the option {what}")
-        return rows
-    if wanted not in there:
-        raise OptionsError(f"{source} has no {what} {wanted!r}; it holds {', '.join(there)}")
-    return [row for row in rows if row[column] == wanted]
+def _seconds(cell: str, source: Path) -> float:
+    time = read_time(cell)
+    if time is None or time.frames is not None:
+        raise TableError(f"{source} has the time {shown(cell)!r}; expected seconds or hh:mm:ss.ms")
+    return time.seconds
 
 
-def _require_one_observation(
-    rows: list[list[str]], observation_at: int | None, video_at: int | None, options: CodeOptions, source: Path
-) -> None:
-    """Two observations of one video are two coders or two passes, never to be merged silently."""
-    if observation_at is None or options.observation is not None:
-        return
-    by_video: dict[str, set[str]] = {}
-    for row in rows:
-        by_video.setdefault(row[video_at] if video_at is not None else "", set()).add(row[observation_at])
-    for video, observations in by_video.items():
-        if len(observations) > 1:
-            listed = ", ".join(sorted(observations))
-            raise OptionsError(
-                f"{source} holds the observations {listed} of {video or 'a video'}; choose one with the option "
-                "observation"
-            )
+def _recognises(file: CodeFile) -> bool:
+    return any(is_boris_header(line) for line in file.first_lines)
 
 
-def _media_name(cell: str) -> str | None:
-    """``player #1:/data/a.mp4`` is ``a.mp4``."""
-    name = re.split(r"[\\/]|#\d+:", cell.strip())[-1].strip()
-    return name or None
+PROGRAM: Final = CodingProgram("boris", "BORIS aggregated or tabular events", _recognises, read_boris)

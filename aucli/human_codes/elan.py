@@ -1,132 +1,262 @@
-"""ELAN's "Export as tab-delimited text".
+"""ELAN's "Export as tab-delimited text", and the same as comma-separated text.
 
-Source: ELAN manual (Max Planck Institute for Psycholinguistics), section "Tab-delimited text file". Times come in up to
-four formats (hh:mm:ss.ms, ss.msec, msec, frames). With a column per tier there is a header of ``Begin Time - ss.msec``
-... and tier names; without, there is no header, and a row is tier, participant, begin, end, duration and value. Lines
-with the media files may come first; they start with ``"#``.
+Source: ELAN manual (Max Planck Institute for Psycholinguistics), section "Tab-delimited text file", and ELAN's
+exporter. Times come in up to four formats (hh:mm:ss.ms, ss.msec, msec, PAL / PAL-50 / NTSC timecode). With a column per
+tier there is a header of ``Begin Time - ss.msec`` ... and tier names, in the language of the program (``Anfangszeit -
+msec``); without, there is no header, and a row is tier, participant, begin, end, duration and value, each line perhaps
+with the name of its .eaf at the end. Lines that start with ``"#`` name the media or the .eaf of the lines below.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import TableError
-from aucli.human_codes.collector import Collector
-from aucli.human_codes.text import clock_seconds, delimiter_of, seconds, split_cells
+from aucli.human_codes.collector import CodedEvent, Collector
+from aucli.human_codes.eaf import media_name
+from aucli.human_codes.file import CodeFile, CodingProgram
+from aucli.human_codes.headers import role_of
+from aucli.human_codes.names import plain_words
+from aucli.human_codes.text import delimiter_of, shown, split_cells
+from aucli.human_codes.times import CodedTime, Unit, read_time
 from aucli.human_codes.values import CodeOptions, Codes
 
+_FORMATS: Final[dict[str, Unit]] = {
+    "ss msec": "s", "msec": "ms", "hh mm ss ms": "s", "pal": "pal", "pal 50": "pal50", "pal50": "pal50", "ntsc": "ntsc",
+    "hh mm ss ff": "timecode", "": "s",
+}  # fmt: skip
+"""What stands behind the dash of a header of times, in order of preference: exact times before frames."""
+_SHAPES: Final[tuple[tuple[str, Unit], ...]] = (
+    (r"\d{1,2}:\d{2}:\d{2}[.,]\d{1,3}", "s"),
+    (r"\d+[.,]\d{1,3}", "s"),
+    (r"\d+", "ms"),
+    (r"\d{1,2}:\d{2}:\d{2}[:;]\d{2}", "timecode"),
+)
+_TIER_WORDS: Final = frozenset({"tier", "ebene", "zeile", "acteur"})
+_FILE_WORDS: Final = frozenset({"file", "file name", "file path", "datei", "dateiname", "dateipfad", "fichier"})
 
-def read_elan(source: Path, text: str, options: CodeOptions) -> list[Codes]:
-    """Read an export with or without header, one value per video.
+
+def read_elan(file: CodeFile, options: CodeOptions) -> list[Codes]:
+    """Read an export with or without header, one value per film or .eaf.
 
     Raises:
         TableError: if times are lacking or cannot be told apart, or nothing is an action unit.
+        OptionsError: if several participants are in it and none was chosen.
     """
-    lines = [line for line in text.split("\n") if line.strip() and not line.startswith(('"#', "#"))]
-    if not lines:
-        raise TableError(f"{source} holds no annotations")
-    delimiter = delimiter_of(lines[0])
-    rows = [split_cells(line, delimiter) for line in lines]
-    collector = Collector(source, options)
-    if any(cell.casefold().startswith("begin time") for cell in rows[0]):
-        _read_with_header(rows[0], rows[1:], source, collector)
+    rows = list(_rows_of(file))
+    if not rows:
+        raise TableError(f"{file.source} holds no annotations")
+    collector = Collector(file, options)
+    if _is_header(rows[0].cells):
+        _read_with_header(rows[0].cells, rows[1:], collector)
     else:
-        _read_without_header(rows, source, collector)
+        _read_without_header(rows, collector)
+    for offset in sorted({row.offset_ms for row in rows if row.offset_ms}):
+        collector.note(
+            f"ELAN's film has an offset of {offset} ms, which the export may hold or not; `shift_s` moves the codes"
+        )
     return collector.finish()
 
 
-def _read_with_header(header: list[str], rows: list[list[str]], source: Path, collector: Collector) -> None:
-    """A column per tier, or tier and value in columns of their own."""
-    lower = [cell.casefold() for cell in header]
-    begin, end = _time_column(lower, "begin time"), _time_column(lower, "end time")
-    if begin is None or end is None:
-        raise TableError(f"{source} lacks begin or end times; export both")
-    tier_at = lower.index("tier") if "tier" in lower else None
-    file_at = next((i for i, cell in enumerate(lower) if cell in ("file", "file name", "file path")), None)
-    values = [
-        i
-        for i, cell in enumerate(lower)
-        if i not in (tier_at, file_at)
-        and cell not in ("participant", "annotator")
-        and not cell.startswith(("begin time", "end time", "duration"))
-    ]
-    if not values:
-        raise TableError(f"{source} has times and no annotations; its header is {', '.join(header)}")
-    for short in rows:
-        row = short + [""] * (len(header) - len(short))
-        span = (_in_seconds(row, begin, lower, source), _in_seconds(row, end, lower, source))
-        video = row[file_at] if file_at is not None else None
-        if tier_at is not None:
-            collector.add(video, row[tier_at], row[values[-1]], *span)
+class _Row(NamedTuple):
+    """Cells of one line, and the film or .eaf that the last comment named."""
+
+    line: int
+    cells: list[str]
+    video: str | None
+    offset_ms: int = 0
+
+
+def _rows_of(file: CodeFile) -> Iterator[_Row]:
+    lines = file.text.split("\n")
+    plain = next((line for line in lines if line.strip() and not _is_comment(line)), "")
+    delimiter = delimiter_of(plain)
+    document, film, offset, was_comment = None, None, 0, False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip(delimiter + " "):
             continue
-        for i in values:
+        if _is_comment(line):
+            if not was_comment:
+                document, film, offset = None, None, 0
+            was_comment = True
+            name, _, rest = line.strip(delimiter + ' "').lstrip("#").partition(" -- ")
+            if name.casefold().endswith(".eaf"):
+                document = media_name(name)
+            elif film is None and media_name(name):
+                said = re.search(r"offset:\s*(\d{1,9})", rest, re.ASCII)
+                film, offset = media_name(name), int(said.group(1)) if said else 0
+            continue
+        was_comment = False
+        try:
+            yield _Row(number, split_cells(line, delimiter), film or document, offset)
+        except csv.Error as error:
+            raise TableError(f"line {number} of {file.source} is damaged: {error}") from None
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith(('"#', "#"))
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    roles = {role_of(cell) for cell in cells}
+    return "start" in roles or "end" in roles
+
+
+def _read_with_header(header: list[str], rows: list[_Row], collector: Collector) -> None:
+    """A column per tier, or tier and value in columns of their own."""
+    source = collector.file.source
+    roles = [role_of(cell) for cell in header]
+    words = [plain_words(cell) for cell in header]
+    begin, begin_unit = _time_column(header, roles.index("start") if "start" in roles else None, source)
+    end, end_unit = _time_column(header, roles.index("end") if "end" in roles else None, source)
+    tier_at = next((i for i, word in enumerate(words) if word in _TIER_WORDS), None)
+    file_at = next((i for i, word in enumerate(words) if word in _FILE_WORDS), None)
+    subject_at = words.index("participant") if "participant" in words else None
+    coder_at = words.index("annotator") if "annotator" in words else None
+    taken = {tier_at, file_at, subject_at, coder_at}
+    values = [
+        i for i, role in enumerate(roles)
+        if i not in taken and header[i] and not (role in ("start", "end", "duration") and _is_time(header[i]))
+    ]  # fmt: skip
+    if not values:
+        raise TableError(f"{source} has times and no annotations; its header is {shown(', '.join(header))}")
+    for row in rows:
+        cells = row.cells + [""] * (len(header) - len(row.cells))
+        span = (_time(cells[begin], begin_unit, source), _time(cells[end], end_unit, source))
+        video = (cells[file_at] or row.video) if file_at is not None else row.video
+        subject = cells[subject_at] if subject_at is not None else ""
+        coder = cells[coder_at] if coder_at is not None else ""
+        collector.expect(video)
+        named = (
+            [(cells[tier_at], cells[values[-1]])] if tier_at is not None else [(header[i], cells[i]) for i in values]
+        )
+        for name, value in named:
             # An empty cell of a tier column is no annotation.
-            if row[i]:
-                collector.add(video, header[i], row[i], *span)
+            if value or tier_at is not None:
+                collector.add(CodedEvent(video, name, _without_id(value), *span, subject, coder))
 
 
-def _time_column(header: Sequence[str], what: str) -> int | None:
-    """The column of a time, in the format that needs least interpretation."""
-    for unit in ("ss.msec", "msec", "hh:mm:ss.ms", ""):
-        for i, cell in enumerate(header):
-            if cell.startswith(what) and cell.endswith(unit) and not (unit == "msec" and cell.endswith("ss.msec")):
-                return i
-    return None
+def _is_time(cell: str) -> bool:
+    return plain_words(cell.rpartition(" - ")[2] if " - " in cell else "") in _FORMATS
 
 
-def _in_seconds(row: Sequence[str], column: int, header: Sequence[str], source: Path) -> float:
-    value = seconds(row[column], source)
-    return value / 1000 if header[column].endswith("- msec") else value
+def _time_column(header: Sequence[str], first: int | None, source: Path) -> tuple[int, Unit]:
+    """The column of a time in the format that needs least interpretation."""
+    if first is None:
+        raise TableError(f"{source} lacks begin or end times; export both")
+    role = role_of(header[first])
+    formats = {
+        i: plain_words(cell.rpartition(" - ")[2] if " - " in cell else "")
+        for i, cell in enumerate(header)
+        if role_of(cell) == role
+    }
+    for known, unit in _FORMATS.items():
+        for i, word in formats.items():
+            if word == known:
+                return i, unit
+    raise TableError(
+        f"{source} gives times as {shown(header[first])!r}; known formats are hh:mm:ss.ms, ss.msec, msec, PAL, "
+        "PAL-50 and NTSC: export the begin and end times in one of these"
+    )
 
 
-def _read_without_header(rows: list[list[str]], source: Path, collector: Collector) -> None:
+def _time(cell: str, unit: Unit, source: Path) -> CodedTime:
+    time = read_time(cell, unit)
+    if time is None:
+        raise TableError(f"{source} has the time {shown(cell)!r}; expected seconds, hh:mm:ss.ms or a timecode")
+    return time
+
+
+def _without_id(value: str) -> str:
+    """ELAN may write an annotation's number behind its value: ``C [a17]``."""
+    return re.sub(r"\s*\[a\d+\]$", "", value, flags=re.ASCII)
+
+
+def _read_without_header(rows: list[_Row], collector: Collector) -> None:
     """Tier, participant, begin, end, duration, value: told apart by the shape of the cells."""
-    times = time_columns(rows)
+    source = collector.file.source
+    times = time_columns([row.cells for row in rows])
     if times is None:
         raise TableError(
             f"{source} has no begin and end times that can be told apart; export it with a column per tier"
         )
-    begin, end, scale, last = times
-    for number, row in enumerate(rows, start=1):
-        if len(row) <= end:
-            raise TableError(f"line {number} of {source} has {len(row)} cells; others have {len(rows[0])}")
-        value = row[last + 1] if len(row) > last + 1 else ""
-        collector.add(None, row[0], value, seconds(row[begin], source) * scale, seconds(row[end], source) * scale)
+    begin, end, unit, last = times
+    for row in rows:
+        cells = row.cells
+        if len(cells) <= end:
+            raise TableError(f"line {row.line} of {source} has {len(cells)} cells; others have {len(rows[0].cells)}")
+        value = cells[last + 1] if len(cells) > last + 1 else ""
+        document = next((cell for cell in cells[last + 2 :] if cell.casefold().endswith(".eaf")), None)
+        collector.add(
+            CodedEvent(
+                media_name(document) if document else row.video, cells[0], _without_id(value),
+                _time(cells[begin], unit, source), _time(cells[end], unit, source),
+                subject=cells[1] if begin > 1 else "",
+            )
+        )  # fmt: skip
 
 
-def time_columns(rows: list[list[str]]) -> tuple[int, int, float, int] | None:
-    """Begin and end column of rows without header, the factor to seconds, and the last column of any time.
+def time_columns(rows: list[list[str]]) -> tuple[int, int, Unit, int] | None:
+    """Begin and end column of rows without header, their unit, and the last column of any time.
 
-    The first column is the tier. Formats in order of preference: hh:mm:ss.mmm, ss.mmm, whole milliseconds. Columns that
-    say begin, end or duration again in another format are recognised by their values.
+    The first column is the tier. Formats in order of preference: hh:mm:ss.mmm, ss.mmm, whole milliseconds, timecode.
+    Columns that say begin, end or duration again in another format are recognised by their values.
     """
     if not rows or len(rows[0]) < 3:
         return None
-    for shape, scale in ((r"\d{1,2}:\d{2}:\d{2}[.,]\d{1,3}", 1.0), (r"\d+[.,]\d{1,3}", 1.0), (r"\d+", 0.001)):
+    for shape, unit in _SHAPES:
         fitting = [
-            i for i in range(1, len(rows[0])) if all(i < len(row) and re.fullmatch(shape, row[i]) for row in rows)
+            i
+            for i in range(1, len(rows[0]))
+            if all(i < len(row) and re.fullmatch(shape, row[i], re.ASCII) for row in rows)
         ]
         if len(fitting) < 2:
             continue
         begin, end = fitting[:2]
-        starts, ends = _column(rows, begin) * scale, _column(rows, end) * scale
+        starts, ends = _seconds(rows, begin, unit), _seconds(rows, end, unit)
         if (ends < starts).any():
             return None
         known = (starts, ends, ends - starts)
-        timed = [i for i in range(end + 1, len(rows[0])) if _says_again(_column(rows, i), known)]
-        return begin, end, scale, max([end, *timed])
+        timed = [i for i in range(end + 1, len(rows[0])) if _says_again(rows, i, known)]
+        return begin, end, unit, max([end, *timed])
     return None
 
 
-def _column(rows: list[list[str]], i: int) -> npt.NDArray[np.float64]:
-    return np.array([clock_seconds(row[i]) if i < len(row) else np.nan for row in rows])
+def _seconds(rows: list[list[str]], i: int, unit: Unit) -> npt.NDArray[np.float64]:
+    times = [read_time(row[i], unit) if i < len(row) else None for row in rows]
+    return np.array([np.nan if time is None else time.seconds + (time.frames or 0) / 100 for time in times])
 
 
-def _says_again(values: npt.NDArray[np.float64], known: Sequence[npt.NDArray[np.float64]]) -> bool:
-    """Whether a column holds known times, in seconds or milliseconds, rounded to a millisecond."""
-    return any(np.allclose(values * unit, times, atol=0.0021, rtol=0) for times in known for unit in (1.0, 0.001))
+def _says_again(rows: list[list[str]], i: int, known: Sequence[npt.NDArray[np.float64]]) -> bool:
+    """Whether a column holds known times, in seconds, milliseconds or as a timecode."""
+    if all(i < len(row) and re.fullmatch(_SHAPES[-1][0], row[i], re.ASCII) for row in rows):
+        return True
+    return any(
+        np.allclose(_seconds(rows, i, unit), times, atol=0.0021, rtol=0) for times in known for unit in ("s", "ms")
+    )  # fmt: skip
+
+
+def _recognises(file: CodeFile) -> bool:
+    lines = [line for line in file.first_lines if not _is_comment(line)]
+    if not lines:
+        return False
+    delimiter = delimiter_of(lines[0])
+    try:
+        rows = [split_cells(line, delimiter) for line in lines[:10]]
+    except csv.Error:
+        return False
+    if _is_header(rows[0]):
+        roles = {role_of(cell) for cell in rows[0]}
+        dashes = [cell for cell in rows[0] if role_of(cell) in ("start", "end") and " - " in cell]
+        return bool(dashes) or ("label" not in roles and {"start", "end"} <= roles)
+    return time_columns(rows) is not None
+
+
+PROGRAM: Final = CodingProgram("elan", "ELAN tab-delimited text", _recognises, read_elan)

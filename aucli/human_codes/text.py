@@ -1,29 +1,41 @@
-"""Reading exports of coding programs: text, cells, times."""
+"""Reading exports of coding programs: text, cells, numbers."""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from aucli.errors import TableError
 
+_SHOWN_CHARACTERS: Final = 60
+_LARGEST: Final = 2**53
 
-def read_text(source: Path) -> str:
-    """A text file in UTF-8 or UTF-16, with plain line ends.
+
+def decode(data: bytes, source: Path) -> str:
+    """Bytes as text with plain line ends: UTF-8, UTF-16 with its mark, else Windows-1252, which old exports use.
 
     Raises:
-        TableError: if it cannot be read or is not text.
+        TableError: if it is no text.
     """
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise TableError(f"{source} cannot be read: {error.strerror or error}") from error
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise TableError(f"{source} is not text in UTF-8 or UTF-16; export it again as CSV") from error
+    encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    raise TableError(f"{source} is not text in UTF-8, UTF-16 or Windows-1252; export it again as CSV")
+
+
+def shown(text: str) -> str:
+    """A text from a file as it may stand in a message: short, on one line, without control characters."""
+    clean = "".join(c if c.isprintable() else "?" for c in text.strip())
+    return clean if len(clean) <= _SHOWN_CHARACTERS else clean[: _SHOWN_CHARACTERS - 3] + "..."
 
 
 def delimiter_of(line: str) -> str:
@@ -32,25 +44,66 @@ def delimiter_of(line: str) -> str:
 
 
 def split_cells(line: str, delimiter: str) -> list[str]:
-    """The cells of one line, stripped. Between tabs a quotation mark is an ordinary character."""
-    if delimiter == "\t":
-        return [cell.strip() for cell in line.split("\t")]
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
-
-
-def split_table(text: str, source: Path, *, ragged: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Header and rows; short rows are refused, or filled with blanks if `ragged`.
+    """The cells of one line, stripped. Between tabs a quotation mark is an ordinary character.
 
     Raises:
-        TableError: if a row has another number of cells than the header.
+        csv.Error: if quotation marks do not pair, or a cell is endless.
     """
-    delimiter = delimiter_of(text.partition("\n")[0])
-    lines = [[cell.strip() for cell in row] for row in csv.reader(text.split("\n"), delimiter=delimiter)]
-    header, rows = lines[0], [row for row in lines[1:] if any(row)]
-    for number, row in enumerate(rows, start=2):
-        if (len(row) > len(header) and any(row[len(header) :])) or (len(row) < len(header) and not ragged):
-            raise TableError(f"row {number} of {source} has {len(row)} cells; the header has {len(header)}")
-    return header, [row[: len(header)] + [""] * (len(header) - len(row)) for row in rows]
+    if delimiter == "\t":
+        return [cell.strip() for cell in line.split("\t")]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, strict=True), [])]
+
+
+def header_of(text: str) -> list[str]:
+    """Cells of the first line; [] if they cannot be told apart. Excel's line ``sep=;`` is passed over."""
+    line = _without_separator_line(text)[0].partition("\n")[0]
+    try:
+        return split_cells(line, delimiter_of(line))
+    except csv.Error:
+        return []
+
+
+def table_rows(text: str, source: Path, *, ragged: bool = False) -> Iterator[list[str]]:
+    """The header, then every row that is not blank, as stripped cells.
+
+    Args:
+        text: of the whole file.
+        source: for messages.
+        ragged: fill short rows with blanks instead of refusing them.
+
+    Raises:
+        TableError: if a row has another number of cells than the header, or quotation marks do not pair.
+    """
+    text, delimiter = _without_separator_line(text)
+    delimiter = delimiter or delimiter_of(text.partition("\n")[0])
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    width = None
+    try:
+        for cells in reader:
+            row = [cell.strip() for cell in cells]
+            if width is None:
+                width = len(row)
+            elif not any(row):
+                continue
+            elif (len(row) > width and any(row[width:])) or (len(row) < width and not ragged):
+                raise TableError(f"row {reader.line_num} of {source} has {len(row)} cells; the header has {width}")
+            yield row[:width] + [""] * (width - len(row))
+    except csv.Error as error:
+        raise TableError(f"row {reader.line_num} of {source} is damaged: {error}") from None
+
+
+def _without_separator_line(text: str) -> tuple[str, str]:
+    first, _, rest = text.partition("\n")
+    word = first.strip().strip('"')
+    return (rest, word[4]) if word.lower().startswith("sep=") and len(word) == 5 else (text, "")
+
+
+def number(cell: str) -> float:
+    """A cell as a number, decimal point or comma; NaN if it is none."""
+    try:
+        return float(cell.replace(",", ".")) if cell.isascii() else math.nan
+    except ValueError:
+        return math.nan
 
 
 def whole_number(cell: str, source: Path, what: str) -> int:
@@ -59,31 +112,7 @@ def whole_number(cell: str, source: Path, what: str) -> int:
     Raises:
         TableError: if it is none.
     """
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value != int(value):
-        raise TableError(f"{source} has the {what} {cell!r}; expected a whole number")
+    value = number(cell)
+    if not math.isfinite(value) or value != int(value) or abs(value) > _LARGEST:
+        raise TableError(f"{source} has the {what} {shown(cell)!r}; expected a whole number")
     return int(value)
-
-
-def clock_seconds(cell: str) -> float:
-    """Seconds of ``h:mm:ss.mmm``, ``mm:ss.mmm`` or a plain number, decimal comma or point; NaN if it is neither."""
-    try:
-        parts = [float(part) for part in cell.strip().replace(",", ".").split(":")]
-    except ValueError:
-        return math.nan
-    return sum(part * 60**power for power, part in enumerate(reversed(parts))) if len(parts) <= 3 else math.nan
-
-
-def seconds(cell: str, source: Path) -> float:
-    """A cell as seconds.
-
-    Raises:
-        TableError: if it is no time.
-    """
-    value = clock_seconds(cell)
-    if not math.isfinite(value):
-        raise TableError(f"{source} has the time {cell!r}; expected seconds or hh:mm:ss.ms")
-    return value

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
+from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, table_schema
 from aucli.errors import OptionsError, TableError
-from aucli.evaluation.agreement import AgreementOptions, compare, compare_files, match_video
+from aucli.evaluation.agreement import AgreementOptions, compare, compare_files
+from aucli.evaluation.films import Films
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
 
@@ -24,9 +27,7 @@ def table(video: str = "a.mp4", *, frames: int = 100, faces: int = 1, lost: tupl
     for frame in range(frames):
         base = {"video": video, "frame": frame, "time_s": frame / FPS}
         if frame in lost:
-            rows.append(
-                {**base, "face": None, "w": None, "h": None, "AU06": None, "AU06_p": None, "AU12": None, "AU12_p": None}
-            )
+            rows.append(base)
             continue
         for face in range(faces):
             said = 12 <= frame < 32 and face == 0
@@ -34,6 +35,10 @@ def table(video: str = "a.mp4", *, frames: int = 100, faces: int = 1, lost: tupl
                 {
                     **base,
                     "face": face,
+                    "detected": True,
+                    "score": 0.9,
+                    "x": 100.0 * face,
+                    "y": 10.0,
                     "w": 50.0 - face,
                     "h": 50.0,
                     "AU06": False,
@@ -47,11 +52,14 @@ def table(video: str = "a.mp4", *, frames: int = 100, faces: int = 1, lost: tupl
         "frame": pl.Int32,
         "time_s": pl.Float64,
         "face": pl.Int16,
+        "x": pl.Float32,
+        "y": pl.Float32,
         "w": pl.Float32,
         "h": pl.Float32,
     }
+    schema |= {"detected": pl.Boolean, "score": pl.Float32}
     schema |= {"AU06": pl.Boolean, "AU06_p": pl.Float32, "AU12": pl.Boolean, "AU12_p": pl.Float32}
-    return pl.DataFrame(rows, schema=schema).with_columns(pl.col("video").cast(pl.Categorical))
+    return pl.DataFrame(rows, schema=schema).with_columns(pl.col("video").cast(pl.String))
 
 
 def elan(tmp_path: Path, name: str = "a.txt") -> Path:
@@ -80,11 +88,21 @@ def test_intervals_against_a_table(tmp_path: Path) -> None:
     )
 
 
+def write_table(rows: pl.DataFrame, path: Path) -> Path:
+    """As annotate writes it: every column of the schema, and the metadata."""
+    arrow = rows.to_arrow()
+    schema = table_schema(("AU06", "AU12"))
+    columns = [
+        arrow[field.name].cast(field.type) if field.name in arrow.column_names else pa.nulls(len(arrow), field.type)
+        for field in schema
+    ]
+    metadata = {METADATA_KEY: json.dumps({"schema": SCHEMA_VERSION, "aus": ["AU06", "AU12"]}).encode()}
+    pq.write_table(pa.Table.from_arrays(columns, schema=schema.with_metadata(metadata)), path)
+    return path
+
+
 def test_files_against_a_file(tmp_path: Path) -> None:
-    arrow = table().with_columns(pl.col("video").cast(pl.String)).to_arrow()
-    metadata = {b"aucli": json.dumps({"schema": 1, "aus": ["AU06", "AU12"]}).encode()}
-    pq.write_table(arrow.replace_schema_metadata(metadata), tmp_path / "aus.parquet")
-    result = compare_files(tmp_path / "aus.parquet", [elan(tmp_path)])
+    result = compare_files(write_table(table(), tmp_path / "aus.parquet"), [elan(tmp_path)])
     assert result == compare(table(), read_codes(elan(tmp_path)))
 
 
@@ -98,9 +116,9 @@ def test_frames_without_a_face(tmp_path: Path) -> None:
 
 def test_which_face(tmp_path: Path) -> None:
     two = table(faces=2)
-    with pytest.raises(OptionsError, match=r"a\.mp4 has 2 faces \(0, 1\)"):
+    with pytest.raises(OptionsError, match=r"a\.mp4 has 2 faces \(0 in 100 %, 1 in 100 %\); say which .* `face`"):
         compare(two, read_codes(elan(tmp_path)))
-    with pytest.raises(OptionsError, match="no face 7; it has 0, 1"):
+    with pytest.raises(OptionsError, match="no face 7; it has 0 in 100 %, 1 in 100 %"):
         compare(two, read_codes(elan(tmp_path)), options=AgreementOptions(face=7))
     first = compare(two, read_codes(elan(tmp_path)), options=AgreementOptions(face=0))
     largest = compare(two, read_codes(elan(tmp_path)), options=AgreementOptions(face="largest"))
@@ -118,14 +136,14 @@ def plain(tmp_path: Path, text: str) -> Path:
 
 def test_by_frame_and_by_time_are_the_same(tmp_path: Path) -> None:
     rows = [f"{f},{f / FPS + 0.015:.3f},{int(10 <= f < 30)}" for f in range(0, 100, 3)]
-    path = plain(tmp_path, "frame,time_s,AU12\n" + "\n".join(rows) + "\n200,8.0,1\n")
+    path = plain(tmp_path, "frame,time_s,AU12\n" + "\n".join(rows) + "\n100,4.025,1\n")
     by_frame = compare(table(), read_codes(path), options=AgreementOptions(align="frame"))
     by_time = compare(table(), read_codes(path), options=AgreementOptions(align="time"))
-    assert by_frame == by_time
+    assert by_frame.evaluation == by_time.evaluation
     assert by_frame.videos[0].compared == 34
     assert by_frame.videos[0].unmatched_codes == 1
-    strict = compare(table(), read_codes(path), options=AgreementOptions(align="time", tolerance_s=0.001))
-    assert strict.videos[0].compared == 0
+    with pytest.raises(TableError, match=r"no code matches a frame of a\.mp4: the codes run from 0\.015 to 4\.025 s"):
+        compare(table(), read_codes(path), options=AgreementOptions(align="time", tolerance_s=0.001))
 
 
 def test_alignment_that_is_not_possible(tmp_path: Path) -> None:
@@ -139,9 +157,7 @@ def test_alignment_that_is_not_possible(tmp_path: Path) -> None:
 
 def test_several_videos_give_intervals(tmp_path: Path) -> None:
     videos = [f"day{i}/v{i}.mp4" for i in range(4)]
-    joined = pl.concat(
-        [table(v, frames=60 + 10 * i).with_columns(pl.col("video").cast(pl.String)) for i, v in enumerate(videos)]
-    )
+    joined = pl.concat([table(v, frames=60 + 10 * i) for i, v in enumerate(videos)])
     codes = [one for i in range(4) for one in read_codes(elan(tmp_path, f"V{i}.txt"))]
     result = compare(joined, codes, code_options=CodeOptions(), options=AgreementOptions(replicates=50))
     assert result.evaluation.subjects == 4
@@ -152,16 +168,16 @@ def test_several_videos_give_intervals(tmp_path: Path) -> None:
 
 
 def test_videos_are_matched_by_the_strictest_rule_that_fits() -> None:
-    names = ["x/a.mp4", "y/a.mp4", "b.mov"]
-    assert match_video("y/a.mp4", names, Path("c.csv")) == "y/a.mp4"
-    assert match_video("B.mov", names, Path("c.csv")) == "b.mov"
-    assert match_video("b.avi", names, Path("c.csv")) == "b.mov"
-    assert match_video(None, names, Path("b.txt")) == "b.mov"
-    assert match_video(None, ["only.mp4"], Path("anything.txt")) == "only.mp4"
+    films = Films(pl.concat([table(name, frames=2) for name in ("x/a.mp4", "y/a.mp4", "b.mov")]))
+    assert films.match("y/a.mp4", Path("c.csv")) == "y/a.mp4"
+    assert films.match("B.mov", Path("c.csv")) == "b.mov"
+    assert films.match("b.avi", Path("c.csv")) == "b.mov"
+    assert films.match(None, Path("b.txt")) == "b.mov"
+    assert Films(table("only.mp4", frames=2)).match(None, Path("anything.txt")) == "only.mp4"
     with pytest.raises(TableError, match=r"fit several videos: x/a\.mp4, y/a\.mp4"):
-        match_video("a.mp4", names, Path("c.csv"))
+        films.match("a.mp4", Path("c.csv"))
     with pytest.raises(TableError, match="fit none of the table's videos"):
-        match_video("z.mp4", names, Path("c.csv"))
+        films.match("z.mp4", Path("c.csv"))
 
 
 def test_tables_that_do_not_fit(tmp_path: Path) -> None:
@@ -175,9 +191,9 @@ def test_tables_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_options_are_checked() -> None:
-    with pytest.raises(OptionsError, match="align is 'both'"):
+    with pytest.raises(OptionsError, match="`align` is 'both'"):
         AgreementOptions(align="both")  # type: ignore[arg-type]
     with pytest.raises(OptionsError, match="tolerance_s"):
         AgreementOptions(tolerance_s=-1)
-    with pytest.raises(OptionsError, match="face is 'first'"):
+    with pytest.raises(OptionsError, match="`face` is 'first'"):
         AgreementOptions(face="first")  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from sklearn import metrics as reference
 
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.figures import decision_scores, ranked_scores
-from aucli.evaluation.score_tables import folds_table, scores_table, to_csv, to_json, to_latex
+from aucli.evaluation.score_tables import folds_tables, scores_tables, to_csv, to_json, to_latex
 from aucli.evaluation.scoring import evaluate, evaluate_folds
 from aucli.evaluation.thresholds import choose_thresholds
 from aucli.evaluation.values import METRICS, Evaluation, Predictions
@@ -262,8 +262,8 @@ def test_perfect_and_reversed_predictions() -> None:
 def test_tables_in_every_form() -> None:
     result = evaluate_folds(folds(), replicates=50)
     console = Console(width=300, file=io.StringIO(), color_system=None)
-    console.print(scores_table(result.mean))
-    console.print(folds_table(result))
+    for table in (*scores_tables(result.mean, width=300), *folds_tables(result, width=300)):
+        console.print(table)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     f1 = result.mean.per_au[0].scores["f1"]
     assert f"{100 * f1.value:.1f} [{100 * f1.low:.1f}, {100 * f1.high:.1f}]" in text  # type: ignore[operator]

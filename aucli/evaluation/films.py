@@ -1,0 +1,219 @@
+"""The films of a table of annotate: which one codes belong to, its frames, and which of its faces was coded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.errors import OptionsError, TableError
+from aucli.evaluation.pairing import FilmFrames
+from aucli.facs import au_column
+
+if TYPE_CHECKING:
+    import polars
+
+FaceWanted = int | Literal["auto", "largest"]
+
+NEEDED_COLUMNS: Final = ("video", "frame", "time_s", "face", "x", "y", "w", "h")
+
+
+class Films:
+    """The films of a table, found by name.
+
+    Args:
+        table: as `aucli.results.read.read_table` gives it.
+
+    Raises:
+        TableError: if a column is lacking.
+    """
+
+    def __init__(self, table: polars.DataFrame) -> None:
+        import polars as pl
+
+        lacking = [column for column in NEEDED_COLUMNS if column not in table.columns]
+        if lacking:
+            raise TableError(f"the table has no column {lacking[0]}; is it one of annotate's?")
+        self._rows = {
+            str(name): rows
+            for (name,), rows in table.with_columns(pl.col("video").cast(pl.String))
+            .partition_by("video", as_dict=True, maintain_order=True)
+            .items()
+        }
+        self.names = tuple(self._rows)
+        self._found: dict[str, Film] = {}
+        self._by_rule: list[dict[str, list[str]]] = [{}, {}, {}]
+        for name in self.names:
+            for key, known in zip(_keys(name), self._by_rule, strict=True):
+                known.setdefault(key, []).append(name)
+
+    def match(self, wanted: str | None, source: Path) -> str:
+        """The film that codes belong to: by path, by file name, by name without suffix, or the only one.
+
+        Where a file of codes names no film, its own name may: ``interview3.txt`` goes with ``interview3.mp4``.
+
+        Raises:
+            TableError: if none or several fit.
+        """
+        if wanted is None and len(self.names) == 1:
+            return self.names[0]
+        for key, known in zip(_keys(wanted or source.name), self._by_rule, strict=True):
+            fitting = known.get(key, [])
+            if len(fitting) == 1:
+                return fitting[0]
+            if fitting:
+                listed = ", ".join(fitting[:5]) + (" ..." if len(fitting) > 5 else "")
+                raise TableError(f"codes of {wanted or source.name} in {source} fit several videos: {listed}")
+        listed = ", ".join(self.names[:5]) + (" ..." if len(self.names) > 5 else "")
+        raise TableError(f"codes of {wanted or source.name} in {source} fit none of the table's videos: {listed}")
+
+    def rate(self, wanted: str | None, source: Path) -> float | None:
+        """Frames per second of the film that codes belong to; None if no film fits or it has one frame."""
+        try:
+            return self[self.match(wanted, source)].frames.rate
+        except TableError:
+            return None
+
+    def __getitem__(self, name: str) -> Film:
+        if name not in self._found:
+            self._found[name] = Film(name, self._rows[name])
+        return self._found[name]
+
+
+def _keys(name: str) -> tuple[str, str, str]:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return str(path), path.name.casefold(), path.stem.casefold()
+
+
+class Film:
+    """One film: its frames, and the faces in them.
+
+    Attributes:
+        name: as in the table.
+        frames: those of the table.
+        faces: (F,) numbers of the faces, ascending.
+
+    Raises:
+        TableError: if a row has no frame or time.
+    """
+
+    def __init__(self, name: str, rows: polars.DataFrame) -> None:
+        import polars as pl
+
+        self.name = name
+        frames = rows.select("frame", "time_s").unique("frame").sort("frame")
+        if frames["time_s"].null_count() or frames["frame"].null_count():
+            raise TableError(f"the table has rows of {name} without frame or time_s")
+        self.frames = FilmFrames(
+            name, frames["frame"].to_numpy().astype(np.int64), frames["time_s"].to_numpy().astype(np.float64)
+        )
+        self._seen = rows.filter(pl.col("face").is_not_null())
+        self.faces: tuple[int, ...] = tuple(sorted(self._seen["face"].unique().to_list()))
+
+    def choose(self, wanted: FaceWanted) -> FaceRows:
+        """One face in every frame.
+
+        Raises:
+            OptionsError: if there are several and none was chosen, or the chosen one is not there.
+        """
+        import polars as pl
+
+        if wanted == "largest":
+            chosen = self._seen.sort(pl.col("w") * pl.col("h"), descending=True, maintain_order=True)
+            return FaceRows(self, chosen.unique("frame", keep="first", maintain_order=True), "the largest")
+        if wanted == "auto":
+            if len(self.faces) > 1:
+                raise OptionsError(
+                    f"{self.name} has {len(self.faces)} faces ({self._listed_faces}); say which one was coded with "
+                    "`face`, or take the largest"
+                )
+            return FaceRows(self, self._seen, f"{self.faces[0]}, the only one" if self.faces else "none")
+        if wanted not in self.faces:
+            raise OptionsError(f"{self.name} has no face {wanted}; it has {self._listed_faces or 'none'} (`face`)")
+        return FaceRows(self, self._seen.filter(pl.col("face") == wanted), f"{wanted} of {len(self.faces)}")
+
+    @cached_property
+    def _listed_faces(self) -> str:
+        """Faces with the share of frames that each is in: ``0 in 98 %, 1 in 12 %``."""
+        counts = dict(self._seen["face"].value_counts().iter_rows())
+        listed = [f"{face} in {100 * counts[face] / len(self.frames.frame):.0f} %" for face in self.faces[:8]]
+        return ", ".join(listed) + (" ..." if len(self.faces) > 8 else "")
+
+    def at_places(
+        self, rows: Sequence[npt.NDArray[np.int64]], centres_xy: Sequence[npt.NDArray[np.float64]]
+    ) -> list[FaceRows]:
+        """The faces that lie where coded people are.
+
+        A coded face belongs to a box of the table that holds its centre; in every frame the nearest pair comes first,
+        and each is used once.
+
+        Args:
+            rows: per person (K,) rows of the film's frames with a code.
+            centres_xy: per person (K, 2) centre of the coded face, px.
+
+        Returns:
+            One value per person.
+        """
+        import polars as pl
+
+        coded = pl.concat(
+            pl.DataFrame(
+                {"frame": self.frames.frame[at], "person": np.full(len(at), p), "cx": xy[:, 0], "cy": xy[:, 1]}
+            )
+            for p, (at, xy) in enumerate(zip(rows, centres_xy, strict=True))
+        )
+        boxes = self._seen.select(pl.col("frame").cast(pl.Int64), "face", "x", "y", "w", "h")
+        dx, dy = pl.col("cx") - pl.col("x") - pl.col("w") / 2, pl.col("cy") - pl.col("y") - pl.col("h") / 2
+        pairs = (
+            coded.join(boxes, on="frame")
+            .with_columns(distance=(dx**2 + dy**2).sqrt())
+            .filter((dx.abs() <= pl.col("w") / 2) & (dy.abs() <= pl.col("h") / 2))
+            .sort("frame", "distance", "person", "face")
+            .select("frame", "person", "face")
+        )
+        used: set[tuple[str, int, int]] = set()
+        chosen: list[tuple[int, int, int]] = []
+        for frame, person, face in pairs.iter_rows():
+            if ("person", frame, person) not in used and ("face", frame, face) not in used:
+                used |= {("person", frame, person), ("face", frame, face)}
+                chosen.append((frame, person, face))
+        found = pl.DataFrame(chosen, schema={"frame": pl.Int64, "person": pl.Int64, "face": pl.Int64}, orient="row")
+        keyed = self._seen.with_columns(pl.col("frame").cast(pl.Int64), pl.col("face").cast(pl.Int64))
+        return [
+            FaceRows(
+                self, keyed.join(found.filter(pl.col("person") == p), on=["frame", "face"], how="semi"), "by place"
+            )
+            for p in range(len(rows))
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceRows:
+    """At most one face per frame of a film.
+
+    Attributes:
+        film: the film.
+        rows: of the table, one per frame in which the face is.
+        choice: which face it is, in words.
+    """
+
+    film: Film
+    rows: polars.DataFrame
+    choice: str
+
+    def results(self, aus: tuple[int, ...]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """(N, A) probabilities, NaN in frames without the face, and (N, A) decisions."""
+        import polars as pl
+
+        columns = [au_column(au) for au in aus]
+        frames = pl.DataFrame({"frame": self.film.frames.frame})
+        rows = self.rows.select(pl.col("frame").cast(pl.Int64), *columns, *(f"{c}_p" for c in columns))
+        joined = frames.join(rows, on="frame", how="left", maintain_order="left")
+        probabilities = joined.select(pl.col(f"{c}_p").cast(pl.Float32).fill_null(float("nan")) for c in columns)
+        decided = joined.select(pl.col(c).cast(pl.Boolean).fill_null(False) for c in columns)
+        return probabilities.to_numpy(), decided.to_numpy()
