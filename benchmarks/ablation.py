@@ -38,9 +38,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aucli.datasets.faces import Fold, LabelledFaces
+from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.free.renders import read_renders
-from aucli.datasets.free.sources import FOLDS
+from aucli.datasets.free.sources import SPLITS
+from aucli.datasets.samples import SplitName
 from aucli.evaluation.scoring import evaluate
 from aucli.evaluation.thresholds import choose_thresholds
 from aucli.faces.alignment import CropSpec
@@ -59,7 +60,7 @@ FLIPS: Final = (0.0, 0.1, 0.2, 0.4)
 RATES: Final = (0.5, 0.1, 0.02)
 KNOWN_LABELS: Final = 800
 """Labels of each action unit that are known where rates are set: twice as many as the rarest one has positives."""
-CLEAN: Final[tuple[Fold, ...]] = ("validation", "test")
+CLEAN: Final[tuple[SplitName, ...]] = ("validation", "test")
 VIEWS: Final = 4
 LEARNING_RATES: Final = (3e-4, 1e-3, 3e-3)
 BATCH: Final = 128
@@ -124,25 +125,25 @@ def main() -> None:
         arguments.out.write_text(text, encoding="utf-8")
 
 
-def features_of(renders: Path, start: str, work: Path) -> dict[Fold, Features]:
+def features_of(renders: Path, start: str, work: Path) -> dict[SplitName, Features]:
     """Faces, folds by person, and their tokens."""
     prepared = work / "faces.npz"
     if not prepared.is_file():
-        read_renders(renders, open_detector(None), AUS, progress=print).save(prepared)
+        read_renders(renders, open_detector(None), AUS, report=print).save(prepared)
     faces = LabelledFaces.load(prepared)
     network = load_network(find_model(start)).eval()
-    folds: dict[Fold, Features] = {}
-    for name in FOLDS:
-        fold, saved = faces.fold(name, seed=2026, test=0.2, validation=0.2), work / f"tokens {name}.npy"
+    folds: dict[SplitName, Features] = {}
+    for name in SPLITS:
+        fold, saved = faces.split(name, seed=2026, test=0.2, validation=0.2), work / f"tokens {name}.npy"
         if not saved.is_file():
             np.save(work / "partial.npy", tokens_of(fold, network, name).numpy())
             (work / "partial.npy").replace(saved)
-        folds[name] = Features(torch.from_numpy(np.load(saved)), torch.from_numpy(fold.labels), fold.identities)
+        folds[name] = Features(torch.from_numpy(np.load(saved)), torch.from_numpy(fold.labels), fold.subjects)
     return folds
 
 
 @torch.no_grad()
-def tokens_of(faces: LabelledFaces, network: AUNetwork, fold: Fold) -> Tensor:
+def tokens_of(faces: LabelledFaces, network: AUNetwork, fold: SplitName) -> Tensor:
     """Run the backbone once over all views of a fold: (V, N, T, C) float16."""
     torch.manual_seed(1)
     spec = CropSpec(size_px=network.config.input_size_px)
@@ -199,7 +200,7 @@ def spoil(labels: Tensor, condition: Condition, seed: int) -> Tensor:
     return torch.from_numpy(spoilt)
 
 
-def tune(loss: Loss, folds: dict[Fold, Features], work: Path) -> float:
+def tune(loss: Loss, folds: dict[SplitName, Features], work: Path) -> float:
     """The learning rate of the best validation AUC with true labels."""
     scores = {}
     for lr in LEARNING_RATES:
@@ -209,7 +210,7 @@ def tune(loss: Loss, folds: dict[Fold, Features], work: Path) -> float:
 
 
 def cell(
-    loss: Loss, condition: Condition, seed: int, lr: float, folds: dict[Fold, Features], work: Path
+    loss: Loss, condition: Condition, seed: int, lr: float, folds: dict[SplitName, Features], work: Path
 ) -> dict[str, FloatArray]:
     """Probabilities of validation and test people, trained now or read."""
     path = work / f"{loss} {condition.name} seed {seed} lr {lr:g}.npz"
@@ -309,7 +310,7 @@ def mean_auc(labels: npt.NDArray[np.int8], found: FloatArray) -> float:
 
 
 def main_scores(
-    loss: Loss, condition: Condition, seeds: int, lr: float, folds: dict[Fold, Features], work: Path
+    loss: Loss, condition: Condition, seeds: int, lr: float, folds: dict[SplitName, Features], work: Path
 ) -> dict[str, FloatArray]:
     """Mean AUC and F1 per seed and draw of test people: (seeds, 1 + replicates), first of all people."""
     labels, people = folds["test"].labels.numpy(), folds["test"].people
@@ -336,7 +337,7 @@ def draws(people: npt.NDArray[np.str_]) -> Iterable[npt.NDArray[np.int64]]:
         yield np.concatenate([rows_of[k] for k in rng.integers(len(names), size=len(names))])
 
 
-def report(folds: dict[Fold, Features], rates: dict[Loss, float], seeds: int, work: Path) -> str:
+def report(folds: dict[SplitName, Features], rates: dict[Loss, float], seeds: int, work: Path) -> str:
     """Two tables of means over seeds with intervals, and the differences between AUNCE and cross-entropy."""
     scores = {
         (loss, condition): main_scores(loss, condition, seeds, rates[loss], folds, work)

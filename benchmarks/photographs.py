@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
-from aucli.datasets.free.visual_codes import EyeCodes, read_eye_codes
+from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
 from aucli.evaluation.scoring import evaluate
 from aucli.evaluation.values import Estimate, Evaluation
 from aucli.faces.detectors import open_detector
@@ -41,7 +41,7 @@ def main() -> None:
     model = find_model(arguments.model)
     aus = model.config.aus
     chosen = tuple(int(au) for au in arguments.aus.split(",")) if arguments.aus else aus
-    codes = read_eye_codes(arguments.codes)
+    codes = read_visual_codes(arguments.codes)
     part = pl.read_csv(arguments.codes, infer_schema=False).filter(pl.col("part") == arguments.part)["name"].unique()
     table = pl.read_parquet(arguments.photographs).filter(pl.col("name").is_in(part.to_list())).sort("name")
     predictor, detector = open_predictor(model), open_detector(None)
@@ -74,7 +74,7 @@ def look(jpeg: bytes, detector: Detector, predictor: Predictor, n_aus: int) -> n
     return of_face
 
 
-def as_markdown(found: Evaluation, codes: EyeCodes, names: list[str], chosen: tuple[int, ...]) -> str:
+def as_markdown(found: Evaluation, codes: VisualCodes, names: list[str], chosen: tuple[int, ...]) -> str:
     """One row per AU, then the means over the chosen AUs."""
     row_of = {name: row for row, name in enumerate(codes.names)}
     looks = codes.looks[[row_of[name] for name in names]]

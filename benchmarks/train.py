@@ -26,8 +26,10 @@ import torch
 from torch import Tensor
 
 from aucli.datasets.cache.reader import CachedFaces
-from aucli.datasets.cache.writer import write_faces
+from aucli.datasets.cache.shards import FaceRow
+from aucli.datasets.cache.writer import CacheWriter
 from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.samples import SequenceInfo
 from aucli.runtime.files import bundled_folder
 from aucli.training.batches import Batch, Prefetcher
 from aucli.training.losses import AULoss, LossName, Outputs, make_loss
@@ -50,7 +52,7 @@ def main() -> None:
     recipe = load_recipe(bundled_folder("train") / "bp4d.toml", arguments.set)
     plain = recipe.model_copy(update={"encoder": recipe.encoder.model_copy(update={"pretrained": ""})})
     with tempfile.TemporaryDirectory() as folder:
-        write_faces(noise(recipe.encoder.aus), Path(folder) / "cache", dataset="bp4d")
+        write_cache(noise(recipe.encoder.aus), Path(folder) / "cache")
         faces = CachedFaces.open(Path(folder) / "cache")
         trainer = Trainer(plain, faces, Path(folder) / "run", device=arguments.device)
         about = f"{recipe.encoder.backbone}, {recipe.crop.size_px} px, batch {recipe.optim.batch_size}"
@@ -75,8 +77,21 @@ def noise(aus: tuple[int, ...]) -> LabelledFaces:
         sizes_wh=np.full((FACES, 2), PICTURE_PX, np.int32),
         landmarks_xy=np.repeat(template[None], FACES, axis=0),
         labels=rng.integers(-1, 2, (FACES, len(aus))).astype(np.int8),
-        identities=np.array([f"F{i % 40:03d}" for i in range(FACES)]),
+        subjects=np.array([f"F{i % 40:03d}" for i in range(FACES)]),
     )
+
+
+def write_cache(faces: LabelledFaces, folder: Path) -> None:
+    """A cache of these faces, as prepare would leave it."""
+    writer = CacheWriter(folder, aus=faces.aus, content={})
+    names, codes = np.unique(faces.subjects, return_inverse=True)
+    sequences = [SequenceInfo("bp4d", f"bp4d/{name}", str(name), folder, "folder") for name in names]
+    with writer.shard("noise", sequences, "") as shard:
+        for row, (picture, points, labels) in enumerate(
+            zip(faces.pictures, faces.landmarks_xy, faces.labels, strict=True)
+        ):
+            shard.append(FaceRow.of_picture(picture, points, labels, sequence=int(codes[row]), frame=row))
+    writer.finish(["noise"], {})
 
 
 def trained(trainer: Trainer, steps: int) -> tuple[float, float]:

@@ -132,7 +132,7 @@ def _plan_as_json(planned: TrainingPlan, hours: float) -> str:
     def side(faces: Any) -> dict[str, Any]:
         return {
             "faces": len(faces),
-            "people": len(np.unique(faces.identities)),
+            "people": len(np.unique(faces.subjects)),
             "present": dict(zip(map(str, faces.aus), (faces.labels == 1).sum(axis=0).tolist(), strict=True)),
             "absent": dict(zip(map(str, faces.aus), (faces.labels == 0).sum(axis=0).tolist(), strict=True)),
         }
@@ -162,7 +162,7 @@ def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> str:
         for name, faces in sides(fold):
             present = (faces.labels == 1).sum(axis=0)
             counts = ", ".join(f"AU{au} {count}" for au, count in zip(faces.aus, present, strict=True))
-            people = len(np.unique(faces.identities))
+            people = len(np.unique(faces.subjects))
             lines.append(f"fold {fold.number} {name}: {len(faces)} faces of {people} people; present: {counts}")
     if hours is not None:
         lines.append(f"about {_duration(hours)} for stage 1, by a few steps here; linear evaluation and test apart")

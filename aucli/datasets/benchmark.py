@@ -100,7 +100,7 @@ def open_faces(what: DatasetSource, *, on_progress: OnProgress | None = None) ->
     more = "; ..." if len(failed) > 3 else ""
     return faces, (
         f"{len(failed)} sequences could not be read, or not wholly, when the faces were prepared: {shown}{more}; "
-        f"all are in {cache / REPORT_NAME}; mend them and give --root to read them again",
+        f"all are in {cache / REPORT_NAME}; repair them and give --root to read them again",
     )
 
 
@@ -117,9 +117,9 @@ def fold_rows(faces: CachedFaces, what: DatasetSource) -> tuple[list[tuple[int, 
         raise OptionsError(f"--fold is {what.fold}; {what.dataset} has the folds {numbers}")
     folds = []
     for split in chosen:
-        lost = np.isin(faces.lost.identities, split.test)
-        if split.test_partition is not None:
-            scored = np.array([s.partition == split.test_partition for s in faces.sequences], dtype=np.bool_)
+        lost = np.isin(faces.lost.subjects, split.test)
+        if split.test_split is not None:
+            scored = np.array([s.split == split.test_split for s in faces.sequences], dtype=np.bool_)
             lost &= scored[faces.lost.sequence_index]
         folds.append((split.number, split.rows(samples), np.flatnonzero(lost)))
     return folds, warnings

@@ -77,19 +77,19 @@ class FaceChoice:
         """How many frames were doubtful, by kind."""
         return {kind: len(frames) for kind, frames in self._doubts.items()}
 
-    def tell(self, findings: Findings, name: str, n_frames: int) -> None:
+    def report(self, findings: Findings, name: str, n_frames: int) -> None:
         """Report what was doubtful; a warning where no face was found in more than a tenth of the frames."""
         lost = self._doubts["without_face"]
         say = findings.warn if len(lost) > TOLERANCE * n_frames else findings.note
         what = "no face found" if self._side is None else "the person's face is not found"
-        for tell, kind, key in (
+        for add, kind, key in (
             (say, what, "without_face"),
             (findings.note, "several faces, one taken", "several_faces"),
             (findings.note, "face that the detector doubts", "low_score"),
         ):
             frames = np.array(self._doubts[key], np.int64)
-            tell(kind, "dropped" if key == "without_face" else "kept", len(frames), "frame", name,
-                 f"frames {number_ranges(frames)}")  # fmt: skip
+            add(kind, "dropped" if key == "without_face" else "kept", len(frames), "frame", name,
+                f"frames {number_ranges(frames)}")  # fmt: skip
 
 
 def _areas(faces: Faces) -> npt.NDArray[np.float32]:

@@ -102,7 +102,7 @@ class FaceFinder:
                 yield row
         if not n_rows:
             raise DatasetError(f"none of the {len(rows)} labelled pictures of {sequence.container} can be read")
-        choice.tell(findings, sequence.name, n_rows)
+        choice.report(findings, sequence.name, n_rows)
         record["counts"] = {"sequence": sequence.name, "frames": len(rows), "faces": n_faces, **choice.counts()}
         record["labelled"], record["present"] = labelled.tolist(), present.tolist()
         record["findings"] = [asdict(finding) for finding in findings.items]

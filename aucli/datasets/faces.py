@@ -6,24 +6,26 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError
 from aucli.runtime.files import whole_or_nothing
 
-Fold = Literal["train", "validation", "test"]
+ON_DISK: Final = {"subjects": "identities"}
+"""Columns that are called otherwise in the files that earlier versions wrote."""
 
 
 class FaceSource(Protocol):
-    """What training reads: labels and people in memory, pictures there or on disk.
+    """What training reads: labels and subjects in memory, pictures there or on disk.
 
     Attributes:
         aus: action units, in the order of the labels' columns.
         labels: (N, A) int8, 1 present, 0 absent, -1 not known.
-        identities: (N,) str, one name per person.
+        subjects: (N,) str, who is seen.
     """
 
     @property
@@ -37,7 +39,7 @@ class FaceSource(Protocol):
         ...
 
     @property
-    def identities(self) -> npt.NDArray[np.str_]:
+    def subjects(self) -> npt.NDArray[np.str_]:
         """See above."""
         ...
 
@@ -54,7 +56,7 @@ class FaceSource(Protocol):
 
 @dataclass(frozen=True)
 class LabelledFaces:
-    """Pictures with five landmarks, AU labels and the person they show.
+    """Pictures with five landmarks, AU labels and the subject they show.
 
     Attributes:
         aus: action units, in the order of the labels' columns.
@@ -62,7 +64,7 @@ class LabelledFaces:
         sizes_wh: (N, 2) int32, the part of each picture that is filled.
         landmarks_xy: (N, 5, 2) float32, as `aucli.faces.values.Faces` has them, in pixels of the picture.
         labels: (N, A) int8, 1 present, 0 absent, -1 not known.
-        identities: (N,) str, one name per person: what keeps folds apart.
+        subjects: (N,) str, who is seen: what keeps splits apart.
     """
 
     aus: tuple[int, ...]
@@ -70,7 +72,7 @@ class LabelledFaces:
     sizes_wh: npt.NDArray[np.int32]
     landmarks_xy: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int8]
-    identities: npt.NDArray[np.str_]
+    subjects: npt.NDArray[np.str_]
 
     def __post_init__(self) -> None:
         n = len(self.pictures)
@@ -79,9 +81,9 @@ class LabelledFaces:
                 f"pictures are {self.pictures.shape} {self.pictures.dtype}; expected (N, H, W, 1 or 3) uint8"
             )
         expected = ((n, 2), (n, 5, 2), (n, len(self.aus)), (n,))
-        found = (self.sizes_wh.shape, self.landmarks_xy.shape, self.labels.shape, self.identities.shape)
+        found = (self.sizes_wh.shape, self.landmarks_xy.shape, self.labels.shape, self.subjects.shape)
         if found != expected:
-            raise DatasetError(f"sizes, landmarks, labels and identities have shapes {found}; expected {expected}")
+            raise DatasetError(f"sizes, landmarks, labels and subjects have shapes {found}; expected {expected}")
         if not np.isin(self.labels, (-1, 0, 1)).all():
             raise DatasetError(f"labels are {np.unique(self.labels).tolist()}; allowed are 1, 0 and -1")
 
@@ -96,29 +98,35 @@ class LabelledFaces:
             sizes_wh=self.sizes_wh[rows],
             landmarks_xy=self.landmarks_xy[rows],
             labels=self.labels[rows],
-            identities=self.identities[rows],
+            subjects=self.subjects[rows],
         )
 
     def subset(self, rows: npt.NDArray[Any]) -> LabelledFaces:
         """Choose faces by indices or a boolean mask: as a `FaceSource`."""
         return self[rows]
 
-    def fold(
-        self, name: Fold, *, seed: int, test: float, validation: float, known: Mapping[str, Fold] | None = None
+    def split(
+        self,
+        name: SplitName,
+        *,
+        seed: int,
+        test: float,
+        validation: float,
+        known: Mapping[str, SplitName] | None = None,
     ) -> LabelledFaces:
-        """The faces of one fold, by person (see `fold_of_identity`); ``known`` people are where it says."""
-        people = np.unique(self.identities)
+        """The faces of one split, by subject (see `split_of_subject`); ``known`` subjects are where it says."""
         fixed = known or {}
-        folds = {
-            p: fixed.get(p) or fold_of_identity(p, seed=seed, test=test, validation=validation) for p in people.tolist()
+        split_of = {
+            subject: fixed.get(subject) or split_of_subject(subject, seed=seed, test=test, validation=validation)
+            for subject in np.unique(self.subjects).tolist()
         }
-        inside = [p for p, fold in folds.items() if fold == name]
-        return self[np.isin(self.identities, inside)]
+        return self[np.isin(self.subjects, [subject for subject, split in split_of.items() if split == name])]
 
     def save(self, path: Path) -> None:
         """Write one ``.npz`` file, whole or not at all."""
+        columns: dict[str, Any] = {ON_DISK.get(name, name): np.asarray(value) for name, value in self.__dict__.items()}
         with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{**self.__dict__, "aus": np.array(self.aus)})
+            np.savez(file, **columns)
 
     @classmethod
     def load(cls, path: Path) -> LabelledFaces:
@@ -129,7 +137,7 @@ class LabelledFaces:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                columns = {name: file[name] for name in cls.__dataclass_fields__}
+                columns = {name: file[ON_DISK.get(name, name)] for name in cls.__dataclass_fields__}
         except (OSError, KeyError, ValueError) as error:
             raise DatasetError(f"{path} is not a cache of labelled faces ({error}); prepare it again") from error
         return cls(**{**columns, "aus": tuple(int(au) for au in columns["aus"])})
@@ -159,22 +167,22 @@ def join(parts: Sequence[LabelledFaces]) -> LabelledFaces:
         sizes_wh=np.concatenate([part.sizes_wh for part in parts]),
         landmarks_xy=np.concatenate([part.landmarks_xy for part in parts]),
         labels=np.concatenate([part.labels for part in parts]),
-        identities=np.concatenate([part.identities for part in parts]),
+        subjects=np.concatenate([part.subjects for part in parts]),
     )
 
 
-def fold_of_identity(identity: str, *, seed: int, test: float, validation: float) -> Fold:
-    """Which fold a person belongs to: a function of the name alone, so no person can ever be in two.
+def split_of_subject(subject: str, *, seed: int, test: float, validation: float) -> SplitName:
+    """Which split a subject belongs to: a function of the name alone, so nobody can ever be in two.
 
     Args:
-        identity: the person's name.
-        seed: another seed, another split.
-        test: share of the people held out for the test.
-        validation: share of the remaining people for every choice made in training.
+        subject: the name.
+        seed: another seed, another division.
+        test: share of the subjects held out for the test.
+        validation: share of the remaining ones for every choice made in training.
     """
 
     def uniform(purpose: str) -> float:
-        digest = hashlib.sha256(f"{seed}:{purpose}:{identity}".encode()).digest()
+        digest = hashlib.sha256(f"{seed}:{purpose}:{subject}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
 
     if uniform("test") < test:

@@ -91,7 +91,7 @@ def _from_files(
         bad = np.array([picture is None for picture in pictures], dtype=np.bool_)
         unreadable.append(batch[bad])
         yield Pictures(batch[~bad], tuple(picture for picture in pictures if picture is not None))
-    _tell(findings, samples, np.concatenate(unreadable), name, "image cannot be read")
+    _report_unread(findings, samples, np.concatenate(unreadable), name, "image cannot be read")
 
 
 def _read_image(source: Path | zipfile.ZipFile, member: str) -> npt.NDArray[np.uint8] | None:
@@ -119,13 +119,13 @@ def _from_video(
             frames_rgb = np.asarray(batch.frames_rgb)
             if len(wanted):
                 yield Pictures(rows[wanted], tuple(frames_rgb[i] for i in there))
-    _tell(findings, samples, rows[~delivered], name, "frame does not decode")
+    _report_unread(findings, samples, rows[~delivered], name, "frame does not decode")
     findings.warn(
         "video is damaged or shorter than it promises", "kept", reader.n_failed, "frame", name,
         reader.broken or "if a frame before the last one is lost, those after it are one off",
     )  # fmt: skip
 
 
-def _tell(findings: Findings, samples: Samples, rows: Int64Array, name: str, kind: str) -> None:
+def _report_unread(findings: Findings, samples: Samples, rows: Int64Array, name: str, kind: str) -> None:
     frames = number_ranges(samples.frame[rows])
     findings.warn(kind, "dropped", len(rows), "frame", name, f"frames {frames}")

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from aucli import __version__
-from aucli.datasets.cache.shards import JPEG_QUALITY
+from aucli.datasets.cache.shards import JPEG_QUALITY, sequence_to_json
 from aucli.datasets.cache.writer import REPORT_NAME, CacheWriter, write_json
 from aucli.datasets.face_finding import SMALLEST_SIDE_PX, FaceFinder
 from aucli.datasets.pictures import sequence_rows
@@ -180,7 +180,7 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
             key, fingerprint = f"{sequence.subject}/{sequence.name}", _fingerprint(samples, rows, sequence)
             record = writer.record_of(key, fingerprint)
             kept = record is not None and not _n_unread(record["counts"])
-            if record is None or _n_unread(record["counts"]):  # what could not be read may have been mended
+            if record is None or _n_unread(record["counts"]):  # what could not be read may have been repaired
                 try:
                     with writer.shard(key, [sequence], fingerprint) as shard:
                         finder.fill(shard, samples, rows, reporter)
@@ -228,7 +228,9 @@ def _fingerprint(samples: Samples, rows: Int64Array, sequence: SequenceInfo) -> 
         digest.update(np.ascontiguousarray(column).data)
     digest.update(json.dumps(samples.member.take(rows).to_pylist()).encode())
     n_bytes = sequence.container.stat().st_size if sequence.container.is_file() else 0
-    described = {**asdict(sequence), "container": [sequence.container.name, n_bytes]}
+    described = {
+        **sequence_to_json(sequence), "kind": sequence.kind, "container": [sequence.container.name, n_bytes]
+    }  # fmt: skip
     digest.update(json.dumps(described, sort_keys=True).encode())
     return digest.hexdigest()
 

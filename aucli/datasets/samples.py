@@ -33,7 +33,7 @@ MISSING: Final = -1
 """Nobody said whether the AU is there: left out of losses and metrics, for this AU and frame only."""
 
 PixelKind = Literal["folder", "zip", "video"]
-Partition = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 Side = Literal["left", "right"]
 
 
@@ -47,8 +47,8 @@ class SequenceInfo:
         name: the sequence within the data set, e.g. ``F001_T1``.
         container: the folder, the zip archive or the video that holds the pixels.
         kind: which of the three.
-        partition: the side on which the data set's owners put the sequence, where they do.
-        group: people who must stay on the same side of a split (GFT's groups of three), where there are such.
+        split: where the data set's owners put the sequence, if they do.
+        group: of subjects who must stay in one split (GFT's groups of three), where there are such.
         side: where two people are in one video, which of them, as the owners' file names say (Aff-Wild2).
     """
 
@@ -57,7 +57,7 @@ class SequenceInfo:
     name: str
     container: Path
     kind: PixelKind
-    partition: Partition | None = None
+    split: SplitName | None = None
     group: str | None = None
     side: Side | None = None
 
@@ -68,8 +68,8 @@ class SequenceInfo:
             raise DatasetError(f"the subject key {self.subject!r} must start with {self.dataset + '/'!r}")
         if self.kind not in get_args(PixelKind):
             raise DatasetError(f"pixels are in a {self.kind!r}; allowed are {', '.join(get_args(PixelKind))}")
-        if self.partition not in (None, *get_args(Partition)):
-            raise DatasetError(f"partition is {self.partition!r}; allowed are {', '.join(get_args(Partition))}")
+        if self.split not in (None, *get_args(SplitName)):
+            raise DatasetError(f"split is {self.split!r}; allowed are {', '.join(get_args(SplitName))}")
         if self.side not in (None, *get_args(Side)):
             raise DatasetError(f"side is {self.side!r}; allowed are {', '.join(get_args(Side))}")
 
@@ -163,38 +163,6 @@ class Samples:
             sequence = self.sequences[int(repeated[0] >> 32)]
             raise DatasetError(f"frame {int(repeated[0] & 0xFFFFFFFF)} of {sequence.name} occurs twice")
 
-    @classmethod
-    def empty(cls, aus: tuple[int, ...]) -> Samples:
-        """No frames at all, for the given action units."""
-        return SamplesBuilder(aus).build()
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Samples]) -> Samples:
-        """Join samples that have the same action units in the same order.
-
-        Raises:
-            DatasetError: if there are none, their action units differ, or a sequence occurs in two of them.
-        """
-        if not parts:
-            raise DatasetError("there are no samples to join")
-        for part in parts:
-            if part.aus != parts[0].aus:
-                raise DatasetError(
-                    f"samples of AUs {parts[0].aus} and {part.aus} cannot be joined; use with_aus on both first"
-                )
-        offsets = np.cumsum([0, *(len(part.sequences) for part in parts)])
-        return cls(
-            aus=parts[0].aus,
-            sequences=tuple(s for part in parts for s in part.sequences),
-            sequence_index=np.concatenate(
-                [part.sequence_index + np.int32(offset) for part, offset in zip(parts, offsets, strict=False)]
-            ),
-            frame=np.concatenate([part.frame for part in parts]),
-            position=np.concatenate([part.position for part in parts]),
-            member=pa.concat_arrays([part.member for part in parts]),
-            labels=np.concatenate([part.labels for part in parts]),
-        )
-
     def __len__(self) -> int:
         return len(self.sequence_index)
 
@@ -221,14 +189,6 @@ class Samples:
         used = np.unique(self.sequence_index)
         return tuple(sorted({self.sequences[i].subject for i in used}))
 
-    @cached_property
-    def subject_codes(self) -> Int32Array:
-        """(N,) int32 into `subjects`: who is seen in each frame."""
-        code = {subject: i for i, subject in enumerate(self.subjects)}
-        of_sequence = np.array([code.get(s.subject, -1) for s in self.sequences], dtype=np.int32)
-        codes: Int32Array = of_sequence[self.sequence_index] if len(self) else np.empty(0, dtype=np.int32)
-        return codes
-
     def take(self, rows: npt.NDArray[Any]) -> Samples:
         """The rows named by an index array or a boolean mask, in that order."""
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
@@ -248,26 +208,6 @@ class Samples:
         of_sequence = np.array([s.subject in wanted for s in self.sequences], dtype=np.bool_)
         mask: npt.NDArray[np.bool_] = of_sequence[self.sequence_index] if len(self) else np.empty(0, dtype=np.bool_)
         return mask
-
-    def with_aus(self, aus: tuple[int, ...]) -> Samples:
-        """The same frames with only these action units, in this order.
-
-        Raises:
-            DatasetError: if one of them is not among `aus`.
-        """
-        lacking = [au for au in aus if au not in self.aus]
-        if lacking:
-            raise DatasetError(f"no labels for AU {', '.join(map(str, lacking))}; there are {self.aus}")
-        columns = [self.aus.index(au) for au in aus]
-        return Samples(
-            aus=tuple(aus),
-            sequences=self.sequences,
-            sequence_index=self.sequence_index,
-            frame=self.frame,
-            position=self.position,
-            member=self.member,
-            labels=np.ascontiguousarray(self.labels[:, columns]),
-        )
 
     @property
     def labelled(self) -> Int64Array:

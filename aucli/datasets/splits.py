@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from aucli.datasets.published_folds import PARTS, Numbering, person, published_folds
 from aucli.datasets.readers.gft import PARTITION_COUNTS
 from aucli.datasets.readers.label_files import read_text
-from aucli.datasets.samples import Partition, Samples
+from aucli.datasets.samples import Samples, SplitName
 from aucli.errors import DatasetError, OptionsError
 
 DEFAULT_VALIDATION_SHARE: Final = 0.15
@@ -36,7 +36,7 @@ class Split:
         name: what it is called in tables, e.g. ``bp4d fold 1 (tests part 3)``.
         number: of the fold, from 1; 1 where there is one split only.
         train, validation, test: subject keys, sorted. Validation may be empty.
-        test_partition: the owners' partition that is scored, where they gave one: of a person on the test side only
+        test_split: the owners' partition that is scored, where they gave one: of a person on the test side only
             these sequences count.
 
     Raises:
@@ -47,7 +47,7 @@ class Split:
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
-    test_partition: Partition | None = None
+    test_split: SplitName | None = None
     number: int = 1
 
     def __post_init__(self) -> None:
@@ -66,8 +66,8 @@ class Split:
     def rows(self, samples: Samples) -> SplitRows:
         """Row indices of each side. Frames of people who are on no side are on none."""
         tested = samples.of_subjects(self.test)
-        if self.test_partition is not None and len(samples):
-            scored = np.array([s.partition == self.test_partition for s in samples.sequences], dtype=np.bool_)
+        if self.test_split is not None and len(samples):
+            scored = np.array([s.split == self.test_split for s in samples.sequences], dtype=np.bool_)
             tested &= scored[samples.sequence_index]
         return SplitRows(
             train=np.flatnonzero(samples.of_subjects(self.train)),
@@ -210,7 +210,7 @@ def _folds(
 
 
 def _gft(samples: Samples, options: SplitOptions) -> tuple[tuple[Split, ...], tuple[str, ...]]:
-    side = {s.subject: s.partition for s in samples.sequences}
+    side = {s.subject: s.split for s in samples.sequences}
     group = {s.subject: s.group or s.subject for s in samples.sequences}
     lacking = [subject for subject in samples.subjects if side[subject] is None]
     if lacking:
@@ -236,8 +236,8 @@ def _gft(samples: Samples, options: SplitOptions) -> tuple[tuple[Split, ...], tu
 def _affwild2(samples: Samples, options: SplitOptions) -> tuple[tuple[Split, ...], tuple[str, ...]]:
     """Train on Train_Set, score on Validation_Set, tune on a part cut from Train_Set."""
     used = {samples.sequences[i] for i in np.unique(samples.sequence_index)}
-    train = {s.subject for s in used if s.partition == "train"}
-    test = {s.subject for s in used if s.partition == "validation"}
+    train = {s.subject for s in used if s.split == "train"}
+    test = {s.subject for s in used if s.split == "validation"}
     shared = sorted(train & test)
     warnings = []
     if shared and not options.allow_shared_videos:
@@ -248,7 +248,7 @@ def _affwild2(samples: Samples, options: SplitOptions) -> tuple[tuple[Split, ...
     if shared:
         warnings.append(f"left out of training, as Validation_Set has them too: {', '.join(shared)}")
     kept, validation = cut_validation(sorted(train - test), share=options.validation_share, seed=options.seed)
-    split = Split("affwild2 Validation_Set", kept, validation, tuple(sorted(test)), test_partition="validation")
+    split = Split("affwild2 Validation_Set", kept, validation, tuple(sorted(test)), test_split="validation")
     return (split,), tuple(warnings)
 
 
@@ -280,73 +280,3 @@ def cut_validation(
     train = tuple(sorted(s for s in subjects if group_of[s] not in chosen))
     validation = tuple(sorted(s for s in subjects if group_of[s] in chosen))
     return train, validation
-
-
-def cross_dataset_split(
-    train: Samples,
-    test: Samples,
-    *,
-    options: SplitOptions | None = None,
-    on_overlap: Literal["raise", "drop"] = "raise",
-) -> tuple[Split, tuple[int, ...]]:
-    """Train on one data set, test on another, on the action units that both code.
-
-    Args:
-        train: of one data set.
-        test: of another.
-        options: for the validation part.
-        on_overlap: what to do with people who are in both: refuse, or leave them out of training.
-
-    Returns:
-        The split over the joined subjects, and the shared action units in FACS order.
-
-    Raises:
-        DatasetError: if people are in both (and `on_overlap` is ``raise``), or no action unit is shared.
-    """
-    options = options or SplitOptions()
-    aus = tuple(sorted(set(train.aus) & set(test.aus)))
-    if not aus:
-        raise DatasetError(f"no action unit is coded in both data sets: {train.aus} and {test.aus}")
-    tested = {person(s) for s in test.subjects}
-    both = [s for s in train.subjects if person(s) in tested]
-    if both and on_overlap == "raise":
-        raise DatasetError(
-            f"{len(both)} people are in both data sets: {', '.join(both)}; leave them out of training (on_overlap=drop)"
-        )
-    group = {s.subject: s.group or s.subject for s in train.sequences}
-    kept, validation = cut_validation(
-        [s for s in train.subjects if s not in both], share=options.validation_share, seed=options.seed, groups=group
-    )
-    names = f"{_dataset_of(train.subjects)} to {_dataset_of(test.subjects)}"
-    return Split(names, kept, validation, test.subjects), aus
-
-
-def _dataset_of(subjects: Collection[str]) -> str:
-    return "+".join(sorted({s.partition("/")[0] for s in subjects}))
-
-
-def seeded_folds(samples: Samples, *, folds: int, options: SplitOptions | None = None) -> tuple[Split, ...]:
-    """Subject-exclusive folds drawn by seed, for data without a published split; groups stay together.
-
-    Raises:
-        OptionsError: if there are fewer than two folds, or fewer groups than folds.
-    """
-    options = options or SplitOptions()
-    group = {s.subject: s.group or s.subject for s in samples.sequences}
-    names = sorted({group[s] for s in samples.subjects})
-    if not 2 <= folds <= len(names):
-        raise OptionsError(f"folds is {folds}; allowed is 2 to {len(names)}, the number of people or groups")
-    order = sorted(names, key=lambda name: hashlib.sha256(f"{options.seed}:{name}".encode()).hexdigest())
-    splits = []
-    for k in range(folds):
-        tested = set(order[k::folds])
-        rest = [s for s in samples.subjects if group[s] not in tested]
-        kept, validation = cut_validation(rest, share=options.validation_share, seed=options.seed, groups=group)
-        test = tuple(s for s in samples.subjects if group[s] in tested)
-        splits.append(Split(f"fold {k + 1} of {folds}, seed {options.seed}", kept, validation, test, number=k + 1))
-    return tuple(splits)
-
-
-def overlap(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
-    """People who are behind subject keys of both."""
-    return tuple(sorted({person(s) for s in one} & {person(s) for s in other}))

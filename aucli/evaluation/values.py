@@ -32,9 +32,6 @@ CODER_METRICS: Final[Mapping[str, str]] = {
 }
 """Scores that only two coders have."""
 
-RANKED: Final = ("roc_auc", "pr_auc")
-"""Scores that use the probabilities; the others use decisions."""
-
 DEFAULT_REPLICATES: Final = 1000
 
 LEVEL: Final = 0.95

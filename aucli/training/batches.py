@@ -87,7 +87,7 @@ class BatchMaker:
     @cached_property
     def people(self) -> npt.NDArray[np.int64]:
         """(N,) number of the person in each picture."""
-        return np.unique(self.faces.identities, return_inverse=True)[1].astype(np.int64).reshape(-1)
+        return np.unique(self.faces.subjects, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
     @property
     def n_people(self) -> int:

@@ -19,7 +19,7 @@ def describe_training(
 ) -> str:
     """Return the card's text: data, people, recipe and results of one fold."""
     recipe = todo.recipe
-    people = {side: len(np.unique(faces.identities)) for side, faces in sides(fold)}
+    people = {side: len(np.unique(faces.subjects)) for side, faces in sides(fold)}
     divided = ", ".join(f"{len(faces)} faces of {people[side]} people ({side})" for side, faces in sides(fold))
     thresholds = "the validation people" if len(fold.validation) else "the training people, for want of others"
     left_out = ", ".join(f"AU{au}" for au in recipe.leave_out if au in recipe.encoder.aus)

@@ -176,7 +176,7 @@ def _published_folds(
                 sequences=names[faces.sequence_index[rows.test]],
                 frames=faces.frames[rows.test],
                 lost_labels=faces.lost.labels[lost],
-                lost_subjects=faces.lost.identities[lost],
+                lost_subjects=faces.lost.subjects[lost],
                 lost_sequences=names[faces.lost.sequence_index[lost]],
                 lost_frames=faces.lost.frames[lost],
             )
@@ -197,7 +197,7 @@ def _free_folds(
         **recipe.split.model_dump(),
         **recipe.free_data.model_dump(),
     )
-    parts = read_free_data(sources, wanted, options.cache or options.out / "cache", tell=tell)
+    parts = read_free_data(sources, wanted, options.cache or options.out / "cache", report=tell)
     n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
     no_names = np.zeros(0, np.str_)
     fold = TrainingFold(

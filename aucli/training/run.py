@@ -184,7 +184,7 @@ def _test(
         model=name,
         aus=recipe.encoder.aus,
         thresholds=tuple(float(t) for t in thresholds),
-        subjects=np.concatenate([fold.test.identities, fold.lost_subjects]),
+        subjects=np.concatenate([fold.test.subjects, fold.lost_subjects]),
         sequences=np.concatenate([fold.sequences, fold.lost_sequences]),
         frames=np.concatenate([fold.frames, fold.lost_frames]).astype(np.int32),
         labels=np.concatenate([fold.test.labels, fold.lost_labels]),

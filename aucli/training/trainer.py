@@ -326,7 +326,7 @@ def data_digest(faces: FaceSource) -> str:
     """SHA-256 over action units, labels and people: other faces, another run."""
     digest = hashlib.sha256(repr((faces.aus, faces.labels.shape)).encode())
     digest.update(np.ascontiguousarray(faces.labels).tobytes())
-    digest.update("\n".join(faces.identities.tolist()).encode())
+    digest.update("\n".join(faces.subjects.tolist()).encode())
     return digest.hexdigest()
 
 

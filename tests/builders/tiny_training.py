@@ -21,7 +21,7 @@ def tiny_faces(count: int = 60, people: int = 20) -> LabelledFaces:
         sizes_wh=np.full((count, 2), 64, np.int32),
         landmarks_xy=np.repeat(landmarks[None], count, axis=0),
         labels=labels,
-        identities=np.array([f"person{i % people}" for i in range(count)]),
+        subjects=np.array([f"person{i % people}" for i in range(count)]),
     )
 
 

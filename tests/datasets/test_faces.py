@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.datasets.faces import LabelledFaces, fold_of_identity
+from aucli.datasets.faces import LabelledFaces, split_of_subject
 from aucli.errors import DatasetError
 from tests.builders.tiny_training import AUS, tiny_faces
 
@@ -24,14 +24,14 @@ def test_no_person_is_in_two_folds(names: list[str], seed: int) -> None:
         np.zeros((count, 2), np.int8),
         np.array(names, dtype=str) if names else np.zeros(0, "U1"),
     )
-    parts = [faces.fold(f, seed=seed, test=0.3, validation=0.3) for f in ("train", "validation", "test")]
-    people = [set(part.identities.tolist()) for part in parts]
+    parts = [faces.split(f, seed=seed, test=0.3, validation=0.3) for f in ("train", "validation", "test")]
+    people = [set(part.subjects.tolist()) for part in parts]
     assert sum(map(len, parts)) == count
     assert not (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])
 
 
 def test_shares_of_the_folds() -> None:
-    drawn = [fold_of_identity(str(i), seed=1, test=0.2, validation=0.1) for i in range(4000)]
+    drawn = [split_of_subject(str(i), seed=1, test=0.2, validation=0.1) for i in range(4000)]
     assert abs(drawn.count("test") / 4000 - 0.2) < 0.02
     assert abs(drawn.count("validation") / 4000 - 0.08) < 0.02
 
@@ -42,7 +42,7 @@ def test_faces_come_back_from_disk(tmp_path: Path) -> None:
     again = LabelledFaces.load(tmp_path / "faces.npz")
     assert again.aus == faces.aus
     np.testing.assert_array_equal(again.pictures, faces.pictures)
-    np.testing.assert_array_equal(again.identities, faces.identities)
+    np.testing.assert_array_equal(again.subjects, faces.subjects)
     assert [p.name for p in tmp_path.iterdir()] == ["faces.npz"]
     (tmp_path / "broken.npz").write_bytes(b"no")
     with pytest.raises(DatasetError, match="not a cache of labelled faces"):

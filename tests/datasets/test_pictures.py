@@ -9,7 +9,7 @@ import pytest
 from aucli.datasets.pictures import read_sequence, sequence_rows
 from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.report import Findings
-from aucli.datasets.samples import Samples
+from aucli.datasets.samples import Samples, SamplesBuilder
 from aucli.errors import DatasetError
 from tests.builders.benchmark_trees import make_bp4d, make_bp4dplus, make_disfa, write_video
 
@@ -81,6 +81,6 @@ def test_a_member_that_left_its_archive_is_reported(tmp_path: Path) -> None:
 def test_nothing_and_too_much(tmp_path: Path) -> None:
     samples, _ = load_dataset("bp4d", make_bp4d(tmp_path))
     assert list(read_sequence(samples, np.empty(0, np.int64), Findings())) == []
-    assert sequence_rows(Samples.empty((1,))) == []
+    assert sequence_rows(SamplesBuilder((1,)).build()) == []
     with pytest.raises(DatasetError, match="one sequence at a time"):
         list(read_sequence(samples, np.arange(len(samples)), Findings()))

@@ -18,7 +18,6 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -26,21 +25,17 @@ from typer.testing import CliRunner
 
 from aucli.cli import app
 from aucli.datasets.cache.reader import CachedFaces
-from aucli.datasets.cache.writer import write_faces
 from aucli.datasets.face_choice import FaceChoice
 from aucli.datasets.face_finding import cut_with_border
-from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.prepare import Prepared, PrepareOptions, prepare
 from aucli.datasets.readers.registry import load_dataset, parse_dataset_options
 from aucli.datasets.report import Findings
 from aucli.datasets.splits import make_splits
-from aucli.errors import DatasetError, OptionsError, RenderError
+from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import Faces
 from aucli.runtime.progress import Progress
-from aucli.synth.generation import generate
-from aucli.synth.options import SynthOptions
 from aucli.training.augment import plain_crops
 from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 
@@ -112,7 +107,7 @@ def test_labels_people_and_frames_come_along(bp4d: Path, tmp_path: Path) -> None
     for i in range(len(cache)):
         info = cache.sequences[cache.sequence_index[i]]
         assert cache.labels[i].tolist() == expected[info.name, int(cache.frames[i])]
-        assert cache.identities[i] == info.subject == f"bp4d/{info.name[:4]}"
+        assert cache.subjects[i] == info.subject == f"bp4d/{info.name[:4]}"
     assert (cache.scores >= 0.5).all()
     assert done.report.findings[: len(read.findings)] == read.findings
     assert [(p.item, p.n_done) for p in reports if p.n_done == p.n_total][-1] == ("F004_T2", 6)
@@ -159,7 +154,7 @@ def test_every_benchmark_can_be_prepared(tmp_path: Path, portraits: list[Picture
         assert len(cache) + len(cache.lost) == len(samples), name
         with_faces = len(samples) - 12 if name == "bp4dplus" else len(samples)  # the zip's pictures are flat
         assert len(cache) == with_faces, name
-        assert {s.partition for s in cache.sequences} == {s.partition for s in samples.sequences}
+        assert {s.split for s in cache.sequences} == {s.split for s in samples.sequences}
 
 
 def test_the_person_on_the_side_that_the_name_says(tmp_path: Path, example: Path) -> None:
@@ -368,7 +363,7 @@ def test_a_doubtful_face_must_continue_one() -> None:
     assert choice.choose(3, boxes((51, 50, 40), scores=[0.4])) == 0
     assert choice.choose(4, boxes((150, 50, 40), scores=[0.4])) is None
     findings = Findings()
-    choice.tell(findings, "x", 4)
+    choice.report(findings, "x", 4)
     assert [(f.level, f.kind, f.count, f.detail) for f in findings.items] == [
         ("warning", "no face found", 2, "frames 1, 4"),
         ("note", "face that the detector doubts", 1, "frames 3"),
@@ -482,26 +477,3 @@ def test_the_command(bp4d: Path, tmp_path: Path) -> None:
         path.write_bytes(b"")
     failed = command("--dataset", "bp4d", *paths, "--overwrite", code=1)
     assert "failed: F001_T1: none of the" in failed.stderr
-
-
-@pytest.mark.usefixtures("opengl")
-def test_rendered_faces_through_the_same_cache(shared: Path, tmp_path: Path) -> None:
-    try:
-        options = SynthOptions(rig=shared / "facekit/facekit.npz", out=tmp_path / "s", count=6, size_px=160, workers=1)
-        table = pq.read_table(generate(options).table)
-    except RenderError as error:
-        pytest.skip(f"no OpenGL on this machine: {error}")
-    paths = [tmp_path / "s" / path for path in table["path"].to_pylist()]
-    pictures = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
-    labels = np.stack([table[f"AU{au:02d}"].to_numpy() for au in (6, 12)], axis=1).astype(np.int8)
-    intensities = np.stack([table[f"AU{au:02d}_intensity"].to_numpy() for au in (6, 12)], axis=1)
-    landmarks = np.array(table["landmarks"].to_pylist(), np.float32).reshape(-1, 5, 2)
-    people = np.array([f"rendered{person}" for person in table["person"].to_pylist()])
-    faces = LabelledFaces((6, 12), pictures, np.full((6, 2), 160, np.int32), landmarks, labels, people)
-    write_faces(faces, tmp_path / "c", dataset="synth", intensities=intensities)
-    cache = CachedFaces.open(tmp_path / "c")
-    got = cache[np.arange(6)]
-    np.testing.assert_array_equal(got.labels, labels)
-    np.testing.assert_array_equal(cache.intensities, intensities)
-    assert np.abs(got.pictures.astype(int) - pictures).mean() < 2
-    assert set(got.identities) == {f"synth/{name}" for name in people}

@@ -29,11 +29,10 @@ def two_sequences() -> Samples:
 
 
 def test_nothing() -> None:
-    samples = Samples.empty((6, 12))
-    assert (len(samples), samples.subjects, samples.subject_codes.tolist()) == (0, (), [])
+    samples = SamplesBuilder((6, 12)).build()
+    assert (len(samples), samples.subjects) == (0, ())
     assert np.isnan(samples.base_rates).all()
     assert samples.take(np.empty(0, np.int64)).labels.shape == (0, 2)
-    assert len(Samples.concatenate([samples, samples])) == 0
     assert repr(samples) == "Samples(0 frames, 0 sequences, 0 subjects, AUs 6 12)"
 
 
@@ -42,27 +41,17 @@ def test_rows_know_where_their_pixels_are() -> None:
     assert (samples[1].frame, samples[1].member, samples[1].position) == (7, "7.jpg", None)
     assert (samples[2].frame, samples[2].member, samples[2].position) == (1, None, 0)
     assert samples.subjects == ("bp4d/F001", "bp4d/F002")
-    assert samples.subject_codes.tolist() == [0, 0, 1]
     assert samples.labelled.tolist() == [2, 3]
     assert samples.base_rates.tolist() == [0.5, pytest.approx(2 / 3)]
     assert samples.of_subjects(["bp4d/F002"]).tolist() == [False, False, True]
 
 
-def test_taking_joining_and_choosing_aus() -> None:
+def test_taking_rows() -> None:
     samples = two_sequences()
     reversed_rows = samples.take(np.array([2, 0]))
     assert reversed_rows.frame.tolist() == [1, 5]
     assert reversed_rows.member.to_pylist() == [None, "5.jpg"]
     assert samples.take(np.array([False, True, False])).frame.tolist() == [7]
-    assert samples.with_aus((12, 6)).labels.tolist() == [[0, 1], [1, -1], [1, 0]]
-    with pytest.raises(DatasetError, match="no labels for AU 4"):
-        samples.with_aus((4,))
-    with pytest.raises(DatasetError, match="occurs twice"):
-        Samples.concatenate([samples, samples])
-    with pytest.raises(DatasetError, match="use with_aus"):
-        Samples.concatenate([samples, samples.with_aus((6,))])
-    with pytest.raises(DatasetError, match="no samples to join"):
-        Samples.concatenate([])
 
 
 def test_columns_cannot_be_changed() -> None:

@@ -13,12 +13,9 @@ from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.datasets.splits import (
     Split,
     SplitOptions,
-    cross_dataset_split,
     cut_validation,
     folds_from_files,
     make_splits,
-    overlap,
-    seeded_folds,
 )
 from aucli.errors import DatasetError, OptionsError
 
@@ -85,10 +82,14 @@ def test_no_validation_part_on_request_as_in_the_papers() -> None:
 def test_an_unknown_person_is_in_no_fold() -> None:
     with pytest.raises(DatasetError, match="F099 is in no fold"):
         make_splits(people("bp4d", ("F001", "F003", "F004", "F099")))
+    both = SamplesBuilder((1,))
+    for dataset, name in (("bp4d", "F001"), ("disfa", "SN001")):
+        info = SequenceInfo(dataset, f"{dataset}/{name}", name, Path(name), "folder")
+        both.add(info, frame=np.arange(1), labels=np.zeros((1, 1), np.int8), member=["0.jpg"])
     with pytest.raises(DatasetError, match="one data set at a time"):
-        make_splits(Samples.concatenate([people("bp4d", ("F001",)), people("disfa", ("SN001",))]))
+        make_splits(both.build())
     with pytest.raises(DatasetError, match="no data set"):
-        make_splits(Samples.empty((1, 12)))
+        make_splits(SamplesBuilder((1, 12)).build())
     with pytest.raises(DatasetError, match="disfaplus has no published split"):
         make_splits(people("disfaplus", ("SN001",)))
 
@@ -123,7 +124,6 @@ def test_a_split_refuses_a_person_on_two_sides() -> None:
 
 def test_people_of_disfaplus_are_people_of_disfa() -> None:
     assert person("disfaplus/SN001") == "disfa/SN001"
-    assert overlap(["disfa/SN001", "bp4d/F001"], ["disfaplus/SN001", "bp4dplus/F001"]) == ("disfa/SN001",)
 
 
 def test_folds_from_a_users_files(tmp_path: Path) -> None:
@@ -148,28 +148,6 @@ def test_folds_from_a_users_files(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no files such as"):
         folds_from_files(tmp_path / "empty")
-
-
-def test_across_data_sets() -> None:
-    split, aus = cross_dataset_split(
-        people("bp4d", ("F001", "F002", "F003")), people("disfa", ("SN001",)).with_aus((12,))
-    )
-    assert aus == (12,)
-    assert split.test == ("disfa/SN001",)
-    assert len(split.train) == 2
-    assert split.name == "bp4d to disfa"
-    with pytest.raises(DatasetError, match="no action unit"):
-        cross_dataset_split(people("bp4d", ("F001",)).with_aus((1,)), people("disfa", ("SN001",)).with_aus((12,)))
-
-
-def test_seeded_folds_keep_groups_together() -> None:
-    names = tuple(f"p{i}" for i in range(9))
-    samples = people("synth", names, groups={n: str(i // 3) for i, n in enumerate(names)})
-    splits = seeded_folds(samples, folds=3)
-    assert sorted(s for split in splits for s in split.test) == sorted(samples.subjects)
-    assert {len(split.test) for split in splits} == {3}
-    with pytest.raises(OptionsError, match="folds is 4; allowed is 2 to 3"):
-        seeded_folds(samples, folds=4)
 
 
 def test_options_are_checked() -> None:

@@ -25,7 +25,6 @@ from aucli.annotation.run import annotate
 from aucli.cli import app
 from aucli.datasets.benchmark import DatasetSource
 from aucli.datasets.cache.reader import CachedFaces, LostFrames
-from aucli.datasets.cache.writer import write_faces
 from aucli.datasets.faces import LabelledFaces
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.benchmarks import (
@@ -50,6 +49,7 @@ from aucli.models.zoo import find_model
 from aucli.runtime.files import user_folder
 from aucli.runtime.progress import Progress
 from tests.builders.benchmark_trees import make_bp4d
+from tests.builders.face_cache import write_faces
 
 NO_INTERVALS = ScoringOptions(replicates=0)
 
@@ -224,7 +224,7 @@ def faces(count: int = 30) -> LabelledFaces:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    write_faces(faces(), tmp_path / "cache", dataset="disfa", quality=95)
+    write_faces(faces(), tmp_path / "cache", dataset="disfa")
     return tmp_path / "cache"
 
 

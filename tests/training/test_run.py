@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from aucli.cli import app
-from aucli.datasets.cache.writer import write_faces
 from aucli.datasets.faces import LabelledFaces, join
 from aucli.datasets.published_folds import BP4D_PARTS
 from aucli.errors import DatasetError, OptionsError, RecipeError
@@ -27,6 +26,7 @@ from aucli.evaluation.predictions import read_predictions
 from aucli.runtime.files import folder_lock
 from aucli.training.options import TrainOptions
 from aucli.training.plan import plan
+from tests.builders.face_cache import write_faces
 
 AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 RECIPE = """
@@ -67,7 +67,7 @@ def _faces(count: int = 90) -> LabelledFaces:
             np.array([[[24, 26], [40, 26], [32, 34], [26, 44], [38, 44]]], np.float32), count, axis=0
         ),
         labels=labels,
-        identities=np.array([people[i % len(people)] for i in range(count)]),
+        subjects=np.array([people[i % len(people)] for i in range(count)]),
     )
 
 

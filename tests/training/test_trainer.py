@@ -189,7 +189,7 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
     recipe, faces = tiny_recipe(), tiny_faces()
     torch.manual_seed(0)
     network = AUNetwork(recipe.encoder_config()).eval()
-    results = evaluate(faces.labels, predict(network, faces, recipe).numpy(), aus=AUS, subjects=faces.identities)
+    results = evaluate(faces.labels, predict(network, faces, recipe).numpy(), aus=AUS, subjects=faces.subjects)
     for name, leave_out in (("both", []), ("one", [AUS[0]])):
         write_bundle(
             network,

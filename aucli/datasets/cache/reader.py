@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from aucli.datasets.cache.shards import Float32Array, read_shard, shard_columns, shard_schema
+from aucli.datasets.cache.shards import Float32Array, read_shard, sequence_from_json, shard_columns, shard_schema
 from aucli.datasets.cache.writer import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
 from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.samples import MISSING, Int8Array, Int32Array, Int64Array, Samples, SequenceInfo
@@ -35,13 +35,13 @@ class LostFrames:
         labels: (L, A) int8.
         sequence_index: (L,) int32 into the cache's sequences.
         frames: (L,) int32.
-        identities: (L,) str.
+        subjects: (L,) str.
     """
 
     labels: Int8Array
     sequence_index: Int32Array
     frames: Int32Array
-    identities: npt.NDArray[np.str_]
+    subjects: npt.NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -49,14 +49,13 @@ class LostFrames:
 
 @dataclass(frozen=True, eq=False)
 class CachedFaces:
-    """Faces of one or more caches: a `FaceSource` whose pictures stay on disk until they are asked for.
+    """The faces of a cache: a `FaceSource` whose pictures stay on disk until they are asked for.
 
     Can be pickled, and read from several threads and processes at once.
 
     Attributes:
         aus: action units, in the order of the labels' columns.
         labels: (N, A) int8, 1 present, 0 absent, -1 not known.
-        intensities: (N, A) float32, NaN where not known.
         sequences: what the frames of a sequence share; `container` is the shard.
         sequence_index: (N,) int32 into `sequences`.
         frames: (N,) int32, as in the label files.
@@ -69,7 +68,6 @@ class CachedFaces:
 
     aus: tuple[int, ...]
     labels: Int8Array
-    intensities: Float32Array = field(repr=False)
     sequences: tuple[SequenceInfo, ...] = field(repr=False)
     sequence_index: Int32Array = field(repr=False)
     frames: Int32Array = field(repr=False)
@@ -102,14 +100,14 @@ class CachedFaces:
         for path, n_bytes in shards:
             if not is_whole(path, n_bytes):
                 raise DatasetError(
-                    f"{path} is missing or damaged; run the same aucli prepare again, it mends the cache"
+                    f"{path} is missing or damaged; run the same aucli prepare again, it repairs the cache"
                 )
         return _from_shards(tuple(manifest["aus"]), [path for path, _ in shards])
 
     @cached_property
-    def identities(self) -> npt.NDArray[np.str_]:
-        """(N,) str, one name per person."""
-        return _identities(self.sequences, self.sequence_index)
+    def subjects(self) -> npt.NDArray[np.str_]:
+        """(N,) str, who is seen."""
+        return _subjects(self.sequences, self.sequence_index)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -131,18 +129,18 @@ class CachedFaces:
         elif len(index):
             decode(0)
         return LabelledFaces(
-            self.aus, pictures, sizes, self.landmarks_xy[index], self.labels[index], self.identities_of(index)
+            self.aus, pictures, sizes, self.landmarks_xy[index], self.labels[index], self.subjects_of(index)
         )
 
-    def identities_of(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
-        """Names of the people in some rows."""
-        return _identities(self.sequences, self.sequence_index[rows])
+    def subjects_of(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+        """(len(rows),) str, who is seen in some rows."""
+        return _subjects(self.sequences, self.sequence_index[rows])
 
     def subset(self, rows: npt.NDArray[Any]) -> CachedFaces:
         """The same source with these faces only, in this order; no picture is read. `lost` stays whole."""
         index = _as_index(rows)
         names = (
-            "labels", "intensities", "sequence_index", "frames", "landmarks_xy", "sizes_wh", "scores",
+            "labels", "sequence_index", "frames", "landmarks_xy", "sizes_wh", "scores",
             "_shard", "_start", "_length",
         )  # fmt: skip
         return replace(self, **{name: getattr(self, name)[index] for name in names})
@@ -171,63 +169,8 @@ class CachedFaces:
             self,
             aus=tuple(aus),
             labels=chosen(self.labels, MISSING),
-            intensities=chosen(self.intensities, np.nan),
             lost=replace(self.lost, labels=chosen(self.lost.labels, MISSING)),
         )
-
-
-def concatenate(caches: Sequence[CachedFaces], *, aus: Literal["union", "intersection"] = "union") -> CachedFaces:
-    """Join caches, for training on or testing on several data sets.
-
-    Args:
-        caches: one or more, in the order of their rows.
-        aus: all action units that any of them codes, labels of the others being -1; or those that all of them code.
-
-    Raises:
-        DatasetError: if there is none, they share no action unit, or a sequence is in two of them.
-    """
-    if not caches:
-        raise DatasetError("there are no caches to join")
-    if aus not in ("union", "intersection"):
-        raise DatasetError(f"aus is {aus!r}; allowed are 'union' and 'intersection'")
-    coded = [set(cache.aus) for cache in caches]
-    chosen = tuple(sorted(set.union(*coded) if aus == "union" else set.intersection(*coded)))
-    if not chosen:
-        raise DatasetError(f"the caches share no action unit: {', '.join(str(cache.aus) for cache in caches)}")
-    keys = [(s.subject, s.name) for cache in caches for s in cache.sequences]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise DatasetError(f"the sequence {twice[1]} of {twice[0]} is in two of the caches; join each cache once")
-    parts = [cache.with_aus(chosen) for cache in caches]
-    first_sequence = np.cumsum([0, *(len(part.sequences) for part in parts)]).astype(np.int32)
-    first_shard = np.cumsum([0, *(len(part._bytes.paths) for part in parts)]).astype(np.int32)
-
-    def joined(name: str, offsets: Int32Array | None = None) -> Any:
-        columns = [getattr(part, name) for part in parts]
-        return np.concatenate([c if offsets is None else c + offsets[i] for i, c in enumerate(columns)])
-
-    return CachedFaces(
-        aus=chosen,
-        labels=joined("labels"),
-        intensities=joined("intensities"),
-        sequences=tuple(s for part in parts for s in part.sequences),
-        sequence_index=joined("sequence_index", first_sequence),
-        frames=joined("frames"),
-        landmarks_xy=joined("landmarks_xy"),
-        sizes_wh=joined("sizes_wh"),
-        scores=joined("scores"),
-        channels=max(part.channels for part in parts),
-        lost=LostFrames(
-            np.concatenate([part.lost.labels for part in parts]),
-            np.concatenate([part.lost.sequence_index + first_sequence[i] for i, part in enumerate(parts)]),
-            np.concatenate([part.lost.frames for part in parts]),
-            np.concatenate([part.lost.identities for part in parts]),
-        ),
-        _bytes=_JpegBytes([path for part in parts for path in part._bytes.paths]),
-        _shard=joined("_shard", first_shard),
-        _start=joined("_start"),
-        _length=joined("_length"),
-    )
 
 
 class _JpegBytes:
@@ -281,7 +224,7 @@ def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
         shard = read_shard(path)
         codes = []
         for described in shard.head["sequences"]:
-            info = SequenceInfo(**described, container=path, kind="folder")
+            info = sequence_from_json(described, path)
             key = (info.dataset, info.subject, info.name)
             if key not in known:
                 known[key] = len(sequences)
@@ -299,7 +242,6 @@ def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
     return CachedFaces(
         aus=aus,
         labels=c["labels"][seen],
-        intensities=c["intensities"][seen],
         sequences=infos,
         sequence_index=c["sequence"][seen],
         frames=c["frame"][seen],
@@ -308,7 +250,7 @@ def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
         scores=c["score"][seen],
         channels=int(c["channels"][seen].max(initial=1)),
         lost=LostFrames(
-            c["labels"][gone], c["sequence"][gone], c["frame"][gone], _identities(infos, c["sequence"][gone])
+            c["labels"][gone], c["sequence"][gone], c["frame"][gone], _subjects(infos, c["sequence"][gone])
         ),
         _bytes=_JpegBytes(paths),
         _shard=shards[seen],
@@ -317,7 +259,7 @@ def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
     )
 
 
-def _identities(sequences: Sequence[SequenceInfo], index: Int32Array) -> npt.NDArray[np.str_]:
+def _subjects(sequences: Sequence[SequenceInfo], index: Int32Array) -> npt.NDArray[np.str_]:
     return np.array([sequence.subject for sequence in sequences] or [""])[index]
 
 

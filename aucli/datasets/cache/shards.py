@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +46,6 @@ class FaceRow:
         channels: 1 (grey) or 3 (RGB).
         landmarks_xy: (5, 2) float32 in pixels of the picture.
         score: the detector's confidence; NaN where nobody said.
-        intensities: (A,) float32, where the data set has them; NaN where not known.
     """
 
     sequence: int
@@ -57,7 +56,6 @@ class FaceRow:
     channels: int = 0
     landmarks_xy: Float32Array | None = None
     score: float = math.nan
-    intensities: Float32Array | None = None
 
     def __post_init__(self) -> None:
         if (self.jpeg is None) != (self.landmarks_xy is None):
@@ -75,7 +73,6 @@ class FaceRow:
         sequence: int,
         frame: int,
         score: float = math.nan,
-        intensities: Float32Array | None = None,
         quality: int = JPEG_QUALITY,
     ) -> FaceRow:
         """Compress a picture, (H, W, 1 or 3) uint8; one whose three channels are alike becomes grey."""
@@ -93,7 +90,6 @@ class FaceRow:
             channels=1 if is_grey else 3,
             landmarks_xy=np.asarray(landmarks_xy, np.float32),
             score=score,
-            intensities=intensities,
         )
 
 
@@ -129,7 +125,6 @@ def shard_schema(aus: tuple[int, ...]) -> pa.Schema:
             pa.field("sequence", pa.int32(), nullable=False),
             pa.field("frame", pa.int32(), nullable=False),
             pa.field("labels", pa.list_(pa.int8(), len(aus)), nullable=False),
-            pa.field("intensities", pa.list_(pa.float32(), len(aus)), nullable=False),
             pa.field("landmarks_xy", pa.list_(pa.float32(), 10), nullable=False),
             pa.field("score", pa.float32(), nullable=False),
             pa.field("width", pa.int32(), nullable=False),
@@ -145,7 +140,7 @@ def _to_batch(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.RecordBatch:
     for row in rows:
         if row.labels.shape != (n_aus,):
             raise DatasetError(f"labels are {row.labels.shape}; expected ({n_aus},)")
-    unknown, nowhere = np.full(n_aus, np.nan, np.float32), np.full((5, 2), np.nan, np.float32)
+    nowhere = np.full((5, 2), np.nan, np.float32)
 
     def lists(values: list[npt.NDArray[Any]], dtype: Any, size: int) -> pa.Array:
         flat = np.concatenate([np.empty(0, dtype), *(np.asarray(v, dtype).ravel() for v in values)])
@@ -155,7 +150,6 @@ def _to_batch(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.RecordBatch:
         pa.array([row.sequence for row in rows], pa.int32()),
         pa.array([row.frame for row in rows], pa.int32()),
         lists([row.labels for row in rows], np.int8, n_aus),
-        lists([unknown if row.intensities is None else row.intensities for row in rows], np.float32, n_aus),
         lists([nowhere if row.landmarks_xy is None else row.landmarks_xy for row in rows], np.float32, 10),
         pa.array(np.array([row.score for row in rows], np.float32)),
         pa.array([row.size_wh[0] for row in rows], pa.int32()),
@@ -210,7 +204,7 @@ def shard_columns(table: pa.Table, *, address: int = 0) -> dict[str, npt.NDArray
     """
     plain = ("sequence", "frame", "score", "width", "height", "channels")
     columns = {name: table[name].to_numpy() for name in plain}
-    for name in ("labels", "intensities", "landmarks_xy"):
+    for name in ("labels", "landmarks_xy"):
         size = table.schema.field(name).type.list_size
         flat = [chunk.flatten().to_numpy().reshape(-1, size) for chunk in table[name].chunks]
         empty = np.empty((0, size), table.schema.field(name).type.value_type.to_pandas_dtype())
@@ -226,8 +220,15 @@ def shard_columns(table: pa.Table, *, address: int = 0) -> dict[str, npt.NDArray
 
 
 def sequence_to_json(sequence: SequenceInfo) -> dict[str, Any]:
-    """What a shard keeps of a sequence: all but where its pixels were."""
-    return {name: getattr(sequence, name) for name in ("dataset", "subject", "name", "partition", "group", "side")}
+    """What a shard keeps of a sequence: all but where its pixels were. On disk `split` is called ``partition``."""
+    kept = {name: getattr(sequence, name) for name in ("dataset", "subject", "name", "group", "side")}
+    return {**kept, "partition": sequence.split}
+
+
+def sequence_from_json(described: Mapping[str, Any], shard: Path) -> SequenceInfo:
+    """The same again, with the shard as the container of its pixels."""
+    kept = {name: value for name, value in described.items() if name != "partition"}
+    return SequenceInfo(**kept, split=described["partition"], container=shard, kind="folder")
 
 
 def dumps(value: Any) -> bytes:

@@ -3,7 +3,7 @@
 A cache is a folder::
 
     manifest.json     what decides its content, the digest of that, and the version of aucli that began it
-    shards/*.arrow    one file per sequence or block of faces, whole or not there: see `aucli.datasets.cache.shards`
+    shards/*.arrow    one file per sequence, whole or not there: see `aucli.datasets.cache.shards`
     index.json        the shards in order; written last, so a cache without it is unfinished
 
 Pictures keep a border around the face: training cuts its jittered crops by the code of `aucli.faces.alignment` and
@@ -16,33 +16,25 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
 from aucli import __version__
 from aucli.datasets.cache.shards import (
-    JPEG_QUALITY,
     METADATA_KEY,
-    FaceRow,
-    Float32Array,
     ShardWriter,
     dumps,
     read_shard,
     sequence_to_json,
     shard_schema,
 )
-from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.samples import SequenceInfo
 from aucli.errors import DatasetError
-from aucli.runtime.device import available_cores
-from aucli.runtime.files import LOCK_NAME, folder_lock, is_temporary, whole_or_nothing
+from aucli.runtime.files import LOCK_NAME, is_temporary, whole_or_nothing
 
 FORMAT: Final = 1
 """Raised when older caches can no longer be read."""
@@ -50,29 +42,11 @@ MANIFEST_NAME: Final = "manifest.json"
 INDEX_NAME: Final = "index.json"
 REPORT_NAME: Final = "report.json"
 SHARDS_NAME: Final = "shards"
-FACES_PER_SHARD: Final = 4096
-"""Rows in a shard of faces that belong to no film."""
 
 
 def content_digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of everything that decides what a cache holds."""
     return hashlib.sha256(json.dumps({"format": FORMAT, **content}, sort_keys=True).encode()).hexdigest()
-
-
-def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
-    """Whether a folder holds a finished cache of this content, with all its shards and without any failure.
-
-    Raises:
-        DatasetError: if it holds a cache of another content, or something else.
-    """
-    manifest = manifest_of(folder)
-    if manifest is None:
-        return False
-    _require_same(folder, manifest, content)
-    if not (folder / INDEX_NAME).is_file():
-        return False
-    index = read_json(folder / INDEX_NAME)
-    return not index["failures"] and all(is_whole(path, size) for path, size in indexed_shards(folder, index))
 
 
 def indexed_shards(folder: Path, index: Mapping[str, Any]) -> list[tuple[Path, int]]:
@@ -167,78 +141,6 @@ class CacheWriter:
             stale.unlink()
         shards = [{"file": path.name, "bytes": path.stat().st_size} for path in paths]
         write_json(self.folder / INDEX_NAME, {"digest": self.digest, "shards": shards, "failures": dict(failures)})
-
-
-def write_faces(
-    faces: LabelledFaces,
-    folder: Path,
-    *,
-    dataset: str,
-    content: Mapping[str, Any] | None = None,
-    frames: npt.NDArray[np.integer[Any]] | None = None,
-    intensities: Float32Array | None = None,
-    quality: int = JPEG_QUALITY,
-    overwrite: bool = False,
-) -> None:
-    """Write faces that are in memory (rendered ones, photographs) as a cache; their pictures are kept as they are.
-
-    Args:
-        faces: pictures, landmarks, labels and people.
-        folder: the cache.
-        dataset: short name; a person ``p`` is called ``dataset/p`` in the cache.
-        content: what the faces came from, as JSON values, so that a cache of others is not taken for this one.
-        frames: (N,) a number for each face that is unique within a person; by default its row.
-        intensities: (N, A) float32, NaN where not known; part of the cache if given.
-        quality: of the JPEG, 1 to 100.
-        overwrite: replace the cache in this folder, whatever it holds; else a finished one of the same faces is left
-            as it is.
-
-    Raises:
-        DatasetError: if the folder holds a cache of another content, or something else.
-    """
-    numbers = np.arange(len(faces)) if frames is None else frames
-    if intensities is not None and intensities.shape != faces.labels.shape:
-        raise DatasetError(f"intensities are {intensities.shape}; expected {faces.labels.shape} as the labels")
-    digest = _digest_of(faces, intensities, numbers)
-    described = {"dataset": dataset, "faces": digest, "quality": quality, **(content or {})}
-    keys = []
-    if not overwrite and is_finished(folder, described):
-        return
-    with folder_lock(folder), ThreadPoolExecutor(available_cores()) as pool:
-        writer = CacheWriter(folder, aus=faces.aus, content=described, overwrite=overwrite)
-        for number, start in enumerate(range(0, len(faces), FACES_PER_SHARD)):
-            rows = range(start, min(start + FACES_PER_SHARD, len(faces)))
-            people, codes = np.unique(faces.identities[rows], return_inverse=True)
-            sequences = [SequenceInfo(dataset, f"{dataset}/{name}", str(name), folder, "folder") for name in people]
-            keys.append(f"{dataset}-{number:05d}")
-            if writer.record_of(keys[-1], writer.digest) is not None:
-                continue
-
-            def encode(row: int, codes: Any = codes, start: int = start) -> FaceRow:
-                width, height = faces.sizes_wh[row]
-                return FaceRow.of_picture(
-                    faces.pictures[row, :height, :width],
-                    faces.landmarks_xy[row],
-                    faces.labels[row],
-                    sequence=int(codes[row - start]),
-                    frame=int(numbers[row]),
-                    intensities=None if intensities is None else intensities[row],
-                    quality=quality,
-                )
-
-            with writer.shard(keys[-1], sequences, writer.digest) as shard:
-                for row in pool.map(encode, rows):
-                    shard.append(row)
-        writer.finish(keys, {})
-
-
-def _digest_of(faces: LabelledFaces, intensities: Float32Array | None, frames: npt.NDArray[np.integer[Any]]) -> str:
-    digest = hashlib.sha256()
-    columns = [faces.pictures, faces.sizes_wh, faces.landmarks_xy, faces.labels, frames.astype(np.int64)]
-    for column in columns if intensities is None else [*columns, intensities.astype(np.float32)]:
-        digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)
-    digest.update("\n".join([*map(str, faces.aus), *map(str, faces.identities)]).encode())
-    return digest.hexdigest()
 
 
 def failures_of(folder: Path) -> dict[str, str]:

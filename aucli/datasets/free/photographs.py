@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.faces import Fold, LabelledFaces
+from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.free.face_mesh import FaceMesh, Photograph
-from aucli.datasets.free.visual_codes import EyeCodes
+from aucli.datasets.free.visual_codes import VisualCodes
 from aucli.datasets.free.weak_labels import PHOTOGRAPH_AUS, label
+from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError
 from aucli.faces.values import START_SCORE, Detector
 
@@ -22,8 +23,8 @@ def read_photographs(
     detector: Detector,
     *,
     aus: Sequence[int] = PHOTOGRAPH_AUS,
-    codes: EyeCodes | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    codes: VisualCodes | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> LabelledFaces:
     """Read, detect and label the photographs of a Parquet file.
 
@@ -32,7 +33,7 @@ def read_photographs(
         detector: finds the five landmarks; use the one that annotate will use.
         aus: action units wanted; -1 for those that neither the witnesses nor the codes know.
         codes: codes by eye, by the column ``name``; they overrule the witnesses.
-        progress: called with a line of text now and then.
+        report: called with a line of text now and then.
 
     Raises:
         DatasetError: if the file cannot be read, lacks a column, or holds no face.
@@ -55,12 +56,12 @@ def read_photographs(
             seen.append(found)
             rows.append(row)
         if row % 500 == 0:
-            progress(f"{row} of {len(table)} photographs: {len(rows)} faces")
+            report(f"{row} of {len(table)} photographs: {len(rows)} faces")
     if not rows:
         raise DatasetError(f"{path}: no face was found in {len(table)} photographs")
     kept = table[rows]
-    people = np.array([person_of(name) for name in kept["identity"]])
-    weak = label(pictures, seen, kept["emotion"].to_numpy().astype(str), people)
+    subjects = np.array([subject_of(name) for name in kept["identity"]])
+    weak = label(pictures, seen, kept["emotion"].to_numpy().astype(str), subjects)
     labels = np.full((len(kept), len(aus)), -1, np.int8)
     for column, au in enumerate(aus):
         if au in PHOTOGRAPH_AUS:
@@ -70,7 +71,7 @@ def read_photographs(
         labels = np.where(by_eye >= 0, by_eye, labels)
     canvas, sizes_wh = _stack(pictures)
     landmarks = np.stack([found.landmarks_xy for found in seen])
-    return LabelledFaces(tuple(aus), canvas, sizes_wh, landmarks, labels, people)
+    return LabelledFaces(tuple(aus), canvas, sizes_wh, landmarks, labels, subjects)
 
 
 def look_at(picture: npt.NDArray[np.uint8], detector: Detector, mesh: FaceMesh) -> Photograph | None:
@@ -92,16 +93,16 @@ def look_at(picture: npt.NDArray[np.uint8], detector: Detector, mesh: FaceMesh) 
     return Photograph((landmarks - border).astype(np.float32), points, presence)
 
 
-def person_of(identity: str) -> str:
+def subject_of(identity: str) -> str:
     """Stock pictures are named by number, not by person: together they count as one, which can only be too careful."""
     return "facial-expressions" if identity.startswith("facial-expressions") else identity
 
 
-def coded_people(path: Path, codes: EyeCodes) -> dict[str, Fold]:
-    """Which part the people of coded photographs belong to, where the codes say.
+def splits_of_coded_subjects(path: Path, codes: VisualCodes) -> dict[str, SplitName]:
+    """In which split the subjects of coded photographs are, where the codes say.
 
     Raises:
-        DatasetError: if the file cannot be read, or the codes put one person into two parts.
+        DatasetError: if the file cannot be read, or the codes put one subject into two splits.
     """
     import polars as pl
 
@@ -110,12 +111,12 @@ def coded_people(path: Path, codes: EyeCodes) -> dict[str, Fold]:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DatasetError(f"{path} is not a table with name and identity: {error}") from error
     identity_of = dict(table.iter_rows())
-    found: dict[str, Fold] = {}
-    for name, part in zip(codes.names, codes.parts, strict=True):
-        if part and name in identity_of:
-            person = person_of(identity_of[name])
-            if found.setdefault(person, part) != part:
-                raise DatasetError(f"the codes put {person} into {found[person]} and {part}: one person, one part")
+    found: dict[str, SplitName] = {}
+    for name, split in zip(codes.names, codes.splits, strict=True):
+        if split is not None and name in identity_of:
+            subject = subject_of(identity_of[name])
+            if found.setdefault(subject, split) != split:
+                raise DatasetError(f"the codes put {subject} into {found[subject]} and {split}: one subject, one split")
     return found
 
 

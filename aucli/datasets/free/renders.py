@@ -32,7 +32,7 @@ def read_renders(
     aus: Sequence[int],
     *,
     colour: str = "grey",
-    progress: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> LabelledFaces:
     """Read the pictures of an `aucli synth` folder, detect and align their faces.
 
@@ -41,10 +41,10 @@ def read_renders(
         detector: use the one that annotate will use.
         aus: action units wanted; one that the renders do not have is unknown (-1) on all of them.
         colour: ``grey`` or ``rgb``.
-        progress: called with a line of text now and then.
+        report: called with a line of text now and then.
 
     Returns:
-        The faces that the detector finds where they were rendered; the last line of progress says how many it missed.
+        The faces that the detector finds where they were rendered; the last line reported says how many it missed.
 
     Raises:
         DatasetError: if there is no finished run of pictures in the folder, or no face is found.
@@ -67,17 +67,17 @@ def read_renders(
             landmarks.append(found @ matrix[:, :2].T + matrix[:, 2])
             kept.append(row)
         if row % 500 == 499 or row == len(table) - 1:
-            progress(f"{row + 1} of {len(table)} renders: {len(kept)} faces")
+            report(f"{row + 1} of {len(table)} renders: {len(kept)} faces")
     if not kept:
         raise DatasetError(f"{folder}: the detector found none of {len(table)} rendered faces")
-    people = np.array([f"render {person}" for person in table["person"]])
+    subjects = np.array([f"render {person}" for person in table["person"]])
     return LabelledFaces(
         aus=tuple(aus),
         pictures=np.stack(crops),
         sizes_wh=np.full((len(kept), 2), RENDER_CROP.size_px, np.int32),
         landmarks_xy=np.stack(landmarks).astype(np.float32),
         labels=_labels(table, aus)[kept],
-        identities=people[kept],
+        subjects=subjects[kept],
     )
 
 

@@ -12,16 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from aucli.datasets.faces import Fold, LabelledFaces, join
-from aucli.datasets.free.visual_codes import read_eye_codes
+from aucli.datasets.faces import LabelledFaces, join
+from aucli.datasets.free.visual_codes import read_visual_codes
+from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores
 from aucli.runtime.files import sha256_path
 
-FOLDS: Final[tuple[Fold, ...]] = ("train", "validation", "test")
+SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,9 @@ class FreeDataWanted:
         renders: how many.
         render_seed: everything about the renders follows from it.
         photograph_repeats: how often an epoch shows each photograph for every render.
-        seed: of the division of the people.
-        validation: share of the training people, 0 to 1.
-        test: share of all people, 0 to 1.
+        seed: of the division of the subjects.
+        validation: share of the training subjects, 0 to 1.
+        test: share of all subjects, 0 to 1.
     """
 
     aus: tuple[int, ...]
@@ -87,47 +88,49 @@ class FreeDataWanted:
 
 
 def read_free_data(
-    sources: FreeSources, wanted: FreeDataWanted, cache: Path, *, tell: Tell
-) -> dict[Fold, LabelledFaces]:
-    """Training, validation and test fold, by person.
+    sources: FreeSources, wanted: FreeDataWanted, cache: Path, *, report: Report
+) -> dict[SplitName, LabelledFaces]:
+    """The faces of each split, by subject.
 
     Args:
         sources: where the data lie.
-        wanted: AUs, colour, folds, number of renders.
+        wanted: AUs, colour, splits, number of renders.
         cache: folder for renders and prepared faces.
-        tell: called with a line of text now and then.
+        report: called with a line of text now and then.
 
     Raises:
         DatasetError: if there is nothing to train on, or something cannot be read.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    renders = _renders(sources.rig, wanted, cache, tell) if wanted.with_renders else None
-    photographs = _photographs(sources, wanted, cache, tell) if sources.photographs is not None else None
+    renders = _renders(sources.rig, wanted, cache, report) if wanted.with_renders else None
+    photographs = _photographs(sources, wanted, cache, report) if sources.photographs is not None else None
     found = [faces for faces in (renders, photographs) if faces is not None]
     if not found:
         raise DatasetError("nothing to train on: give the rig as --root, or --option photographs=FILE.parquet")
-    known = _coded_people(sources)
-    chosen = {name: [_fold(faces, name, wanted, known) for faces in found] for name in FOLDS}
+    known = _coded_subjects(sources)
+    chosen = {name: [_split(faces, name, wanted, known) for faces in found] for name in SPLITS}
     if renders is not None and photographs is not None:
         of_renders, of_photographs = chosen["train"]
         chosen["train"] = [*([of_photographs] * wanted.photograph_repeats), of_renders]
     return {"train": join(chosen["train"]), "validation": join(chosen["validation"]), "test": join(chosen["test"])}
 
 
-def _fold(faces: LabelledFaces, name: Fold, wanted: FreeDataWanted, known: Mapping[str, Fold]) -> LabelledFaces:
-    return faces.fold(name, seed=wanted.seed, test=wanted.test, validation=wanted.validation, known=known)
+def _split(
+    faces: LabelledFaces, name: SplitName, wanted: FreeDataWanted, known: Mapping[str, SplitName]
+) -> LabelledFaces:
+    return faces.split(name, seed=wanted.seed, test=wanted.test, validation=wanted.validation, known=known)
 
 
-def _coded_people(sources: FreeSources) -> Mapping[str, Fold]:
-    """People whom the codes hold out stay held out, whatever the seed: they are what a model is measured on."""
-    from aucli.datasets.free.photographs import coded_people
+def _coded_subjects(sources: FreeSources) -> Mapping[str, SplitName]:
+    """Subjects whom the codes hold out stay held out, whatever the seed: they are what a model is measured on."""
+    from aucli.datasets.free.photographs import splits_of_coded_subjects
 
     if sources.photographs is None or sources.codes is None:
         return {}
-    return coded_people(sources.photographs, read_eye_codes(sources.codes))
+    return splits_of_coded_subjects(sources.photographs, read_visual_codes(sources.codes))
 
 
-def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, tell: Tell) -> LabelledFaces:
+def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
     from aucli.datasets.free.renders import read_renders
     from aucli.synth.generation import generate
     from aucli.synth.options import SynthOptions
@@ -149,27 +152,27 @@ def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, tell: Tell) 
         if not (folder / "labels.parquet").is_file():
             if rig is None:
                 raise DatasetError(f"{folder} is not finished; give the rig (ICT FaceKit Light) as --root")
-            tell(f"rendering {wanted.renders} faces into {folder}")
+            report(f"rendering {wanted.renders} faces into {folder}")
             # In processes of their own: OpenGL in software loads an LLVM, beside which Triton's crashes when torch
             # imports it later.
             workers = max(available_cores(), 2)
             generate(SynthOptions(rig=rig, out=folder, count=wanted.renders, seed=wanted.render_seed, workers=workers))
-        read_renders(folder, open_detector(None), wanted.aus, colour=wanted.colour, progress=tell).save(prepared)
+        read_renders(folder, open_detector(None), wanted.aus, colour=wanted.colour, report=report).save(prepared)
     return LabelledFaces.load(prepared)
 
 
-def _photographs(sources: FreeSources, wanted: FreeDataWanted, cache: Path, tell: Tell) -> LabelledFaces:
+def _photographs(sources: FreeSources, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
     from aucli.datasets.free.photographs import read_photographs
 
     assert sources.photographs is not None
     if wanted.colour != "grey":
-        raise DatasetError("the photographs are grey: set wanted.colour=grey, or leave them out")
+        raise DatasetError("the photographs are grey: set encoder.colour=grey, or leave them out")
     files = [path for path in (sources.photographs, sources.codes) if path is not None]
     content = {"aus": wanted.aus, "files": [sha256_path(path) for path in files]}
     prepared = cache / f"photographs-{_digest(content)}.npz"
     if not prepared.is_file():
-        codes = None if sources.codes is None else read_eye_codes(sources.codes)
-        faces = read_photographs(sources.photographs, open_detector(None), aus=wanted.aus, codes=codes, progress=tell)
+        codes = None if sources.codes is None else read_visual_codes(sources.codes)
+        faces = read_photographs(sources.photographs, open_detector(None), aus=wanted.aus, codes=codes, report=report)
         faces.save(prepared)
     return LabelledFaces.load(prepared)
 

@@ -5,7 +5,7 @@
     a.jpg,2,1,0,0
 
 1 is present, 0 absent, ``?`` cannot tell. A picture may be looked at several times; what the looks agree on counts. A
-column ``part`` may say to which side its person belongs: train, validation or test.
+column ``part`` may say in which split its subject is: train, validation or test.
 """
 
 from __future__ import annotations
@@ -14,34 +14,35 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError
 
-Part = Literal["", "train", "validation", "test"]
-
 CODE_OF: Final[Mapping[str, int]] = {"1": 1, "0": 0, "?": -1}
-PARTS: Final[Mapping[str, Part]] = {"": "", "train": "train", "validation": "validation", "test": "test"}
+SPLIT_OF: Final[Mapping[str, SplitName | None]] = {
+    "": None, "train": "train", "validation": "validation", "test": "test"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class EyeCodes:
+class VisualCodes:
     """Codes of N pictures, L looks at most.
 
     Attributes:
         aus: action units, in the order of the columns.
         names: (N,) of the pictures.
         looks: (N, L, A) int8: 1, 0, -1 for "cannot tell", -2 where there was no such look.
-        parts: (N,) train, validation or test, "" where the file does not say.
+        splits: (N,) in which the subject of the picture is; None where the file does not say.
     """
 
     aus: tuple[int, ...]
     names: tuple[str, ...]
     looks: npt.NDArray[np.int8]
-    parts: tuple[Part, ...]
+    splits: tuple[SplitName | None, ...]
 
     def consensus(self) -> npt.NDArray[np.int8]:
         """(N, A): what more looks say than anything else, -1 where no answer leads or "cannot tell" does."""
@@ -63,7 +64,7 @@ class EyeCodes:
         return labels
 
 
-def read_eye_codes(path: Path) -> EyeCodes:
+def read_visual_codes(path: Path) -> VisualCodes:
     """Read a file of codes.
 
     Raises:
@@ -80,17 +81,17 @@ def read_eye_codes(path: Path) -> EyeCodes:
     if not columns or not {"name", "look"} <= set(header):
         raise DatasetError(f"{path} has the columns {', '.join(header)}; needed are name, look, and AU1, AU2, ...")
     found: dict[str, dict[int, list[int]]] = {}
-    parts: dict[str, Part] = {}
+    splits: dict[str, SplitName | None] = {}
     for line, row in enumerate(rows, start=2):
         codes = [row[name] for name in columns]
         if any(code not in CODE_OF for code in codes) or row["look"] not in ("1", "2", "3"):
             raise DatasetError(f"{path}, line {line}: codes are 1, 0 or ?, looks are 1, 2 or 3")
-        part = PARTS.get(row.get("part") or "")
-        if part is None or parts.setdefault(row["name"], part) != part:
+        named = row.get("part") or ""
+        if named not in SPLIT_OF or splits.setdefault(row["name"], SPLIT_OF[named]) != SPLIT_OF[named]:
             raise DatasetError(f"{path}, line {line}: part is train, validation or test, the same for every look")
         found.setdefault(row["name"], {})[int(row["look"])] = [CODE_OF[code] for code in codes]
     looks = np.full((len(found), 3, len(columns)), -2, np.int8)
     for i, by_look in enumerate(found.values()):
         for look, codes_of_look in by_look.items():
             looks[i, look - 1] = codes_of_look
-    return EyeCodes(tuple(int(name[2:]) for name in columns), tuple(found), looks, tuple(parts.values()))
+    return VisualCodes(tuple(int(name[2:]) for name in columns), tuple(found), looks, tuple(splits.values()))

@@ -37,7 +37,7 @@ from aucli.datasets.readers.options import DatasetOptions, require_choice
 from aucli.datasets.readers.published_counts import check_published
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int8Array, Partition, Samples, SamplesBuilder, SequenceInfo, Side
+from aucli.datasets.samples import Int8Array, Samples, SamplesBuilder, SequenceInfo, Side, SplitName
 from aucli.errors import DatasetError, OptionsError
 from aucli.facs import AFFWILD2_AUS, AU_NAMES
 
@@ -46,7 +46,7 @@ NAME: Final = "affwild2"
 NOT_ANNOTATED: Final = -1
 """Source: wtomin/ABAW3_MultiEmotionNet, read_annotations.py."""
 
-PARTITION_FOLDERS: Final[dict[str, Partition]] = {
+SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
     "train_set": "train",
     "training_set": "train",
     "validation_set": "validation",
@@ -107,31 +107,31 @@ def load_affwild2(root: Path, options: AffWild2Options, findings: Findings) -> S
     people = Counter(without_side(name) for name in files)
     shared = {name for name in files if people[without_side(name)] > 1 or name != without_side(name)}
     builder = SamplesBuilder(aus)
-    for path, partition in files.values():
-        _add_sequence(builder, path, partition, crops, videos, shared, options, findings)
+    for path, split in files.values():
+        _add_sequence(builder, path, split, crops, videos, shared, options, findings)
     samples = builder.build()
-    for partition, expected in (("train", published.AFFWILD2_TRAIN), ("validation", published.AFFWILD2_VALIDATION)):
-        here = np.array([s.partition == partition for s in samples.sequences], dtype=np.bool_)
+    for split, expected in (("train", published.AFFWILD2_TRAIN), ("validation", published.AFFWILD2_VALIDATION)):
+        here = np.array([s.split == split for s in samples.sequences], dtype=np.bool_)
         rows = here[samples.sequence_index] if len(samples) else np.empty(0, dtype=np.bool_)
-        check_published(samples.take(rows), expected, findings, what=partition)
+        check_published(samples.take(rows), expected, findings, what=split)
     return samples
 
 
-def _label_files(folders: list[tuple[Path, Partition]]) -> dict[str, tuple[Path, Partition]]:
-    """Label file and partition by the sequence's name."""
-    files: dict[str, tuple[Path, Partition]] = {}
-    for folder, partition in folders:
+def _label_files(folders: list[tuple[Path, SplitName]]) -> dict[str, tuple[Path, SplitName]]:
+    """Label file and split by the sequence's name."""
+    files: dict[str, tuple[Path, SplitName]] = {}
+    for folder, split in folders:
         for entry in visible(folder):
             path = Path(entry.path)
             if path.suffix.lower() != ".txt":
                 continue
             if path.stem in files:
-                raise DatasetError(f"{path.name} has labels in {files[path.stem][1]} and in {partition}; remove one")
-            files[path.stem] = (path, partition)
+                raise DatasetError(f"{path.name} has labels in {files[path.stem][1]} and in {split}; remove one")
+            files[path.stem] = (path, split)
     return files
 
 
-def find_label_folders(root: Path, chosen: str | None) -> list[tuple[Path, Partition]]:
+def find_label_folders(root: Path, chosen: str | None) -> list[tuple[Path, SplitName]]:
     """The folders of training and validation label files.
 
     Raises:
@@ -139,7 +139,7 @@ def find_label_folders(root: Path, chosen: str | None) -> list[tuple[Path, Parti
     """
     base = find_folder(root, (), chosen=chosen) if chosen else root
     assert base is not None
-    parents = [base] if chosen and _partitions_in(base) else _au_folders(base, depth=3)
+    parents = [base] if chosen and _splits_in(base) else _au_folders(base, depth=3)
     if not parents:
         raise DatasetError(
             f"no AU labels under {base}: looked for {' or '.join(AU_FOLDERS)} with Train_Set and Validation_Set; "
@@ -148,19 +148,19 @@ def find_label_folders(root: Path, chosen: str | None) -> list[tuple[Path, Parti
     if len(parents) > 1:
         listed = ", ".join(str(parent.relative_to(base)) for parent in parents)
         raise DatasetError(f"several sets of AU labels under {base}: {listed}; choose one with the option labels_dir")
-    return _partitions_in(parents[0])
+    return _splits_in(parents[0])
 
 
-def _partitions_in(folder: Path) -> list[tuple[Path, Partition]]:
+def _splits_in(folder: Path) -> list[tuple[Path, SplitName]]:
     return [
-        (child, PARTITION_FOLDERS[child.name.casefold()])
+        (child, SPLIT_FOLDERS[child.name.casefold()])
         for child in subfolders(folder)
-        if child.name.casefold() in PARTITION_FOLDERS
+        if child.name.casefold() in SPLIT_FOLDERS
     ]
 
 
 def _au_folders(base: Path, depth: int) -> list[Path]:
-    found = [base] if re.match(r"au[ _-]", base.name, re.IGNORECASE) and _partitions_in(base) else []
+    found = [base] if re.match(r"au[ _-]", base.name, re.IGNORECASE) and _splits_in(base) else []
     if depth:
         for child in subfolders(base):
             if child.name.casefold() not in CROP_FOLDERS:
@@ -230,7 +230,7 @@ def read_labels(path: Path, aus: tuple[int, ...]) -> Int8Array:
 def _add_sequence(
     builder: SamplesBuilder,
     path: Path,
-    partition: Partition,
+    split: SplitName,
     crops: Path | None,
     videos: dict[str, Path],
     shared: Set[str],
@@ -270,7 +270,7 @@ def _add_sequence(
     subject = f"{NAME}/{base}"
     if images is None:
         assert video is not None
-        info = SequenceInfo(NAME, subject, name, video, "video", partition, side=side_of(name))
+        info = SequenceInfo(NAME, subject, name, video, "video", split, side=side_of(name))
         if name in shared:
             findings.warn(
                 "two people share a video", "kept", 1, "sequence", name,
@@ -278,13 +278,13 @@ def _add_sequence(
             )  # fmt: skip
         builder.add(info, frame=frames, labels=labels, position=frames - 1)
         return
-    images.tell(findings, name)
+    images.report(findings, name)
     found, members = images.pick(frames)
     lacking = np.delete(frames, found)
     findings.note(
         "labelled frame without crop", "dropped", len(lacking), "frame", name, f"frames {number_ranges(lacking)}"
     )
-    info = SequenceInfo(NAME, subject, name, images.container, "folder", partition)
+    info = SequenceInfo(NAME, subject, name, images.container, "folder", split)
     builder.add(info, frame=frames[found], labels=labels[found], member=members)
 
 

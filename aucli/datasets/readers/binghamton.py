@@ -402,7 +402,7 @@ def add_sequence(
     images = pixels.images_of(file.subject, file.task, findings)
     video = pixels.videos.get((file.subject, file.task))
     if images is not None:
-        images.tell(findings, file.stem)
+        images.report(findings, file.stem)
         found, members = images.pick(frames)
         lacking = np.delete(frames, found)
         findings.warn(

@@ -233,7 +233,7 @@ def _add_images(
             raise DatasetError(f"{folder} has two folders of {subject}; choose one camera's with the option images_dir")
         if subject in labels:
             images[subject] = images_in_folder(subject_folder)
-            images[subject].tell(findings, subject)
+            images[subject].report(findings, subject)
     first = options.first_image
     if first == "auto":
         first = first_image_number({s: (images[s].numbers, len(labels[s][0])) for s in images}, folder)

@@ -32,7 +32,7 @@ from aucli.datasets.readers.options import DatasetOptions, require_choice
 from aucli.datasets.readers.published_counts import check_published
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int8Array, Int32Array, Partition, Samples, SamplesBuilder, SequenceInfo
+from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo, SplitName
 from aucli.errors import DatasetError, OptionsError
 from aucli.facs import GFT_AUS
 
@@ -106,15 +106,15 @@ def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
     aus = options.chosen_aus(GFT_AUS, CODED_AUS)
     files = _label_files(root, options, findings)
     partition_path = _partition_path(root, options)
-    partition = read_partition(partition_path) if partition_path else {}
+    splits = read_partition(partition_path) if partition_path else {}
     pixels = _pixels(root, options, findings)
     builder = SamplesBuilder(aus)
     for participant, path in files.items():
         frames, labels = read_labels(path, aus, options)
         frames, labels = _drop_unscored(frames, labels, aus, participant, findings)
-        _add_participant(builder, participant, frames, labels, partition.get(participant), pixels, options, findings)
+        _add_participant(builder, participant, frames, labels, splits.get(participant), pixels, options, findings)
     samples = builder.build()
-    _report_unverified(partition, samples, options, findings)
+    _report_unverified(splits, samples, options, findings)
     check_published(samples, published.GFT, findings)
     return samples
 
@@ -124,7 +124,7 @@ def _add_participant(
     participant: str,
     frames: Int32Array,
     labels: Int8Array,
-    partition: Partition | None,
+    split: SplitName | None,
     pixels: _Pixels,
     options: GftOptions,
     findings: Findings,
@@ -133,18 +133,18 @@ def _add_participant(
     folder, video = pixels.images.get(participant), pixels.videos.get(participant)
     if folder is not None and options.pixels != "videos":
         images = images_in_folder(folder)
-        images.tell(findings, participant)
+        images.report(findings, participant)
         found, members = images.pick(frames)
         lacking = np.delete(frames, found)
         findings.warn(
             "frame without image", "dropped", len(lacking), "frame", participant, f"frames {number_ranges(lacking)}"
         )
-        info = SequenceInfo(NAME, subject, participant, folder, "folder", partition, group)
+        info = SequenceInfo(NAME, subject, participant, folder, "folder", split, group)
         builder.add(info, frame=frames[found], labels=labels[found], member=members)
     elif video is not None and options.pixels != "images":
         if options.check_video_lengths and not _check_video(video, frames, participant, options, findings):
             return
-        info = SequenceInfo(NAME, subject, participant, video, "video", partition, group)
+        info = SequenceInfo(NAME, subject, participant, video, "video", split, group)
         builder.add(info, frame=frames, labels=labels, position=frames - options.frame_base)
     else:
         findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", participant)
@@ -178,30 +178,30 @@ def _partition_path(root: Path, options: GftOptions) -> Path | None:
     return path if path.is_file() else None
 
 
-def read_partition(path: Path) -> dict[str, Partition]:
+def read_partition(path: Path) -> dict[str, SplitName]:
     """Read a ``participant,split`` file; a split is ``train`` or ``test`` in any case.
 
     Raises:
-        DatasetError: if a column or value is unknown, or a participant is on both sides.
+        DatasetError: if a column or value is unknown, or a participant is in both splits.
     """
     rows = list(csv.DictReader(read_text(path).splitlines()))
-    sides: dict[str, Partition] = {}
+    splits: dict[str, SplitName] = {}
     for number, row in enumerate(rows, start=2):
         if row.get("participant") is None or row.get("split") is None:
             raise DatasetError(f"line {number} of {path}: expected the columns participant,split")
         participant, written = row["participant"].strip().upper(), row["split"].strip().lower()
-        side: Partition
+        split: SplitName
         if written in ("train", "training"):
-            side = "train"
+            split = "train"
         elif written in ("test", "testing"):
-            side = "test"
+            split = "test"
         else:
             raise DatasetError(f"line {number} of {path} has the split {row['split']!r}; allowed are train and test")
-        if sides.setdefault(participant, side) != side:
-            raise DatasetError(f"line {number} of {path} puts {participant} in {side} as well; a person has one side")
-    if not sides:
+        if splits.setdefault(participant, split) != split:
+            raise DatasetError(f"line {number} of {path} puts {participant} in {split} as well; a person has one split")
+    if not splits:
         raise DatasetError(f"{path} names no participants; expected rows of participant,split")
-    return sides
+    return splits
 
 
 def read_labels(path: Path, aus: tuple[int, ...], options: GftOptions) -> tuple[Int32Array, Int8Array]:
@@ -357,14 +357,12 @@ def _folders_with_images(root: Path, depth: int = 2) -> list[Path]:
     return found
 
 
-def _report_unverified(
-    partition: dict[str, Partition], samples: Samples, options: GftOptions, findings: Findings
-) -> None:
+def _report_unverified(splits: dict[str, SplitName], samples: Samples, options: GftOptions, findings: Findings) -> None:
     findings.warn(
         "frame base is unverified", "kept", len(samples.sequences), "sequence", "",
         f"the first frame is taken as {options.frame_base} (option frame_base)",
     )  # fmt: skip
-    if not partition:
+    if not splits:
         findings.warn(
             "no partition file", "kept", len(samples.sequences), "sequence", options.partition_file,
             "needed for the published split: rows of participant,split",

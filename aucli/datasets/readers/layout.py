@@ -109,11 +109,6 @@ def walk_files(root: Path, suffixes: Iterable[str], *, depth: int, skip: Iterabl
             yield path
 
 
-def is_video(path: Path) -> bool:
-    """Whether the suffix is that of a video."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
-
-
 @dataclass(frozen=True)
 class NumberedImages:
     """The images of one sequence by the number in their name.
@@ -146,7 +141,7 @@ class NumberedImages:
         found = np.flatnonzero(self.numbers[slot] == frames).astype(np.int32)
         return found, [self.members[i] for i in slot[found]]
 
-    def tell(self, findings: Findings, where: str) -> None:
+    def report(self, findings: Findings, where: str) -> None:
         """Report doubled and unnumbered images."""
         findings.warn(
             "two images claim one frame number", "ignored", len(self.doubled), "file", where,

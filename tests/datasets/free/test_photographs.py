@@ -111,7 +111,7 @@ def test_photographs_come_out_labelled(shared: Path, tmp_path: Path) -> None:
     pl.concat([rows, empty]).write_parquet(tmp_path / "some.parquet")
     faces = read_photographs(tmp_path / "some.parquet", open_detector(None))
     assert 50 <= len(faces) <= 60
-    assert "nobody" not in faces.identities
+    assert "nobody" not in faces.subjects
     assert faces.aus == PHOTOGRAPH_AUS
     assert {-1, 0, 1} == set(np.unique(faces.labels).tolist())
     inside = (faces.landmarks_xy >= 0) & (faces.landmarks_xy <= faces.sizes_wh[:, None])

@@ -27,7 +27,7 @@ def test_renders_become_labelled_faces(renders: Path) -> None:
     assert faces.aus == aus
     assert 6 <= len(faces) <= 8
     assert faces.pictures.shape[1:] == (192, 192, 1)
-    assert len(set(faces.identities)) == 2
+    assert len(set(faces.subjects)) == 2
     table = pl.read_parquet(renders / "labels.parquet")
     if len(faces) == 8:
         np.testing.assert_array_equal(faces.labels[:, :2], table.select("AU12", "AU01").to_numpy())

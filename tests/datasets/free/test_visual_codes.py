@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.datasets.faces import LabelledFaces
-from aucli.datasets.free.photographs import coded_people
-from aucli.datasets.free.sources import FOLDS
-from aucli.datasets.free.visual_codes import EyeCodes, read_eye_codes
+from aucli.datasets.free.photographs import splits_of_coded_subjects
+from aucli.datasets.free.sources import SPLITS
+from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
 from aucli.errors import DatasetError
 
 
@@ -22,14 +22,14 @@ def _file(folder: Path, text: str) -> Path:
 
 
 def test_no_pictures(tmp_path: Path) -> None:
-    codes = read_eye_codes(_file(tmp_path, "name,look,AU1\n"))
+    codes = read_visual_codes(_file(tmp_path, "name,look,AU1\n"))
     assert codes.consensus().shape == (0, 1)
     assert codes.labels_for(["a"], (1, 2)).tolist() == [[-1, -1]]
 
 
 def test_looks_that_agree_count(tmp_path: Path) -> None:
     lines = ["name,look,AU1,AU2,AU12", "a,1,1,?,0", "a,2,1,0,1", "b,1,0,1,1", "c,1,1,?,1", "c,2,0,?,1", "c,3,0,1,0"]
-    codes = read_eye_codes(_file(tmp_path, "\n".join(lines)))
+    codes = read_visual_codes(_file(tmp_path, "\n".join(lines)))
     assert codes.labels_for(["c", "a", "nobody", "b"], (12, 1, 2, 9)).tolist() == [
         [1, 0, -1, -1],
         [-1, 1, -1, -1],
@@ -40,7 +40,7 @@ def test_looks_that_agree_count(tmp_path: Path) -> None:
 
 @given(st.lists(st.sampled_from([1, 0, -1, -2]), min_size=3, max_size=3))
 def test_consensus_is_the_one_most_frequent_answer(looks: list[int]) -> None:
-    codes = EyeCodes((1,), ("a",), np.array(looks, np.int8).reshape(1, 3, 1), ("",))
+    codes = VisualCodes((1,), ("a",), np.array(looks, np.int8).reshape(1, 3, 1), (None,))
     given_answers = [code for code in looks if code != -2]
     counts = sorted(((given_answers.count(code), code) for code in (1, 0, -1)), reverse=True)
     leads = counts[0][0] > counts[1][0]
@@ -61,20 +61,20 @@ def test_consensus_is_the_one_most_frequent_answer(looks: list[int]) -> None:
 )
 def test_files_that_make_no_sense(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        read_eye_codes(_file(tmp_path, text))
+        read_visual_codes(_file(tmp_path, text))
 
 
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
-        read_eye_codes(tmp_path / "none.csv")
+        read_visual_codes(tmp_path / "none.csv")
 
 
-def test_people_whom_the_codes_hold_out_stay_held_out(tmp_path: Path) -> None:
+def test_subjects_whom_the_codes_hold_out_stay_held_out(tmp_path: Path) -> None:
     names = [f"{person}{k}" for person in "abcdef" for k in range(2)]
     photographs = tmp_path / "faces.parquet"
     pl.DataFrame({"name": names, "identity": [name[0] for name in names]}).write_parquet(photographs)
     text = "name,part,look,AU1\na0,test,1,1\nb1,validation,1,0\nc0,train,1,0\nc1,train,1,0\nnobody,test,1,1\n"
-    known = coded_people(photographs, read_eye_codes(_file(tmp_path, text)))
+    known = splits_of_coded_subjects(photographs, read_visual_codes(_file(tmp_path, text)))
     assert known == {"a": "test", "b": "validation", "c": "train"}
     faces = LabelledFaces(
         (1,),
@@ -85,9 +85,9 @@ def test_people_whom_the_codes_hold_out_stay_held_out(tmp_path: Path) -> None:
         np.array([name[0] for name in names]),
     )
     for seed in range(20):
-        folds = {f: faces.fold(f, seed=seed, test=0.3, validation=0.3, known=known).identities for f in FOLDS}
-        assert all(person in folds[fold] for person, fold in known.items())
-        assert sum(len(people) for people in folds.values()) == 12
-    both = read_eye_codes(_file(tmp_path, "name,part,look,AU1\na0,test,1,1\na1,train,1,0\n"))
+        splits = {s: faces.split(s, seed=seed, test=0.3, validation=0.3, known=known).subjects for s in SPLITS}
+        assert all(subject in splits[split] for subject, split in known.items())
+        assert sum(map(len, splits.values())) == 12
+    both = read_visual_codes(_file(tmp_path, "name,part,look,AU1\na0,test,1,1\na1,train,1,0\n"))
     with pytest.raises(DatasetError, match="the codes put a into test and train"):
-        coded_people(photographs, both)
+        splits_of_coded_subjects(photographs, both)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aucli.datasets.readers.registry import load_dataset
-from aucli.datasets.splits import cross_dataset_split, make_splits
+from aucli.datasets.splits import make_splits
 from aucli.errors import DatasetError, OptionsError
 from tests.builders.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
 
@@ -144,13 +144,3 @@ def test_a_broken_disfaplus_line_is_named(tmp_path: Path, line: str) -> None:
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(DatasetError, match=r"line 8 of .*AU4\.txt"):
         load_dataset("disfaplus", tmp_path)
-
-
-def test_people_of_disfa_may_not_be_trained_on_before_disfaplus(tmp_path: Path) -> None:
-    disfa, _ = load_dataset("disfa", make_disfa(tmp_path / "DISFA"))
-    plus, _ = load_dataset("disfaplus", make_disfaplus(tmp_path / "DISFAPlusDataset"))
-    with pytest.raises(DatasetError, match="2 people are in both data sets: disfa/SN001, disfa/SN003"):
-        cross_dataset_split(disfa, plus)
-    split, aus = cross_dataset_split(disfa, plus, on_overlap="drop")
-    assert split.train + split.validation == ("disfa/SN006",)
-    assert aus == (1, 2, 4, 6, 9, 12, 25, 26)
