@@ -26,7 +26,8 @@ def as_schema_2(rows: polars.DataFrame, au_columns: Sequence[str]) -> polars.Dat
     if "landmarks" in rows.columns:
         spread = [pl.col("landmarks").arr.get(i).alias(column) for i, column in enumerate(LANDMARK_COLUMNS)]
         rows = rows.with_columns(*spread)
-    return rows.select(table_schema(au_columns).names).with_columns(pl.col("video").cast(pl.String))
+    columns = table_schema(au_columns).names
+    return rows.select(columns).with_columns(pl.col("video").cast(pl.String), pl.col("face").cast(pl.Int32))
 
 
 def read_rows_as_schema_2(path: Path, first_row: int, n_rows: int, au_columns: Sequence[str]) -> pa.Table:

@@ -12,13 +12,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import AnnotatedFrames
+from aucli.faces.appearance import (
+    Features,
+    Observation,
+    describe,
+    describe_scene,
+    observe,
+    same_person_scores,
+    unlike_cells,
+)
 from aucli.faces.detectors import open_detector
-from aucli.faces.tracking import TrackedFaces, Tracker, describe, interpolate
-from aucli.faces.values import START_SCORE, Detector, Faces
+from aucli.faces.tracking import SCORE_ANYWHERE, TrackedFaces, Tracker, interpolate
+from aucli.faces.values import START_SCORE, Detector
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import Model, find_model
 from aucli.runtime.concurrency import map_ahead
@@ -29,6 +37,8 @@ FACES_PER_TASK: Final = 8
 """Faces read in one task on the CPU: small enough to keep all threads busy."""
 JUMP_SIZES: Final = 0.2
 """A face that moved or grew by more than this share of its size between two detections is detected, not carried."""
+NEW_CELLS: Final = 0.04
+"""Nor are faces carried to a frame of which more than this share looks like neither of the two detections' frames."""
 
 
 class Engine:
@@ -54,20 +64,20 @@ class Engine:
         """End the threads; work that was not begun is dropped."""
         self.pool.shutdown(wait=True, cancel_futures=True)
 
-    def look(self, frames_rgb: Any) -> list[tuple[Faces, npt.NDArray[np.float64]]]:
+    def look(self, frames_rgb: Any) -> list[Observation]:
         """Detect and describe the faces of (B, H, W, 3) frames."""
         found = self.detector.detect(frames_rgb, min_face_px=self.min_face_px)
-        return [(faces, describe(frame, faces)) for frame, faces in zip(frames_rgb, found, strict=True)]
+        return [observe(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]
 
 
 @dataclass(frozen=True)
 class SeenFrame:
-    """A decoded frame and, if it was looked at, its faces and what they look like."""
+    """A decoded frame and, if it was looked at, what was found in it."""
 
     index: int
     time_s: float
     frame_rgb: Any
-    seen: tuple[Faces, npt.NDArray[np.float64]] | None
+    seen: Observation | None
 
 
 @dataclass(frozen=True)
@@ -110,8 +120,8 @@ def find_faces(batches: Iterable[FrameBatch], engine: Engine, *, stretch_frames:
 def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Iterator[FollowedFrame]:
     """Number the faces, and carry them to the frames that were not looked at.
 
-    Between two detections that show the same people, hardly moved, boxes and landmarks are interpolated. Where somebody
-    came, went, or moved fast, the frames between are looked at after all.
+    Between two detections that show the same people, hardly moved, boxes and landmarks are interpolated, if every frame
+    between shows these faces there and nothing new beside them. Else the frames between are looked at after all.
     """
     before: FollowedFrame | None = None
     waiting: list[SeenFrame] = []
@@ -119,21 +129,16 @@ def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Ite
     def close_gap(frame: SeenFrame) -> Iterator[FollowedFrame]:
         nonlocal before
         assert frame.seen is not None
-        if waiting and not _can_be_carried(before, frame, tracker):
-            looks = engine.pool.map(lambda skipped: engine.look(skipped.frame_rgb[None])[0], waiting)
-            for skipped, (faces, looks_like) in zip(waiting, looks, strict=True):
-                tracked = tracker.update(faces, looks_like, skipped.time_s)
-                yield FollowedFrame(skipped.index, skipped.time_s, skipped.frame_rgb, tracked)
-            waiting.clear()
-        after = FollowedFrame(frame.index, frame.time_s, frame.frame_rgb, tracker.update(*frame.seen, frame.time_s))
-        for skipped in waiting:
-            assert before is not None
-            share = (skipped.time_s - before.time_s) / max(after.time_s - before.time_s, 1e-9)
-            carried = interpolate(before.tracked, after.tracked, share)
-            yield FollowedFrame(skipped.index, skipped.time_s, skipped.frame_rgb, carried)
+        carried = _carry(before, waiting, frame, tracker) if before is not None else None
+        if carried is None:
+            found = engine.pool.map(lambda skipped: engine.look(skipped.frame_rgb[None])[0], waiting)
+            for skipped, seen in zip(waiting, found, strict=True):
+                yield _followed(skipped, tracker.update(seen, skipped.time_s))
+        else:
+            yield from carried
         waiting.clear()
-        before = after
-        yield after
+        before = _followed(frame, tracker.update(frame.seen, frame.time_s))
+        yield before
 
     for frame in frames:
         if frame.seen is None:
@@ -146,21 +151,55 @@ def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Ite
         yield from close_gap(SeenFrame(last.index, last.time_s, last.frame_rgb, seen))
 
 
-def _can_be_carried(before: FollowedFrame | None, frame: SeenFrame, tracker: Tracker) -> bool:
-    """Whether two detections show the same people at nearly the same places."""
-    if before is None or frame.seen is None:
-        return False
-    faces, looks = frame.seen
-    continued = tracker.foresee(faces, looks, frame.time_s)
-    tracks = before.tracked.tracks.tolist()
-    newcomers = int((faces.scores >= START_SCORE).sum()) - len(continued)
-    if set(continued) != set(tracks) or newcomers > 0:
-        return False
-    for box, number in zip(before.tracked.faces.boxes_xyxy, tracks, strict=True):
-        size = float(np.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 1e-6)))
-        if np.abs(faces.boxes_xyxy[continued[number]] - box).max() > JUMP_SIZES * size:
-            return False
-    return True
+def _followed(frame: SeenFrame, tracked: TrackedFaces) -> FollowedFrame:
+    return FollowedFrame(frame.index, frame.time_s, frame.frame_rgb, tracked)
+
+
+def _carry(
+    before: FollowedFrame, skipped: Sequence[SeenFrame], after: SeenFrame, tracker: Tracker
+) -> list[FollowedFrame] | None:
+    """The frames between two detections with the faces that both have; None if they must be looked at.
+
+    Args:
+        before: the earlier one, the last that the tracker knows.
+        skipped: what lies between.
+        after: the later one, not yet known to the tracker.
+        tracker: is asked and not changed.
+    """
+    if not skipped:
+        return []
+    seen = after.seen
+    assert seen is not None
+    if any(frame.frame_rgb.shape != before.frame_rgb.shape for frame in (*skipped, after)):
+        return None
+    continued = tracker.match(seen, after.time_s)
+    numbers = before.tracked.tracks.tolist()
+    newcomers = int((seen.faces.scores >= START_SCORE).sum()) - len(continued)
+    if set(continued) != set(numbers) or newcomers > 0:
+        return None
+    faces = seen.faces[[continued[number] for number in numbers]]
+    boxes = before.tracked.faces.boxes_xyxy
+    sizes = np.sqrt(np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6))
+    if (np.abs(faces.boxes_xyxy - boxes).max(axis=1, initial=0.0) > JUMP_SIZES * sizes).any():
+        return None
+    ends = [
+        (Features.of(describe(frame.frame_rgb, found)), describe_scene(frame.frame_rgb, found))
+        for frame, found in ((before, before.tracked.faces), (after, faces))
+    ]
+    carried = []
+    for frame in skipped:
+        share = (frame.time_s - before.time_s) / max(after.time_s - before.time_s, 1e-9)
+        between = interpolate(
+            before.tracked, TrackedFaces(faces, before.tracked.tracks, before.tracked.detected), share
+        )
+        here = Features.of(describe(frame.frame_rgb, between.faces))
+        scene = describe_scene(frame.frame_rgb, between.faces)
+        alike = np.max([np.diagonal(same_person_scores(end, here)[..., 0]) for end, _ in ends], axis=0)
+        new_cells = np.logical_and(*(unlike_cells(end, scene) for _, end in ends))
+        if (alike < SCORE_ANYWHERE).any() or new_cells.mean() > NEW_CELLS:
+            return None
+        carried.append(_followed(frame, between))
+    return carried
 
 
 def read_action_units(frames: Iterable[FollowedFrame], engine: Engine) -> Iterator[AnnotatedFrames]:

@@ -46,7 +46,7 @@ def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Sc
             *video,
             pa.field("frame", pa.int32()),
             pa.field("time_s", pa.float64()),
-            pa.field("face", pa.int16()),
+            pa.field("face", pa.int32()),
             pa.field("detected", pa.bool_()),
             pa.field("score", pa.float32()),
             *(pa.field(side, pa.float32()) for side in ("x", "y", "w", "h")),
@@ -110,7 +110,7 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
     arrays = [
         pa.array(frames.index[row_frame], pa.int32()),
         pa.array(frames.time_s[row_frame], pa.float64()),
-        column(_spread([t.tracks for t in frames.tracked], absent, (), np.int16), pa.int16()),
+        column(_spread([t.tracks for t in frames.tracked], absent, (), np.int32), pa.int32()),
         column(_spread([t.detected for t in frames.tracked], absent, (), np.bool_), pa.bool_()),
         column(_spread([t.faces.scores for t in frames.tracked], absent, (), np.float32), pa.float32()),
         column(boxes[:, 0], pa.float32()),

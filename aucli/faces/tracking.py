@@ -1,53 +1,73 @@
 """Who is who from frame to frame.
 
-Tracking by detection: every track predicts where its face will be, and faces are assigned to tracks by distance, size
-and looks. A face needs `START_SCORE` to begin a track and only `KEEP_SCORE` to go on with one. A track that is lost
-waits for `MAX_LOST_S`; what the face looked like tells it from the one that it crossed.
+Tracking by detection. Three things speak for a face being somebody's: the place, what it looks like, and that the scene
+went on. A number is kept
+
+- where the person was expected, in a scene that went on, by a face that looks much the same;
+- anywhere else, or after a cut, by a face that looks the same beyond doubt; however long the person was away.
+
+Else a number begins: one person with two numbers is a smaller harm than two people with one. A face needs `START_SCORE`
+to begin a number, and only `KEEP_SCORE` to go on with one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.faces.alignment import CropSpec, invert_similarity, similarity_from_landmarks
+from aucli.faces.appearance import Appearances, Features, Observation, SceneThumbnail, same_person_scores, same_scene
 from aucli.faces.values import START_SCORE, Faces, intersection_over_union
 
-MAX_LOST_S: Final = 3.0
-"""A face that returns within this time, near where it went or looking as it did, keeps its number."""
-LOOKS_SPEC: Final = CropSpec(size_px=36, scale=0.6, shift_y=0.0)
-LOOKS_CELLS: Final = 12
 GATE_SIZES: Final = 0.6
-"""How far, in face sizes, a face may lie from where its track predicts it..."""
+"""How far, in face sizes, a face may lie from where its person is expected..."""
 GATE_SIZES_PER_S: Final = 2.0
-"""...and how much farther for every second that the track was lost..."""
+"""...and how much farther for every second since the person was seen..."""
 GATE_SIZES_MAX: Final = 3.0
 """...at most."""
 GATE_LOG_SIZE: Final = 0.5
-"""How much larger or smaller (logarithm) a face may have become."""
-GATE_LOOKS: Final = 0.72
-"""Unlikeness above which two faces are not the same person's, however near. Measured on footage of crossing people:
-0.0 to 0.5 for one person from frame to frame, 0.7 to 1.0 for two."""
-WEIGHT_LOOKS: Final = 2.0
+"""How much larger or smaller (logarithm) a face may have become..."""
+GATE_LOG_SIZE_PER_S: Final = 0.2
+GATE_LOG_SIZE_MAX: Final = 0.9
+
+SCORE_IN_PLACE: Final = 0.0
+"""`same_person_scores` needed where the person is expected."""
+SCORE_CROWDED: Final = -1.0
+"""The same for faces so close that they may hide one another; judged by the half that shows."""
+SCORE_DOUBTFUL: Final = -2.0
+"""The same for a face below `START_SCORE`, which could not begin a number, and of a person seen `DOUBTFUL_S` ago."""
+DOUBTFUL_S: Final = 0.5
+SCORE_BACK_IN_PLACE: Final = 1.0
+"""Needed where the person is expected but was not there for longer than `AWAY_S`."""
+AWAY_S: Final = 3.0
+SCORE_ANYWHERE: Final = 2.0
+"""Needed without the evidence of a place: after a cut, elsewhere in the picture. docs/people.md has the error rates."""
+PLACE_COUNTS: Final = 4.5
+"""What a place counts, as a score, less the distance in face sizes and in size."""
+SCORE_NEW_VIEW: Final = 4.0
+"""A face that looks less than this like all views kept of its person is kept, too."""
+VIEWS_KEPT: Final = 3
+PEOPLE_REMEMBERED: Final = 32
+"""How many people who are not in the picture are remembered: those seen last."""
 CROWDED_MARGIN: Final = 0.25
-"""Faces whose boxes, grown by this share on every side, meet may hide one another: their looks are not learnt then."""
+"""Faces whose boxes, grown by this share on every side, meet may hide one another: no view is kept then."""
 
 
 @dataclass(frozen=True)
 class TrackedFaces:
-    """The faces of one frame with their tracks, in order of track number.
+    """The faces of one frame with the numbers of their people, in order of number.
 
     Attributes:
         faces: boxes, landmarks, scores; F of them.
-        tracks: (F,) int16, number of the person, 0-based in order of appearance.
+        tracks: (F,) int32, number of the person, 0-based in order of appearance; none twice.
         detected: (F,) bool, False where boxes were carried from neighbouring frames.
     """
 
     faces: Faces
-    tracks: npt.NDArray[np.int16]
+    tracks: npt.NDArray[np.int32]
     detected: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
@@ -58,18 +78,45 @@ class TrackedFaces:
 
 @dataclass
 class Track:
-    """One person's face: where it was last, how it moves, what it looks like."""
+    """One person: where the face was last, how it moves, what it looks like.
+
+    Attributes:
+        number: the person's.
+        centre_xy: (2,) pixels, at `time_s`.
+        size_px: geometric mean of the box's sides.
+        velocity_xy: (2,) pixels a second.
+        time_s: when last seen.
+        shot: in which shot last seen.
+        missed_s: time of the first frame since then that did not show the person; None if there was none.
+        crowded: whether another face was close when last seen.
+        views: what the face looked like: lately, and up to two views unlike that one.
+    """
 
     number: int
     centre_xy: npt.NDArray[np.float64]
     size_px: float
-    velocity_xy: npt.NDArray[np.float64]  # pixels a second
+    velocity_xy: npt.NDArray[np.float64]
     time_s: float
-    looks: npt.NDArray[np.float64]
+    shot: int
+    missed_s: float | None
+    crowded: bool
+    views: list[KnownView]
 
     def predict_xy(self, time_s: float) -> npt.NDArray[np.float64]:
         """Where the face should be: it goes on moving for a quarter of a second, then waits."""
         return self.centre_xy + self.velocity_xy * min(time_s - self.time_s, 0.25)
+
+
+@dataclass(frozen=True)
+class KnownView:
+    """What one face looked like once."""
+
+    appearance: Appearances
+
+    @cached_property
+    def features(self) -> Features:
+        """What it is compared by."""
+        return Features.of(self.appearance)
 
 
 class Tracker:
@@ -83,46 +130,53 @@ class Tracker:
         self._max_faces = max_faces
         self._tracks: list[Track] = []
         self._next_number = 0
+        self._shot = 0
+        self._scene: SceneThumbnail | None = None
 
-    def update(self, faces: Faces, looks: npt.NDArray[np.float64], time_s: float) -> TrackedFaces:
+    def update(self, observation: Observation, time_s: float) -> TrackedFaces:
         """Assign the faces of the next frame.
 
         Args:
-            faces: what the detector found, down to its lowest confidence.
-            looks: (F, D) from `describe`.
+            observation: what the detector found, down to its lowest confidence, and what the frame looks like.
             time_s: presentation time, later than that of the frame before.
 
         Returns:
-            The faces that belong to a track; doubtful ones that continue no track are dropped.
+            The faces that have a number; doubtful ones that continue nobody are dropped.
         """
-        self._tracks = [track for track in self._tracks if time_s - track.time_s <= MAX_LOST_S]
-        pairs = self._match(faces, looks, time_s)
-        matched = {face for _, face in pairs}
+        self._shot = self._shot_of(observation.scene)
+        self._resize(observation.scene)
+        faces = observation.faces
+        pairs = self._match(observation, time_s)
         crowded = _crowded(faces)
         for track, face in pairs:
-            _move(track, faces, looks, face, time_s, learn=not crowded[face])
+            _move(track, observation, face, time_s, self._shot, crowded=bool(crowded[face]))
+        matched = {face for _, face in pairs}
         room = len(faces) if self._max_faces is None else self._max_faces - len(pairs)
         new = [f for f in range(len(faces)) if f not in matched and faces.scores[f] >= START_SCORE]
         if len(new) > room:  # the largest faces first
             areas = np.prod(faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2], axis=1)
             new = sorted(new, key=lambda f: -areas[f])[: max(0, room)]
         for face in sorted(new, key=lambda f: float(faces.boxes_xyxy[f, 0])):  # left to right
-            pairs.append((self._start(faces, looks, face, time_s), face))
+            pairs.append((self._start(observation, face, time_s, crowded=bool(crowded[face])), face))
         pairs.sort(key=lambda pair: pair[0].number)
+        self._forget({track.number for track, _ in pairs}, time_s)
+        self._scene = observation.scene
         return TrackedFaces(
             faces[[face for _, face in pairs]],
-            np.array([track.number for track, _ in pairs], np.int16),
+            np.array([track.number for track, _ in pairs], np.int32),
             np.ones(len(pairs), bool),
         )
 
-    def foresee(self, faces: Faces, looks: npt.NDArray[np.float64], time_s: float) -> dict[int, int]:
-        """Which face would continue which track, without changing anything: track number -> index of the face."""
-        return {track.number: face for track, face in self._match(faces, looks, time_s)}
+    def match(self, observation: Observation, time_s: float) -> dict[int, int]:
+        """Which face would continue which number, without changing anything: number -> index of the face."""
+        return {track.number: face for track, face in self._match(observation, time_s)}
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on later, as plain JSON values."""
         return {
             "next_number": self._next_number,
+            "shot": self._shot,
+            "scene": None if self._scene is None else self._scene.to_json(),
             "tracks": [
                 {
                     "number": t.number,
@@ -130,7 +184,10 @@ class Tracker:
                     "size_px": t.size_px,
                     "velocity_xy": t.velocity_xy.tolist(),
                     "time_s": t.time_s,
-                    "looks": t.looks.tolist(),
+                    "shot": t.shot,
+                    "missed_s": t.missed_s,
+                    "crowded": t.crowded,
+                    "views": [view.appearance.to_text() for view in t.views],
                 }
                 for t in self._tracks
             ],
@@ -138,125 +195,113 @@ class Tracker:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
-        self._next_number = state["next_number"]
+        self._next_number, self._shot = state["next_number"], state["shot"]
+        self._scene = None if state["scene"] is None else SceneThumbnail.from_json(state["scene"])
         self._tracks = [
             Track(
-                t["number"],
-                np.array(t["centre_xy"]),
-                t["size_px"],
-                np.array(t["velocity_xy"]),
-                t["time_s"],
-                np.array(t["looks"]),
+                **dict(
+                    known,
+                    centre_xy=np.array(known["centre_xy"]),
+                    velocity_xy=np.array(known["velocity_xy"]),
+                    views=[KnownView(Appearances.from_text(text)) for text in known["views"]],
+                )
             )
-            for t in state["tracks"]
+            for known in state["tracks"]
         ]
 
-    def _start(self, faces: Faces, looks: npt.NDArray[np.float64], face: int, time_s: float) -> Track:
-        centre, size = _centre_and_size(faces)
-        track = Track(self._next_number, centre[face], float(size[face]), np.zeros(2), time_s, looks[face].copy())
+    def _shot_of(self, scene: SceneThumbnail) -> int:
+        """The number of the shot that a frame with this scene belongs to."""
+        return self._shot + (self._scene is not None and not same_scene(self._scene, scene))
+
+    def _resize(self, scene: SceneThumbnail) -> None:
+        """Bring places into the pixels of a frame of another size."""
+        if self._scene is not None and self._scene.size_wh != scene.size_wh:
+            ratio = np.array(scene.size_wh) / np.array(self._scene.size_wh)
+            for track in self._tracks:
+                track.centre_xy, track.velocity_xy = track.centre_xy * ratio, track.velocity_xy * ratio
+                track.size_px *= float(np.sqrt(ratio.prod()))
+
+    def _start(self, observation: Observation, face: int, time_s: float, *, crowded: bool) -> Track:
+        centre, size = _centre_and_size(observation.faces)
+        view = KnownView(observation.appearances[[face]])
+        where = (centre[face], float(size[face]), np.zeros(2), time_s)
+        track = Track(self._next_number, *where, self._shot, None, crowded, [view])
         self._tracks.append(track)
         self._next_number += 1
         return track
 
-    def _match(self, faces: Faces, looks: npt.NDArray[np.float64], time_s: float) -> list[tuple[Track, int]]:
-        """Pair tracks with faces: first the sure faces with all tracks, then doubtful faces with the tracks left."""
-        sure = np.flatnonzero(faces.scores >= START_SCORE)
-        doubtful = np.flatnonzero(faces.scores < START_SCORE)
-        pairs = self._assign(self._tracks, faces, looks, sure, time_s)
-        taken = {track.number for track, _ in pairs}
-        # A doubtful face goes on with a track seen a moment ago; it does not bring back one long lost.
-        rest = [t for t in self._tracks if t.number not in taken and time_s - t.time_s <= 0.5]
-        pairs += self._assign(rest, faces, looks, doubtful, time_s)
+    def _forget(self, seen: set[int], time_s: float) -> None:
+        """Note who is missing, and forget those who were not seen for the longest time."""
+        missing = [track for track in self._tracks if track.number not in seen]
+        for track in missing:
+            track.missed_s = time_s if track.missed_s is None else track.missed_s
+        missing.sort(key=lambda track: (-track.time_s, track.number))
+        forgotten = {track.number for track in missing[PEOPLE_REMEMBERED:]}
+        self._tracks = [track for track in self._tracks if track.number not in forgotten]
+
+    def _match(self, observation: Observation, time_s: float) -> list[tuple[Track, int]]:
+        """Pair people with faces so that the most speaks for all pairs together."""
+        if not self._tracks or not len(observation.faces):
+            return []
+        gain = self._gain(observation, time_s)
+        pairs = [(self._tracks[t], f) for t, f in best_pairs(gain)]
         if self._max_faces is not None:
             pairs = sorted(pairs, key=lambda pair: (-pair[0].time_s, pair[0].number))[: self._max_faces]
         return pairs
 
-    @staticmethod
-    def _assign(
-        tracks: list[Track],
-        faces: Faces,
-        looks: npt.NDArray[np.float64],
-        candidates: npt.NDArray[np.intp],
-        time_s: float,
-    ) -> list[tuple[Track, int]]:
-        if not tracks or not len(candidates):
-            return []
-        centre, size = _centre_and_size(faces[candidates])
+    def _gain(self, observation: Observation, time_s: float) -> npt.NDArray[np.float64]:
+        """(T, F): how much speaks for a face being a person's; not above 0 where too little does."""
+        tracks, faces = self._tracks, observation.faces
+        owner = np.repeat(np.arange(len(tracks)), [len(track.views) for track in tracks])
+        views = Features.join([view.features for track in tracks for view in track.views])
+        lowest = min(SCORE_CROWDED, SCORE_DOUBTFUL)
+        of_views = same_person_scores(views, Features.of(observation.appearances), at_least=lowest)
+        score = np.full((len(tracks), len(faces), 2), -np.inf)
+        np.maximum.at(score, owner, of_views)
+        whole, by_half = score[..., 0], score[..., 1]
+
+        centre, size = _centre_and_size(faces)
         predicted = np.stack([track.predict_xy(time_s) for track in tracks])
         track_size = np.array([track.size_px for track in tracks])
-        lost_s = np.array([time_s - track.time_s for track in tracks])
-        distance = np.linalg.norm(centre[None] - predicted[:, None], axis=-1) / np.maximum(
-            size[None], track_size[:, None]
-        )
+        gap_s = np.array([time_s - track.time_s for track in tracks])[:, None]
+        away_s = np.array([0.0 if t.missed_s is None else time_s - t.missed_s for t in tracks])[:, None]
+        distance = np.linalg.norm(centre[None] - predicted[:, None], axis=-1)
+        distance /= np.maximum(size[None], track_size[:, None])
         log_size = np.abs(np.log(size[None] / track_size[:, None]))
-        unlike = unlikeness(np.stack([track.looks for track in tracks]), looks[candidates])
-        gate = np.minimum(GATE_SIZES + GATE_SIZES_PER_S * lost_s, GATE_SIZES_MAX)[:, None]
-        allowed = (distance <= gate) & (log_size <= GATE_LOG_SIZE) & (unlike <= GATE_LOOKS)
-        cost = distance + log_size + WEIGHT_LOOKS * unlike
-        return [(tracks[t], int(candidates[f])) for t, f in cheapest_pairs(cost, allowed)]
+        same_shot = np.array([track.shot for track in tracks])[:, None] == self._shot_of(observation.scene)
+        near = distance <= np.minimum(GATE_SIZES + GATE_SIZES_PER_S * gap_s, GATE_SIZES_MAX)
+        near &= log_size <= np.minimum(GATE_LOG_SIZE + GATE_LOG_SIZE_PER_S * gap_s, GATE_LOG_SIZE_MAX)
+        in_place = same_shot & near
+
+        crowded = np.array([track.crowded for track in tracks])[:, None] | _crowded(faces)[None]
+        doubtful = (faces.scores < START_SCORE)[None]
+        placed = np.where(crowded, by_half, whole)
+        needed = np.where(away_s > AWAY_S, SCORE_BACK_IN_PLACE, np.where(crowded, SCORE_CROWDED, SCORE_IN_PLACE))
+        needed = np.where(doubtful, np.where(gap_s <= DOUBTFUL_S, SCORE_DOUBTFUL, np.inf), needed)
+        gain_in_place = np.where(
+            in_place & (placed >= needed), placed - SCORE_DOUBTFUL + PLACE_COUNTS - distance - log_size, -np.inf
+        )
+        gain_anywhere = np.where(~doubtful & (whole >= SCORE_ANYWHERE), whole - SCORE_DOUBTFUL, -np.inf)
+        return np.maximum(gain_in_place, gain_anywhere)
 
 
-def cheapest_pairs(cost: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Pair rows with columns so that as many allowed pairs as possible form, at the least total cost."""
-    if cost.shape == (1, 1):  # one person: the usual case, and scipy takes a while to import
-        return [(0, 0)] if allowed[0, 0] else []
+def best_pairs(gain: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Pair rows with columns so that the gains of the pairs add up to the most; none is paired for a gain of 0 or less.
+
+    Args:
+        gain: (N, M); -inf for pairs that cannot be.
+
+    Returns:
+        (row, column), in order of rows; no row and no column twice.
+    """
+    if gain.shape == (1, 1):  # one person: the usual case, and scipy takes a while to import
+        return [(0, 0)] if gain[0, 0] > 0 else []
+    if not (gain > 0).any():
+        return []
     from scipy.optimize import linear_sum_assignment
 
-    forbidden = 1e6
-    rows, columns = linear_sum_assignment(np.where(allowed, cost, forbidden))
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c]]
-
-
-def describe(frame_rgb: Any, faces: Faces) -> npt.NDArray[np.float64]:
-    """What faces look like: a coarse picture of each, upright, free of brightness and contrast.
-
-    Args:
-        frame_rgb: (H, W, 3) uint8, numpy or torch (of which only the pixels needed are copied).
-        faces: F faces of it.
-
-    Returns:
-        (F, 432) float64 of unit length: 12 x 12 cells of RGB, each the mean of nine points; see `unlikeness`.
-    """
-    if not len(faces):
-        return np.zeros((0, LOOKS_CELLS * LOOKS_CELLS * 3))
-    size = LOOKS_SPEC.size_px
-    to_frame = invert_similarity(similarity_from_landmarks(faces.landmarks_xy, LOOKS_SPEC.template_xy()))
-    v, u = np.mgrid[:size, :size] + 0.5
-    points = np.stack([u, v, np.ones_like(u)]).reshape(3, -1)
-    xy = np.clip(to_frame @ points, -1e6, 1e6).astype(np.int64)
-    height, width = frame_rgb.shape[:2]
-    x, y = np.clip(xy[:, 0], 0, width - 1), np.clip(xy[:, 1], 0, height - 1)
-    pixels = frame_rgb[y, x] if isinstance(frame_rgb, np.ndarray) else frame_rgb[y, x].cpu().numpy()
-    step = size // LOOKS_CELLS
-    cells = pixels.reshape(len(faces), LOOKS_CELLS, step, LOOKS_CELLS, step, 3).mean(axis=(2, 4), dtype=np.float64)
-    return _unit(cells)
-
-
-def unlikeness(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How much faces differ in looks: the least correlation distance of whole, left half and right half.
-
-    A person who comes out from behind another is known by the half that shows.
-
-    Args:
-        a: (N, 432) from `describe`.
-        b: (M, 432).
-
-    Returns:
-        (N, M), 0 (the same picture) to 2.
-    """
-    cells_a = a.reshape(len(a), LOOKS_CELLS, LOOKS_CELLS, 3)
-    cells_b = b.reshape(len(b), LOOKS_CELLS, LOOKS_CELLS, 3)
-    parts = (slice(None), slice(0, LOOKS_CELLS // 2), slice(LOOKS_CELLS // 2, None))
-    return np.asarray(
-        np.min([1.0 - _unit(cells_a[:, :, part]) @ _unit(cells_b[:, :, part]).T for part in parts], axis=0)
-    )
-
-
-def _unit(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Flatten to (N, D), free of mean, of unit length."""
-    flat = cells.reshape(len(cells), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9))
+    rows, columns = linear_sum_assignment(np.maximum(gain, 0.0), maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if gain[r, c] > 0]
 
 
 def interpolate(before: TrackedFaces, after: TrackedFaces, share: float) -> TrackedFaces:
@@ -279,20 +324,33 @@ def interpolate(before: TrackedFaces, after: TrackedFaces, share: float) -> Trac
             a.landmarks_xy + w * (b.landmarks_xy - a.landmarks_xy),
             np.minimum(a.scores, b.scores),
         ),
-        common.astype(np.int16),
+        common.astype(np.int32),
         np.zeros(len(common), bool),
     )
 
 
-def _move(track: Track, faces: Faces, looks: npt.NDArray[np.float64], face: int, time_s: float, *, learn: bool) -> None:
-    centre, size = _centre_and_size(faces)
+def _move(track: Track, observation: Observation, face: int, time_s: float, shot: int, *, crowded: bool) -> None:
+    centre, size = _centre_and_size(observation.faces)
     elapsed_s = max(time_s - track.time_s, 1e-3)
     speed = (centre[face] - track.centre_xy) / elapsed_s
-    track.velocity_xy = 0.5 * track.velocity_xy + 0.5 * speed
-    track.centre_xy, track.size_px, track.time_s = centre[face], float(size[face]), time_s
-    if learn:
-        mixed = 0.9 * track.looks + 0.1 * looks[face]
-        track.looks = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
+    track.velocity_xy = 0.5 * track.velocity_xy + 0.5 * speed if shot == track.shot else np.zeros(2)
+    track.centre_xy, track.size_px = centre[face], float(size[face])
+    track.time_s, track.shot, track.missed_s, track.crowded = time_s, shot, None, crowded
+    if not crowded and observation.faces.scores[face] >= START_SCORE:
+        _learn(track, KnownView(observation.appearances[[face]]))
+
+
+def _learn(track: Track, view: KnownView) -> None:
+    """Keep the newest view, and beside it the first and later ones that looked unlike those kept."""
+    last, *others = track.views
+    others = others or [last]
+    if _best_score(view, others) < SCORE_NEW_VIEW:
+        others = [view, *others][: VIEWS_KEPT - 1]
+    track.views = [view, *others]
+
+
+def _best_score(view: KnownView, others: list[KnownView]) -> float:
+    return float(same_person_scores(view.features, Features.join([other.features for other in others]))[..., 0].max())
 
 
 def _centre_and_size(faces: Faces) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -166,7 +166,7 @@ def test_a_video_that_breaks_in_the_middle_keeps_its_frames_and_is_marked(tmp_pa
 def test_nothing_to_do(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no video to annotate"):
         aucli.annotate([], tmp_path / "t.parquet")
-    with pytest.raises(VideoError, match="nothing matches"):
+    with pytest.raises(VideoError, match="no video matches"):
         aucli.annotate(str(tmp_path / "*.mp4"), tmp_path / "t.parquet")
 
 

@@ -40,7 +40,7 @@ def _frames(counts: list[int], seed: int = 0, first: int = 0) -> AnnotatedFrames
                 rng.uniform(0, 99, (n, 5, 2)).astype(np.float32),
                 rng.uniform(0, 1, n).astype(np.float32),
             ),
-            np.arange(n, dtype=np.int16),
+            np.arange(n, dtype=np.int32),
             rng.uniform(size=n) < 0.5,
         )
         for n in counts
@@ -83,7 +83,7 @@ def test_schema_is_the_published_one() -> None:
         "video": "string",
         "frame": "int32",
         "time_s": "double",
-        "face": "int16",
+        "face": "int32",
         "detected": "bool",
         "score": "float",
         "x": "float",
