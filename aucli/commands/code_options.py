@@ -37,6 +37,7 @@ OPTION_OF: Final[Mapping[str, str]] = {
     "align": "--align",
     "tolerance_s": "--tolerance",
     "face": "--face",
+    "video": "--video",
     "against": "--against",
 }
 """Option by field of `CodeOptions` and `AgreementOptions`, and of `compare_coders`."""
@@ -99,6 +100,7 @@ Tolerance = Annotated[
     float | None,
     _option(metavar="S", help="Farthest a coded time may be from its frame.", show_default="half a step"),
 ]
+Video = Annotated[str | None, _option(help="The table's video that the codes belong to.", show_default="by names")]
 Face = Annotated[str, _option(help="The coded face: its number, largest, or auto (the only one, or by place).")]
 
 
@@ -125,6 +127,7 @@ class CodesGiven:
     align: str
     tolerance: float | None
     face: str
+    video: str | None
 
     def reading(self) -> CodeOptions:
         """How to read the codes.
@@ -164,6 +167,7 @@ class CodesGiven:
             align=self.align,  # type: ignore[arg-type]  # likewise
             tolerance_s=self.tolerance,
             face=int(self.face) if is_number else self.face,  # type: ignore[arg-type]
+            video=self.video,
             lost_faces=scoring.lost_faces,
             replicates=scoring.replicates,
             seed=scoring.seed,

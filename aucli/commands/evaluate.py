@@ -39,6 +39,7 @@ def evaluate(
     align: code_options.Align = "auto",
     tolerance: code_options.Tolerance = None,
     face: code_options.Face = "auto",
+    video: code_options.Video = None,
     model: Annotated[
         str | None, typer.Option(help="A model, by name or folder, to try on a benchmark.", show_default=False)
     ] = None,
@@ -135,6 +136,7 @@ def evaluate(
             align=align,
             tolerance=tolerance,
             face=face,
+            video=video,
         )
         evaluated = code_options.evaluate_codes(paths[0] if paths else None, given, scoring)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class AgreementOptions:
             frames and between codes.
         face: which face was coded, where several are in a video: a track number, or ``largest`` in every frame.
             ``auto`` accepts videos with one track, and codes that say where the face is.
+        video: the table's video that the codes belong to, where names do not tell; None goes by names.
         lost_faces: count frames without that face as predicted absent, or leave them out.
         replicates: bootstrap replicates over videos.
         seed: of the bootstrap.
@@ -45,6 +47,7 @@ class AgreementOptions:
     align: Alignment = "auto"
     tolerance_s: float | None = None
     face: FaceWanted = "auto"
+    video: str | None = None
     lost_faces: LostFaces = "negative"
     replicates: int = DEFAULT_REPLICATES
     seed: int = 3407
@@ -141,7 +144,12 @@ def compare_files(
     code_options = code_options or CodeOptions()
     read = read_table(table)
     films = Films(read)
-    found = [one for path in codes for one in read_codes(path, code_options, film_rate=films.rate)]
+    video = options.video if options is not None else None
+
+    def rate(wanted: str | None, source: Path) -> float | None:
+        return films.rate(video or wanted, source)
+
+    found = [one for path in codes for one in read_codes(path, code_options, film_rate=rate)]
     return compare(read, found, code_options=code_options, options=options)
 
 
@@ -161,7 +169,7 @@ def compare(
     aus = tuple(au for au in coded if f"{au_column(au)}_p" in table.columns and au_column(au) in table.columns)
     if not aus:
         raise TableError(f"the table has none of the coded AUs {', '.join(map(str, coded))}")
-    by_film, strangers = codes_by_film(films, codes)
+    by_film, strangers = codes_by_film(films, codes, options.video)
     parts = [
         part
         for name, of_film in by_film.items()
@@ -201,23 +209,36 @@ class _Part:
     face: FaceRows
 
 
-def codes_by_film(films: Films, codes: Sequence[Codes]) -> tuple[dict[str, list[Codes]], list[str]]:
-    """Codes by the name of their film in the table, and a note about films that the table lacks.
+def codes_by_film(
+    films: Films, codes: Sequence[Codes], video: str | None = None
+) -> tuple[dict[str, list[Codes]], list[str]]:
+    """Codes by the name of their film in the table, and notes about films that are called otherwise or are not there.
+
+    Args:
+        films: of the table.
+        codes: of one coder.
+        video: the film of all these codes, whatever they call it.
 
     Raises:
         TableError: if none is in the table, or two files hold codes of the same film and person.
     """
     found: dict[str, list[Codes]] = {}
     seen: dict[tuple[str, str | None], Path] = {}
-    lacking: list[TableError] = []
+    named = Counter(one.source for one in {(one.source, one.video): one for one in codes}.values())
+    lacking: list[Codes] = []
+    notes = []
     for one in codes:
-        try:
-            name = films.match(one.video, one.source)
-        except TableError as error:
-            if "fit several" in str(error):
-                raise
-            lacking.append(error)
+        wanted = video or one.video
+        # A link to a film goes stale; the name of a file that is about one film tells as well.
+        if not films.fitting(wanted, one.source) and video is None and named[one.source] == 1:
+            own = films.fitting(one.source.name, one.source)
+            if len(own) == 1:
+                notes.append(f"{one.source.name} is about {one.video}; by its own name it is taken for {own[0]}")
+                wanted = own[0]
+        if not films.fitting(wanted, one.source):
+            lacking.append(one)
             continue
+        name = films.match(wanted, one.source)
         known = seen.setdefault((name, one.subject), one.source)
         if known is not one.source or any(other.subject == one.subject for other in found.get(name, [])):
             raise TableError(
@@ -226,11 +247,11 @@ def codes_by_film(films: Films, codes: Sequence[Codes]) -> tuple[dict[str, list[
             )
         found.setdefault(name, []).append(one)
     if not found:
-        raise lacking[0]
-    if not lacking:
-        return found, []
-    names = ", ".join(dict.fromkeys(str(one.video) for one in codes if one.video))
-    return found, [f"{len(lacking)} of {len(codes)} coded videos are not in the table: the codes name {_short(names)}"]
+        films.match(lacking[0].video, lacking[0].source)
+    if lacking:
+        names = _short(", ".join(dict.fromkeys(str(one.video) for one in lacking)))
+        notes.append(f"{len(lacking)} of {len(codes)} coded videos are not in the table: {names}")
+    return found, notes
 
 
 def _compare_film(

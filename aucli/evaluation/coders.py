@@ -67,11 +67,17 @@ def compare_coders(
         from aucli.results.read import read_table
 
         films = Films(read_table(table))
-    rate = films.rate if films is not None else None
+
+    def rate(wanted: str | None, source: Path) -> float | None:
+        return films.rate(options.video or wanted, source) if films is not None else None
+
     mine, others = (
         [one for path in paths for one in read_codes(path, code_options, film_rate=rate)] for paths in (first, second)
     )
-    pairs = _pairs_in_table(films, mine, others) if films is not None else _pairs_alone(mine, others, code_options)
+    if films is not None:
+        pairs = _pairs_in_table(films, mine, others, options.video)
+    else:
+        pairs = _pairs_alone(mine, others, code_options)
     aus = tuple(sorted({au for a, b, _ in pairs for au in set(a.coded_aus) & set(b.coded_aus)}))
     if not aus:
         raise TableError("the two coders share no action unit; say what both looked for with `coded_aus`")
@@ -98,9 +104,9 @@ def _coded_by_both(x: FrameLabels, y: FrameLabels) -> int:
 
 
 def _pairs_in_table(
-    films: Films, mine: Sequence[Codes], others: Sequence[Codes]
+    films: Films, mine: Sequence[Codes], others: Sequence[Codes], video: str | None
 ) -> list[tuple[Codes, Codes, FilmFrames]]:
-    a, b = (codes_by_film(films, codes)[0] for codes in (mine, others))
+    a, b = (codes_by_film(films, codes, video)[0] for codes in (mine, others))
     pairs = [
         (one, other, films[name].frames)
         for name in a

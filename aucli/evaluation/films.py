@@ -60,24 +60,26 @@ class Films:
         Raises:
             TableError: if none or several fit.
         """
+        fitting = self.fitting(wanted, source)
+        if len(fitting) == 1:
+            return fitting[0]
+        kind, names = ("several", fitting) if fitting else ("none of the table's", self.names)
+        listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        raise TableError(
+            f"codes of {wanted or source.name} in {source} fit {kind} videos: {listed}; say which with `video`"
+        )
+
+    def fitting(self, wanted: str | None, source: Path) -> Sequence[str]:
+        """Every film that codes may belong to, by the strictest rule of `match` that fits any."""
         if wanted is None and len(self.names) == 1:
-            return self.names[0]
-        for key, known in zip(_keys(wanted or source.name), self._by_rule, strict=True):
-            fitting = known.get(key, [])
-            if len(fitting) == 1:
-                return fitting[0]
-            if fitting:
-                listed = ", ".join(fitting[:5]) + (" ..." if len(fitting) > 5 else "")
-                raise TableError(f"codes of {wanted or source.name} in {source} fit several videos: {listed}")
-        listed = ", ".join(self.names[:5]) + (" ..." if len(self.names) > 5 else "")
-        raise TableError(f"codes of {wanted or source.name} in {source} fit none of the table's videos: {listed}")
+            return self.names
+        keys = _keys(wanted or source.name)
+        return next((known[key] for key, known in zip(keys, self._by_rule, strict=True) if key in known), ())
 
     def rate(self, wanted: str | None, source: Path) -> float | None:
-        """Frames per second of the film that codes belong to; None if no film fits or it has one frame."""
-        try:
-            return self[self.match(wanted, source)].frames.rate
-        except TableError:
-            return None
+        """Frames per second of the film that codes belong to; None if that is not clear or it has one frame."""
+        fitting = self.fitting(wanted, source) or self.fitting(source.name, source)
+        return self[fitting[0]].frames.rate if len(fitting) == 1 else None
 
     def __getitem__(self, name: str) -> Film:
         if name not in self._found:

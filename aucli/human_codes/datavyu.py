@@ -85,7 +85,7 @@ def _db_of(file: CodeFile) -> str:
             with archive.open(name) as entry:
                 data = entry.read(MAX_DB_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise TableError(f"{source} is a damaged archive: {error}") from error
+        raise TableError(f"{source} is a damaged archive: {shown(str(error))}") from error
     if len(data) > MAX_DB_BYTES:
         raise TableError(f"{source} holds a spreadsheet of more than {MAX_DB_BYTES // 2**20} MiB; it is damaged")
     text = decode(data, source)

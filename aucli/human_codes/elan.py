@@ -134,13 +134,20 @@ def _read_with_header(header: list[str], rows: list[_Row], collector: Collector)
         subject = cells[subject_at] if subject_at is not None else ""
         coder = cells[coder_at] if coder_at is not None else ""
         collector.expect(video)
-        named = (
-            [(cells[tier_at], cells[values[-1]])] if tier_at is not None else [(header[i], cells[i]) for i in values]
-        )
+        if tier_at is not None:
+            named = [(cells[tier_at], cells[values[-1]])]
+        elif len(values) == 1:
+            named = [(header[values[0]], cells[values[0]])]
+        else:
+            # An empty cell of a tier is no annotation on it.
+            named = [(header[i], cells[i]) for i in values if cells[i]]
+            if not named:
+                raise TableError(
+                    f"line {row.line} of {source} has times and no value: an annotation without text, whose tier ELAN "
+                    "does not tell here; take the .eaf itself, or export a row per annotation"
+                )
         for name, value in named:
-            # An empty cell of a tier column is no annotation.
-            if value or tier_at is not None:
-                collector.add(CodedEvent(video, name, _without_id(value), *span, subject, coder))
+            collector.add(CodedEvent(video, name, _without_id(value), *span, subject, coder))
 
 
 def _is_time(cell: str) -> bool:

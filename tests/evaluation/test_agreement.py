@@ -17,6 +17,7 @@ from aucli.evaluation.agreement import AgreementOptions, compare, compare_files
 from aucli.evaluation.films import Films
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
+from tests.builders.coded_files import eaf, openface
 
 FPS = 25.0
 
@@ -197,3 +198,100 @@ def test_options_are_checked() -> None:
         AgreementOptions(tolerance_s=-1)
     with pytest.raises(OptionsError, match="`face` is 'first'"):
         AgreementOptions(face="first")  # type: ignore[arg-type]
+
+
+def label_rows(order: tuple[int, int] = (0, 1), shift_px: float = 0.0) -> pl.DataFrame:
+    """Two coded people who sit where `table(faces=2)` has its faces; the first smiles in frames 12 to 31."""
+    rows = [
+        {"path": "a.mp4", "frame": frame, "person": person, "AU06": 0,
+         "AU12": int(12 <= frame < 32 and person == order[0]),
+         "landmarks": [v for d in (-9, 9, 0, -8, 8) for v in (100.0 * order.index(person) + 25 + shift_px + d, 35.0)]}
+        for frame in range(100) for person in (0, 1)
+    ]  # fmt: skip
+    return pl.DataFrame(rows)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_coded_people_find_their_faces_by_place(tmp_path: Path, order: tuple[int, int]) -> None:
+    label_rows(order).write_parquet(tmp_path / "labels.parquet")
+    result = compare(table(faces=2), read_codes(tmp_path / "labels.parquet"))
+    assert result.evaluation.per_au[1].scores["f1"].value == 1
+    found = [(video.subject, video.face, video.faceless) for video in result.videos]
+    assert found == [("0", "by place", 0), ("1", "by place", 0)]
+    assert result.evaluation.subjects == 2
+
+
+def test_places_where_nobody_is(tmp_path: Path) -> None:
+    label_rows(shift_px=1000).write_parquet(tmp_path / "labels.parquet")
+    codes = read_codes(tmp_path / "labels.parquet")
+    with pytest.raises(TableError, match=r"no coded face lies where a\.mp4 has one"):
+        compare(table(faces=2), codes)
+    with pytest.raises(OptionsError, match=r"holds codes of 0, 1 in a\.mp4; choose one with `subject`"):
+        compare(table(faces=2), codes, options=AgreementOptions(face=0))
+    one = read_codes(tmp_path / "labels.parquet", CodeOptions(subject="0"))
+    result = compare(table(faces=2), one, options=AgreementOptions(face=0))
+    assert result.evaluation.per_au[1].scores["f1"].value == 1
+    assert result.videos[0].face == "0 of 2"
+
+
+def test_one_face_is_never_taken_by_two_people() -> None:
+    """The nearer of the two has it; the other was not found."""
+    films = Films(table(frames=3))
+    rows = [np.arange(3), np.arange(3)]
+    near, far = np.full((3, 2), (26.0, 36.0)), np.full((3, 2), (40.0, 40.0))
+    first, second = films["a.mp4"].at_places(rows, [far, near])
+    assert (first.rows.height, second.rows.height) == (0, 3)
+    probabilities, decided = first.results((6, 12))
+    assert np.isnan(probabilities).all()
+    assert not decided.any()
+
+
+def test_openface_goes_by_its_timestamps(tmp_path: Path) -> None:
+    """Its frame numbers start at 1 and go on counting where a frame was lost."""
+    rows = [(k / FPS, int(10 <= k < 30), 2.0 if 10 <= k < 30 else 0.0, True) for k in range(100) if k != 5]
+    path = tmp_path / "a.csv"
+    path.write_text(openface([rows]))
+    (labels,) = compare(table(), read_codes(path)).evaluation.per_au
+    assert (labels.labelled, labels.positive) == (99, 20)
+    truth, said = np.zeros(100, int), np.zeros(100, int)
+    truth[10:30], said[12:32] = 1, 1
+    kept = np.arange(100) != 5
+    assert labels.scores["f1"].value == pytest.approx(f1_score(truth[kept], said[kept]))
+
+
+def test_a_stale_link_to_a_film(tmp_path: Path) -> None:
+    path = tmp_path / "a.eaf"
+    path.write_text(eaf(media=[("file:///old/proxy.mpg", "video/mpeg")]))
+    two = pl.concat([table("a.mp4"), table("b.mp4")])
+    result = compare(two, read_codes(path))
+    assert result.videos[0].video == "a.mp4"
+    assert "a.eaf is about proxy.mpg; by its own name it is taken for a.mp4" in result.notes
+    path = path.rename(tmp_path / "coder1.eaf")
+    with pytest.raises(TableError, match=r"fit none of the table's videos: a\.mp4, b\.mp4; say which with `video`"):
+        compare(two, read_codes(path))
+    result = compare(two, read_codes(path), options=AgreementOptions(video="b.mp4"))
+    assert result.videos[0].video == "b.mp4"
+
+
+def test_codes_of_films_that_the_table_lacks(tmp_path: Path) -> None:
+    path = plain(tmp_path, "video,frame,AU12\na.mp4,0,1\nz.mp4,0,1\ny.mp4,0,0\n")
+    result = compare(table(), read_codes(path))
+    assert "2 of 3 coded videos are not in the table: z.mp4, y.mp4" in result.notes
+    with pytest.raises(TableError, match="fit none"):
+        compare(table("other.mp4"), read_codes(path))
+
+
+def test_many_films_are_told_in_one_line(tmp_path: Path) -> None:
+    names = [f"v{k}.mp4" for k in range(30)]
+    path = plain(tmp_path, "video,frame,AU12\n" + "".join(f"{name},{f},1\n" for name in names for f in range(3)))
+    result = compare(pl.concat([table(name, frames=3) for name in names]), read_codes(path))
+    assert len(result.videos) == 30
+    assert result.notes[0].startswith("30 videos: 90 of 90 frames compared, 0 of them without the face, 0 coded rows")
+
+
+def test_timecode_takes_the_rate_of_its_film(tmp_path: Path) -> None:
+    path = plain(tmp_path, "start,end,label\n00:00:00:10,00:00:01:05,AU12\n")
+    written = write_table(table(), tmp_path / "aus.parquet")
+    assert compare_files(written, [path]).evaluation.per_au[0].positive == 20
+    sampled = write_table(table().filter(pl.col("frame") % 5 == 0), tmp_path / "every5.parquet")
+    assert compare_files(sampled, [path]).evaluation.per_au[0].positive == 4
