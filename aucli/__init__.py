@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aucli.annotation.options import AnnotateOptions
-    from aucli.annotation.run import Outcome, annotate
+    from aucli.annotation.outcome import Outcome
+    from aucli.annotation.run import annotate
     from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
     from aucli.results.read import read_table as read
@@ -23,7 +24,7 @@ __all__ = ["AnnotateOptions", "AucliError", "Outcome", "Progress", "__version__"
 
 _HOMES = {
     "annotate": ("aucli.annotation.run", "annotate"),
-    "Outcome": ("aucli.annotation.run", "Outcome"),
+    "Outcome": ("aucli.annotation.outcome", "Outcome"),
     "Progress": ("aucli.runtime.progress", "Progress"),
     "AucliError": ("aucli.errors", "AucliError"),
     "AnnotateOptions": ("aucli.annotation.options", "AnnotateOptions"),

@@ -58,6 +58,14 @@ class TableError(AucliError):
     """A table that cannot be written, read or continued."""
 
 
+class StorageError(AucliError):
+    """A disk that takes no more: full, read-only, gone. Nothing can go on, and all that was finished is kept."""
+
+
+class CrashError(AucliError):
+    """A native library that took the process down while no video was at work."""
+
+
 class BusyError(AucliError):
     """A folder that another run is writing to."""
 

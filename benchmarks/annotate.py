@@ -23,7 +23,7 @@ import av
 import numpy as np
 
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.run import annotate, default_batch_size
+from aucli.annotation.run import annotate
 from aucli.annotation.stages import Engine
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 from aucli.video.reader import FrameReader
@@ -89,14 +89,14 @@ def main() -> None:
 
 def decode(video: Path) -> int:
     """Decode every frame."""
-    with FrameReader(video, batch_size=default_batch_size(video, "cpu")) as reader:
+    with FrameReader(video, batch_size=None) as reader:
         return sum(len(batch.index) for batch in reader)
 
 
 def decode_and_detect(video: Path, engine: Engine) -> int:
     """Decode, and detect on every N-th frame, with the overlap that `annotate` has."""
     with (
-        FrameReader(video, batch_size=default_batch_size(video, "cpu")) as reader,
+        FrameReader(video, batch_size=None) as reader,
         iterate_in_thread(reader, ahead=2) as batches,
     ):
         chosen = (batch.frames_rgb[batch.index % engine.detect_every == 0] for batch in batches)

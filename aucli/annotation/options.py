@@ -33,7 +33,8 @@ class AnnotateOptions:
         thresholds: AU number -> probability at and above which it counts as present, instead of the model's own;
             the key 0 stands for all AUs.
         workers: threads that detect and predict; None: one per core, at most 8.
-        overwrite: begin anew instead of going on with what is there.
+        overwrite: do these videos anew instead of going on with what is there; other videos' rows stay in the table,
+            unless it was made with other options.
         root: folder that the names of the videos in the table are relative to; None: as typed.
 
     Raises:

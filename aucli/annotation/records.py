@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
-from aucli.video.reader import FrameReader
+from aucli.errors import TableError
+
+if TYPE_CHECKING:
+    from aucli.video.reader import FrameReader
+
+
+_KINDS: dict[str, Any] = {
+    "int": int,
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+    "str": str,
+    "str | None": (str, type(None)),
+    "bool": bool,
+    "tuple[str, ...]": tuple,
+}
+"""What a field of each type is in JSON."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,7 @@ class VideoRecord:
         size_bytes: size of the file.
         sha256: digest of the file.
         broken: why the video ended early, or None.
+        fingerprint: of `fingerprint_files`, by which the file is recognised; empty in tables of schema 1.
     """
 
     n_frames: int
@@ -42,9 +59,10 @@ class VideoRecord:
     size_bytes: int
     sha256: str
     broken: str | None
+    fingerprint: str = ""
 
     @classmethod
-    def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str) -> VideoRecord:
+    def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str, fingerprint: str) -> VideoRecord:
         """Sum up a video that was read to its end."""
         info = reader.info
         return cls(
@@ -61,7 +79,30 @@ class VideoRecord:
             size_bytes=size_bytes,
             sha256=sha256,
             broken=reader.broken,
+            fingerprint=fingerprint,
         )
+
+    @classmethod
+    def from_json(cls, known: object) -> VideoRecord:
+        """Take a record from a table's metadata; what this version does not know is left out.
+
+        Raises:
+            TableError: if something is missing or is of another kind.
+        """
+        if not isinstance(known, Mapping):
+            raise TableError("a video's record is damaged")
+        values = {one.name: known[one.name] for one in fields(cls) if one.name in known}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        try:
+            record = cls(**values)
+        except TypeError as error:
+            raise TableError(f"a video's record is damaged ({error})") from error
+        for one in fields(cls):
+            value = getattr(record, one.name)
+            is_kind = isinstance(value, _KINDS.get(str(one.type), object))
+            if not is_kind or (isinstance(value, bool) and one.type != "bool"):
+                raise TableError(f"a video's record is damaged ({one.name} is {value!r})")
+        return record
 
 
 @dataclass(frozen=True)

@@ -3,57 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from aucli import __version__
+from aucli.annotation.finished import FinishedVideo
 from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.outcome import Journal, NoJournal, Outcome
+from aucli.annotation.problems import CHANGED, expected_frames, one_line, problem_of
 from aucli.annotation.records import RunRecord, VideoRecord
-from aucli.annotation.resume import plan_output
-from aucli.annotation.segments import FinishedVideo, Segments, WorkFolder, write_table
+from aucli.annotation.resume import Output, plan_run
+from aucli.annotation.segments import Segments, WorkFolder
 from aucli.annotation.stages import Engine, Stretches, find_faces, follow, read_action_units
 from aucli.annotation.table import table_schema, to_rows
-from aucli.errors import AucliError, VideoError
+from aucli.annotation.writing import write_table
+from aucli.errors import StorageError, VideoError
 from aucli.faces.tracking import Tracker
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.files import sha256_file
-from aucli.runtime.progress import OnProgress, Reporter
-from aucli.video.inputs import find_videos
-from aucli.video.reader import FrameReader, probe
-from aucli.video.values import VideoInfo
+from aucli.runtime.fingerprint import fingerprint_files
+from aucli.runtime.progress import OnProgress, Progress, Reporter
+from aucli.video.inputs import Inputs, find_videos
+from aucli.video.reader import FrameReader
 
 STRETCH_FRAMES: Final = 1000
 """Frames between two points that are safe on disk: what a kill costs at most, some ten seconds on a small machine."""
-BATCH_BYTES: Final = 24 * 2**20
-"""Pixels in a batch on the CPU, unless its size is given: keeps memory alike from web clips to 4K."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run did.
-
-    Attributes:
-        tables: files that hold the result.
-        videos: label -> record of every video in the tables.
-        skipped: labels that an earlier run had finished.
-        failures: label or pattern -> one line: what could not be done. A video that broke in the middle is here and
-            in `videos`.
-        n_frames: frames annotated in this run.
-        passed_over: a line for each folder: what of it was not taken for a video, and why.
-    """
-
-    tables: tuple[Path, ...]
-    videos: Mapping[str, VideoRecord]
-    skipped: tuple[str, ...]
-    failures: Mapping[str, str]
-    n_frames: int
-    passed_over: tuple[str, ...] = ()
 
 
 def annotate(
@@ -62,6 +40,7 @@ def annotate(
     *,
     options: AnnotateOptions | None = None,
     on_progress: OnProgress | None = None,
+    journal: Journal | None = None,
 ) -> Outcome:
     """Annotate videos with action units, every frame and every face.
 
@@ -70,56 +49,58 @@ def annotate(
         output: ``x.parquet`` for one table, or a folder for one table per video.
         options: see `AnnotateOptions`.
         on_progress: called now and then from the calling thread.
+        journal: is told which video is at work; for who starts runs again.
 
     Returns:
-        What was done. A video that fails does not stop the others: it is in `Outcome.failures`.
+        What was done. A video that fails does not stop the others: it is in `Outcome.failures`. Only a native library
+        that crashes takes this process down, with all that is finished safe on disk; `annotate_supervised`, which the
+        command line uses, goes on with the next video even then.
 
     Raises:
-        AucliError: if nothing can be done at all: options, model, detector or output are wrong.
+        AucliError: if nothing can be done at all: options, model, detector or output are wrong, or the disk is full.
     """
-    options = options or AnnotateOptions()
-    patterns = [videos] if isinstance(videos, str | os.PathLike) else videos
-    found = find_videos([os.fsdecode(pattern) for pattern in patterns], root=options.root)
-    inputs, failures = found.videos, dict(found.problems)
-    if not inputs:
-        problems = "; ".join(f"{pattern}: {problem}" for pattern, problem in failures.items())
-        raise VideoError(f"no video to annotate ({problems or 'none was named'})")
-    with ExitStack() as stack:
-        engine = Engine(options)
-        stack.callback(engine.close)
+    options, journal = options or AnnotateOptions(), journal or NoJournal()
+    inputs = _find(videos, options)
+    place = Output.of(Path(output), inputs.videos)
+    with _errors_of_the_caller(on_progress) as report, Engine(options) as engine:
         run = _describe_run(engine, options)
-        plan = plan_output(Path(output), inputs, run, overwrite=options.overwrite)
-        work = stack.enter_context(WorkFolder(plan.work_folder, run, overwrite=options.overwrite))
-        finished = dict(plan.kept)
-        skipped: list[str] = []
-        n_frames = 0
-        reporter = Reporter(on_progress, [0 if v.label in plan.finished else _size_bytes(v.path) for v in inputs])
-        for video in inputs:
-            reporter.begin(video.label)
-            if video.label in plan.finished:
-                finished[video.label] = plan.finished[video.label]
-                skipped.append(video.label)
-            else:
-                try:
-                    segments = work.segments(video.path)
-                    reporter.go_on_from(segments.n_frames)
-                    n_frames += annotate_video(video.path, segments, engine, options, reporter)
-                except (VideoError, OSError) as error:
-                    failures[video.label] = _one_line(error, video.path)
-                    reporter.end(failures[video.label])
-                    continue
-                finished[video.label] = FinishedVideo.of(video.label, segments)
-                if not plan.single:
-                    write_table(plan.table_of(video), run, [finished[video.label]], version=__version__)
-            if problem := _problem_of(finished[video.label].record, video.path):
-                failures[video.label] = problem
-            reporter.end(problem, kept=video.label in skipped)
-        if plan.single and set(finished) - set(plan.kept) - set(skipped):
-            write_table(plan.output, run, list(finished.values()), version=__version__)
-        work.done = True
-        tables = [plan.table_of(video) for video in inputs if video.label in finished]
-        records = {label: video.record for label, video in finished.items()}
-        return Outcome(tuple(dict.fromkeys(tables)), records, tuple(skipped), failures, n_frames, found.passed_over)
+        with WorkFolder(place.work_folder, run, overwrite=options.overwrite) as work:
+            plan = plan_run(place, inputs.videos, run, work, overwrite=options.overwrite)
+            finished, refused = dict(plan.finished), {**plan.refused, **journal.given_up}
+            failures, skipped, n_frames = dict(inputs.problems), [], 0
+            reporter = Reporter(report, [0 if v.label in plan.skipped else _size_bytes(v.path) for v in inputs.videos])
+            for video in inputs.videos:
+                label, n_now = video.label, 0
+                reporter.begin(label)
+                journal.begin(label)
+                if label in plan.skipped:
+                    skipped.append(label)
+                    problem = problem_of(finished[label].record, video.path)
+                elif (problem := refused.get(label)) is None:
+                    try:
+                        segments = work.segments(label, fingerprint_files([video.path]))
+                        if segments.record is not None:
+                            skipped.append(label)
+                        n_now = annotate_video(video.path, segments, engine, options, reporter)
+                        finished[label] = FinishedVideo.of(segments)
+                        problem = problem_of(finished[label].record, video.path)
+                        if not place.is_one_table:
+                            finished[label] = _write_own_table(place, run, finished[label])
+                    except StorageError:
+                        raise  # for the next video there would be no room either
+                    except Exception as error:  # whatever it is, it ends this video only
+                        problem = one_line(error, video.path)
+                if problem is not None:
+                    failures[label] = problem
+                n_frames += n_now
+                reporter.end(problem, kept=label in plan.skipped)
+                journal.end(label, n_now)
+            _write_what_waits(place, run, finished)
+            tables = (place.table_of(video.label) for video in inputs.videos if video.label in finished)
+            records = {label: video.record for label, video in finished.items()}
+            return Outcome(
+                tuple(dict.fromkeys(tables)), records, tuple(skipped), failures, n_frames, inputs.passed_over
+            )
 
 
 def annotate_video(path: Path, segments: Segments, engine: Engine, options: AnnotateOptions, reporter: Reporter) -> int:
@@ -132,27 +113,28 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         The number of frames annotated now.
 
     Raises:
-        VideoError: if the file cannot be read.
+        VideoError: if the file cannot be read, or changed meanwhile.
+        StorageError: if the disk takes no more.
     """
     if segments.record is not None:
         return 0
-    config = engine.model.config
-    thresholds = options.thresholds_for(config)
+    config, thresholds = engine.model.config, options.thresholds_for(engine.model.config)
     tracker = Tracker(max_faces=options.max_faces)
     if segments.state is not None:
         tracker.restore(segments.state)
     n_before, n_done, first_s = segments.n_frames, 0, None
+    reporter.go_on_from(n_before)
     with FrameReader(
         path,
         device=engine.device,
-        batch_size=options.batch_size or default_batch_size(path, engine.device),
+        batch_size=options.batch_size,
         start_s=options.start_s,
         end_s=options.end_s,
         every_s=options.every_s,
         first_frame=segments.next_frame,
     ) as reader:
         digest = engine.pool.submit(sha256_file, path)
-        n_expected = _expected_frames(reader.info, options)
+        n_expected = expected_frames(reader.info, options)
         with iterate_in_thread(reader, ahead=2) as batches:
             stretches = Stretches(find_faces(batches, engine, stretch_frames=STRETCH_FRAMES), STRETCH_FRAMES)
             while segments.record is None:
@@ -166,13 +148,31 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
                     first_s = float(frames.time_s[0]) if first_s is None else first_s
                     reporter.advance(n_before + n_done, n_expected, film_s=float(frames.time_s[-1]) - first_s)
                 stretch = pa.concat_tables(rows).combine_chunks()
-                if stretches.is_last:
-                    n_rows = segments.n_rows + len(stretch)
-                    record = VideoRecord.of(reader, n_rows, size_bytes=path.stat().st_size, sha256=digest.result())
-                    segments.append(stretch, next_frame=next_frame, state=None, record=record)
-                else:
+                if not stretches.is_last:
                     segments.append(stretch, next_frame=next_frame, state=tracker.state())
+                    continue
+                sha256, n_rows = digest.result(), segments.n_rows + len(stretch)
+                if fingerprint_files([path]) != segments.fingerprint:
+                    segments.discard()
+                    raise VideoError(CHANGED)
+                record = VideoRecord.of(
+                    reader,
+                    n_rows,
+                    size_bytes=path.stat().st_size,
+                    sha256=sha256,
+                    fingerprint=segments.fingerprint,
+                )
+                segments.append(stretch, next_frame=next_frame, state=None, record=record)
     return n_done
+
+
+def _find(videos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], options: AnnotateOptions) -> Inputs:
+    patterns = [videos] if isinstance(videos, str | os.PathLike) else videos
+    inputs = find_videos([os.fsdecode(pattern) for pattern in patterns], root=options.root)
+    if not inputs.videos:
+        problems = "; ".join(f"{pattern}: {problem}" for pattern, problem in inputs.problems.items())
+        raise VideoError(f"no video to annotate ({problems or 'none was named'})")
+    return inputs
 
 
 def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
@@ -188,22 +188,23 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
     )
 
 
-def default_batch_size(path: Path, device: str) -> int:
-    """Return how many frames are decoded at once unless a user says so."""
-    if device != "cpu":
-        return 64
-    info = probe(path)
-    return int(np.clip(BATCH_BYTES // (info.width * info.height * 3), 1, 8))
+def _write_own_table(output: Output, run: RunRecord, video: FinishedVideo) -> FinishedVideo:
+    write_table(output.table_of(video.label), run, [video], version=__version__)
+    if isinstance(video.source, Segments):
+        video.source.discard()
+    return FinishedVideo(video.label, video.record)
 
 
-def _expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
-    """How many frames will come, roughly: for the progress bar only."""
-    if info.fps <= 0:
-        return 0
-    duration_s = info.n_frames_header / info.fps
-    span_s = max(0.0, min(options.end_s or duration_s, duration_s) - (options.start_s or 0.0))
-    step_s = max(options.every_s or 0.0, 1.0 / info.fps)
-    return int(np.ceil(span_s / step_s))
+def _write_what_waits(output: Output, run: RunRecord, finished: dict[str, FinishedVideo]) -> None:
+    """Write the videos whose segments wait in the work folder; earlier runs may have left some, too."""
+    waiting = {label: video.source for label, video in finished.items() if isinstance(video.source, Segments)}
+    if not output.is_one_table:
+        for label in waiting:
+            finished[label] = _write_own_table(output, run, finished[label])
+    elif waiting:
+        write_table(output.path, run, list(finished.values()), version=__version__)
+        for segments in waiting.values():
+            segments.discard()
 
 
 def _size_bytes(path: Path) -> int:
@@ -214,22 +215,26 @@ def _size_bytes(path: Path) -> int:
         return 0
 
 
-def _problem_of(record: VideoRecord, path: Path) -> str | None:
-    """Say what a user must know of a video that was read to its end."""
-    if record.broken:
-        return f"{_without_path(record.broken, path)}; the frames that decoded are in the table"
-    if not record.n_rows:
-        return f"none of its {record.n_frames} frames lies between --start and --end"
-    return None
+class _CallerError(BaseException):
+    """An exception of the caller's own `on_progress`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
-def _one_line(error: Exception, path: Path) -> str:
-    """What went wrong with a video, without the video's own path: its label stands in front already."""
-    if isinstance(error, AucliError):
-        return _without_path(str(error), path)
-    text = f"{getattr(error, 'filename', None) or ''}: {getattr(error, 'strerror', None) or error}".lstrip(": ")
-    return _without_path(text, path)
+@contextmanager
+def _errors_of_the_caller(on_progress: OnProgress | None) -> Iterator[OnProgress | None]:
+    """Let an exception of the caller's own function end the run: it is not the fault of the video at work."""
 
+    def report(progress: Progress) -> None:
+        assert on_progress is not None
+        try:
+            on_progress(progress)
+        except Exception as error:
+            raise _CallerError(error) from error
 
-def _without_path(text: str, path: Path) -> str:
-    return text.removeprefix(f"{path}: ")
+    try:
+        yield report if on_progress else None
+    except _CallerError as wrapped:
+        raise wrapped.error from None

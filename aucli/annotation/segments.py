@@ -1,11 +1,17 @@
-"""The work folder of a run, and the table that is written from it."""
+"""What is finished of each video, safe on disk while a run is at work.
+
+A run works in a folder beside its output (``aus.parquet.partial``). Every stretch of a video that is done is a small
+Parquet file there, a *segment*. It is written to a temporary name, flushed and renamed, so that it is there whole or
+not at all, and it holds the tracker's state, so that a run that was cut off goes on with the next frame. When a video
+is in its table its segments go; what is left when a run ends belongs to videos that are not finished.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,16 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from aucli.annotation.earlier import read_rows_as_schema_2
 from aucli.annotation.records import RunRecord, VideoRecord
-from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, open_writer, read_metadata, table_schema
-from aucli.errors import TableError
-from aucli.runtime.files import folder_lock, sha256_file, whole_or_nothing
+from aucli.annotation.table import SCHEMA_VERSION
+from aucli.errors import StorageError, TableError, VideoError
+from aucli.runtime.files import folder_lock, is_temporary, whole_or_nothing
 
 SEGMENT_KEY: Final = b"aucli-segment"
-
-ROW_GROUP_ROWS: Final = 10_000
-"""Stretches of a video are gathered into row groups of at least this many rows."""
+RUN_NOTE: Final = "run.json"
+OTHER_CONTENT: Final = (
+    "another file was annotated under this name, and its rows stay; to replace them use --overwrite, to have both name "
+    "the videos apart (--root, or other folders) or choose another -o"
+)
 
 
 @dataclass
@@ -33,19 +40,19 @@ class Segments:
 
     Attributes:
         folder: the work folder.
-        key: begins the names of the stretches' files.
-        stamp: size and time of the video's file, to notice that it was replaced.
-        paths: the stretches, in order.
+        label: the video's name in the table.
+        fingerprint: of the video's content; segments of another content are not its own.
+        paths: the segments, in order.
         next_frame: number of the first frame that is not yet in.
-        n_frames: frames in all stretches.
-        n_rows: rows in all stretches.
-        state: the tracker's, after the last stretch.
+        n_frames: frames in all segments.
+        n_rows: rows in all segments.
+        state: the tracker's, after the last segment.
         record: set when the video is complete.
     """
 
     folder: Path
-    key: str
-    stamp: list[int]
+    label: str
+    fingerprint: str
     paths: list[Path] = field(default_factory=list)
     next_frame: int = 0
     n_frames: int = 0
@@ -56,182 +63,203 @@ class Segments:
     def append(
         self, rows: pa.Table, *, next_frame: int, state: dict[str, Any] | None, record: VideoRecord | None = None
     ) -> None:
-        """Write the next stretch, whole or not at all.
+        """Put down the next stretch, whole or not at all; when this returns it is safe on disk.
 
         Args:
             rows: of `to_rows`.
             next_frame: number of the first frame that is not yet in.
             state: the tracker's, to go on with.
             record: given with the last stretch: the video is complete.
+
+        Raises:
+            StorageError: if it cannot be written.
         """
-        path = self.folder / f"{self.key}-{len(self.paths):05d}.parquet"
-        note = {"next_frame": next_frame, "state": state, "record": record and asdict(record), "stamp": self.stamp}
-        rows = rows.replace_schema_metadata({SEGMENT_KEY: json.dumps(note).encode()})
-        with whole_or_nothing(path) as temporary:
-            pq.write_table(rows, temporary, compression="zstd", use_dictionary=False)
+        n_frames = self.n_frames + len(pc.unique(rows["frame"]))
+        note = {
+            "label": self.label,
+            "fingerprint": self.fingerprint,
+            "next_frame": next_frame,
+            "n_frames": n_frames,
+            "n_rows": self.n_rows + len(rows),
+            "state": state,
+            "record": record and asdict(record),
+        }
+        path = self.folder / f"{key_of(self.label)}-{len(self.paths):05d}.parquet"
+        try:
+            with whole_or_nothing(path) as temporary:
+                pq.write_table(
+                    rows.replace_schema_metadata({SEGMENT_KEY: json.dumps(note).encode()}),
+                    temporary,
+                    compression="zstd",
+                    use_dictionary=False,
+                    write_statistics=False,
+                    write_page_checksum=True,
+                )
+        except OSError as error:
+            raise StorageError(
+                f"cannot write into {self.folder} ({error.strerror or error}); every finished stretch is kept: make "
+                "room, and run the same command again"
+            ) from error
         self.paths.append(path)
-        self.n_frames += len(pc.unique(rows["frame"]))
-        self.n_rows += len(rows)
+        self.n_frames, self.n_rows = n_frames, self.n_rows + len(rows)
         self.next_frame, self.state, self.record = next_frame, state, record
 
+    def take_back(self, path: Path) -> bool:
+        """Take in a segment that an earlier run put down, if it is whole and the next in order."""
+        if path.name != f"{key_of(self.label)}-{len(self.paths):05d}.parquet" or self.record is not None:
+            return False
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                note = json.loads(file.schema_arrow.metadata[SEGMENT_KEY])
+                n_rows = self.n_rows + len(file.read())
+            if (note["label"], note["fingerprint"], note["n_rows"]) != (self.label, self.fingerprint, n_rows):
+                return False
+            record = VideoRecord.from_json(note["record"]) if note["record"] else None
+            self.next_frame, self.n_frames, self.state = int(note["next_frame"]), int(note["n_frames"]), note["state"]
+        except (OSError, pa.ArrowException, TableError, ValueError, TypeError, KeyError):
+            return False  # torn: the machine went down, or somebody else wrote here
+        self.n_rows, self.record = n_rows, record
+        self.paths.append(path)
+        return True
+
+    def row_groups(self, min_rows: int) -> Iterator[pa.Table]:
+        """Yield the rows, several segments at a time: at least so many rows each but the last."""
+        gathered: list[pa.Table] = []
+        for path in self.paths:
+            gathered.append(pq.read_table(path))
+            if sum(map(len, gathered)) >= min_rows:
+                yield pa.concat_tables(gathered)
+                gathered = []
+        if gathered:
+            yield pa.concat_tables(gathered)
+
     def discard(self) -> None:
-        """Forget all stretches."""
-        for path in self.folder.glob(f"{self.key}-*.parquet"):
-            path.unlink()
+        """Remove all segments."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
         self.paths, self.next_frame, self.n_frames, self.n_rows = [], 0, 0, 0
         self.state, self.record = None, None
 
 
 class WorkFolder:
-    """Where a run keeps what is finished until the table is whole. One run at a time.
+    """Where a run keeps what is finished until it is in the table. One run at a time.
 
-    A context manager: left with `done` set, the folder is removed.
+    A context manager. When it is left, the folder is removed unless segments of unfinished videos are in it.
+
+    Args:
+        folder: is made if it is not there.
+        run: what the run does; segments of another one are not mixed with this one's.
+        overwrite: those of another run are removed instead of being refused.
+
+    Raises:
+        BusyError: if another run is at work there.
+        TableError: if the segments of another run are there, or nothing can be written.
     """
-
-    done = False
 
     def __init__(self, folder: Path, run: RunRecord, *, overwrite: bool) -> None:
         self.folder = folder
-        note = folder / "run.json"
-        if overwrite:
-            shutil.rmtree(folder, ignore_errors=True)
-        elif note.is_file() and (differences := run.differences(json.loads(note.read_text(encoding="utf-8")))):
-            raise TableError(
-                f"{folder} holds an interrupted run with other options ({'; '.join(differences)}); repeat that run's "
-                "options to finish it, or begin anew with --overwrite"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        self._stack = ExitStack()
-        self._stack.enter_context(folder_lock(folder))
-        with whole_or_nothing(note) as temporary:
-            temporary.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
+        self._paths: dict[str, list[Path]] = {}
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(folder_lock(folder))  # before anything is looked at or removed
+                self._begin(run, overwrite=overwrite)
+            except OSError as error:
+                raise TableError(
+                    f"cannot write into {folder.parent}: {error.strerror or error}; choose another -o"
+                ) from error
+            self._stack = stack.pop_all()
 
-    def segments(self, video: Path) -> Segments:
-        """Return the stretches of a video that are finished; those of a file that has changed since are discarded."""
-        status = video.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-        key = hashlib.sha256(str(video.resolve()).encode()).hexdigest()[:16]
-        segments = Segments(self.folder, key, stamp)
-        for path in sorted(self.folder.glob(f"{key}-*.parquet")):
-            note = json.loads(pq.read_schema(path).metadata[SEGMENT_KEY])
-            if note["stamp"] != stamp:
-                segments.discard()
+    def _begin(self, run: RunRecord, *, overwrite: bool) -> None:
+        segments = []
+        for path in sorted(self.folder.iterdir()):
+            if is_temporary(path):
+                path.unlink()
+            elif path.suffix == ".parquet":
+                segments.append(path)
+        if segments and (difference := self._difference(run)):
+            if not overwrite:
+                raise TableError(
+                    f"{self.folder} holds an interrupted run with other options ({difference}); repeat that run's "
+                    "options to finish it, or begin anew with --overwrite"
+                )
+            for path in segments:
+                path.unlink()
+            segments = []
+        for path in segments:
+            self._paths.setdefault(path.name.rpartition("-")[0], []).append(path)
+        with whole_or_nothing(self.folder / RUN_NOTE) as temporary:
+            note = {"schema": SCHEMA_VERSION, **asdict(run)}
+            temporary.write_text(json.dumps(note, indent=1), encoding="utf-8")
+
+    def _difference(self, run: RunRecord) -> str:
+        """Say what tells this run from the one whose segments are here; empty if nothing does."""
+        try:
+            before = json.loads((self.folder / RUN_NOTE).read_text(encoding="utf-8"))
+            if before["schema"] != SCHEMA_VERSION:
+                return f"aucli wrote schema {before['schema']} then, {SCHEMA_VERSION} now"
+            return "; ".join(run.differences(before))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return "of an earlier version, or unreadable"
+
+    def segments(self, label: str, fingerprint: str) -> Segments:
+        """Return what is finished of a video. A torn segment and those after it are removed, to be done again.
+
+        So are those of another content, unless the video was complete.
+
+        Raises:
+            VideoError: if a video of this name and another content is complete.
+        """
+        paths = self._paths.pop(key_of(label), [])
+        segments = Segments(self.folder, label, fingerprint)
+        for path in paths:
+            if not segments.take_back(path):
                 break
-            segments.paths.append(path)
-            frames = pq.read_table(path, columns=["frame"])["frame"]
-            segments.n_frames += len(pc.unique(frames))
-            segments.n_rows += len(frames)
-            segments.next_frame, segments.state = note["next_frame"], note["state"]
-            segments.record = VideoRecord(**note["record"]) if note["record"] else None
+        else:
+            return segments
+        if not segments.paths and (other := self._of_other_content(paths)) and other.record is not None:
+            self._paths[key_of(label)] = paths
+            raise VideoError(OTHER_CONTENT)
+        for path in paths[len(segments.paths) :]:
+            path.unlink(missing_ok=True)
+        return segments
+
+    def complete_besides(self, labels: Collection[str]) -> Iterator[Segments]:
+        """Yield the videos that an earlier run completed, and that are not among these labels."""
+        known = {key_of(label) for label in labels}
+        for key in sorted(self._paths.keys() - known):
+            segments = self._of_other_content(self._paths[key])
+            if segments is not None and segments.record is not None:
+                del self._paths[key]
+                yield segments
+
+    def forget(self, labels: Collection[str]) -> None:
+        """Remove the segments of videos that are in their table already, or that are to be done anew."""
+        if self._paths:
+            for label in labels:
+                for path in self._paths.pop(key_of(label), []):
+                    path.unlink(missing_ok=True)
+
+    def _of_other_content(self, paths: list[Path]) -> Segments | None:
+        """The segments of a file whose content is only known from themselves."""
+        try:
+            note = json.loads(pq.read_schema(paths[0]).metadata[SEGMENT_KEY])
+            segments = Segments(self.folder, str(note["label"]), str(note["fingerprint"]))
+        except (OSError, pa.ArrowException, ValueError, TypeError, KeyError, IndexError):
+            return None
+        for path in paths:
+            if not segments.take_back(path):
+                break
         return segments
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self.done:
+        if not any(self.folder.glob("*.parquet")):
             shutil.rmtree(self.folder, ignore_errors=True)
         self._stack.close()  # lets other runs in
 
 
-class ExistingTable:
-    """A table that an earlier run wrote to the same place, whose videos need not be done again."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.metadata = read_metadata(path)
-        self.labels = [str(label) for label in self.metadata["videos"]]
-
-    def find(self, video: Path, *, exclude: Collection[str] = ()) -> str | None:
-        """Return under which label a video is in the table, judged by name, size and digest; None if it is not."""
-        status = video.stat()
-        for label in self.labels:
-            record = self.metadata["videos"][label]
-            if label in exclude or Path(label).name != video.name or record["size_bytes"] != status.st_size:
-                continue
-            unchanged = status.st_mtime_ns <= self.path.stat().st_mtime_ns
-            if unchanged or sha256_file(video) == record["sha256"]:
-                return label
-        return None
-
-    def record(self, label: str) -> VideoRecord:
-        """Return what is known of a video."""
-        known = {name: self.metadata["videos"][label][name] for name in VideoRecord.__dataclass_fields__}
-        return VideoRecord(**known)
-
-    def row_groups(self, label: str) -> Iterator[pa.Table]:
-        """Yield the row groups of a video without the column ``video``."""
-        first, count = self.metadata["videos"][label]["row_groups"]
-        with pq.ParquetFile(self.path) as file:
-            for group in range(first, first + count):
-                if self.metadata["schema"] == 1:
-                    before = sum(file.metadata.row_group(g).num_rows for g in range(group))
-                    n_rows = file.metadata.row_group(group).num_rows
-                    yield read_rows_as_schema_2(self.path, before, n_rows, self.metadata["aus"])
-                else:
-                    yield file.read_row_group(group).drop_columns(["video"])
-
-
-@dataclass(frozen=True)
-class FinishedVideo:
-    """One video ready to go into the table."""
-
-    label: str
-    record: VideoRecord
-    source: Segments | tuple[ExistingTable, str]
-
-    @classmethod
-    def of(cls, label: str, segments: Segments) -> FinishedVideo:
-        """Take a video whose last stretch is written."""
-        if segments.record is None:
-            raise ValueError(f"{label} is not finished")
-        return cls(label, segments.record, segments)
-
-    def row_groups(self) -> Iterator[pa.Table]:
-        """Yield its rows, a row group at a time."""
-        if isinstance(self.source, Segments):
-            gathered: list[pa.Table] = []
-            for path in self.source.paths:
-                gathered.append(pq.read_table(path))
-                if sum(map(len, gathered)) >= ROW_GROUP_ROWS:
-                    yield pa.concat_tables(gathered)
-                    gathered = []
-            if gathered:
-                yield pa.concat_tables(gathered)
-        else:
-            existing, label = self.source
-            yield from existing.row_groups(label)
-
-
-def write_table(path: Path, run: RunRecord, videos: Sequence[FinishedVideo], *, version: str) -> None:
-    """Join finished videos into one table, whole or not at all; memory stays at one row group.
-
-    Args:
-        path: of the table.
-        run: the run's record.
-        videos: in the order wanted.
-        version: of aucli.
-
-    Raises:
-        TableError: if the file cannot be written.
-    """
-    schema = table_schema(run.aus)
-    records: dict[str, Any] = {}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_or_nothing(path) as temporary:
-            first = 0
-            with open_writer(temporary, schema) as writer:
-                for video in videos:
-                    count = 0
-                    for rows in video.row_groups():
-                        column = pa.repeat(pa.scalar(video.label, pa.string()), len(rows))
-                        whole = pa.Table.from_arrays([column, *rows.columns], schema=schema)
-                        writer.write_table(whole, row_group_size=max(1, len(whole)))
-                        count += 1 if len(whole) else 0
-                    records[video.label] = asdict(video.record) | {"row_groups": [first, count]}
-                    first += count
-                metadata = {"schema": SCHEMA_VERSION, "aucli": version, **asdict(run), "videos": records}
-                writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata).encode()})
-    except OSError as error:
-        raise TableError(f"cannot write {path}: {error.strerror or error}") from error
+def key_of(label: str) -> str:
+    """Return what the names of a video's segments begin with."""
+    return hashlib.sha256(label.encode()).hexdigest()[:16]

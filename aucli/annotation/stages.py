@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -63,6 +63,12 @@ class Engine:
     def close(self) -> None:
         """End the threads; work that was not begun is dropped."""
         self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def look(self, frames_rgb: Any) -> list[Observation]:
         """Detect and describe the faces of (B, H, W, 3) frames."""

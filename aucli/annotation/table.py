@@ -134,12 +134,13 @@ def _spread(
     return rows
 
 
-def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(sink: Any, schema: pa.Schema, **more: Any) -> pq.ParquetWriter:
     """Return a writer of Parquet that readers of the last years open: nothing newer than plain pages of flat columns.
 
     Args:
         sink: path, or an open stream of pyarrow.
         schema: of `table_schema`.
+        more: for pyarrow's writer.
     """
     return pq.ParquetWriter(
         sink,
@@ -150,6 +151,7 @@ def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
         use_dictionary=["video"],
         write_statistics=[column for column in SEARCHED_COLUMNS if column in schema.names],
         store_schema=False,
+        **more,
     )
 
 
@@ -177,8 +179,13 @@ def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dic
         raise TableError(f"{path} is a Parquet file but was not written by aucli")
     try:
         metadata = json.loads(raw[METADATA_KEY])
-    except ValueError as error:
-        raise TableError(f"{path} has metadata that cannot be read ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{path} has damaged metadata ({error})") from error
     if not isinstance(metadata, dict) or metadata.get("schema") not in READABLE_SCHEMAS:
         raise TableError(f"{path} has a schema that this version of aucli does not know")
+    for name, kind in (("aus", list), ("videos", dict), ("options", dict)):
+        if not isinstance(metadata.get(name), kind):
+            raise TableError(f"{path} has damaged metadata ({name} is {metadata.get(name)!r:.40})")
+    if not all(isinstance(au, str) for au in metadata["aus"]):
+        raise TableError(f"{path} has damaged metadata (aus is {metadata['aus']!r:.40})")
     return metadata

@@ -11,7 +11,7 @@ import typer
 from aucli.commands.options import FAILED, Json, Quiet
 
 if TYPE_CHECKING:
-    from aucli.annotation.run import Outcome
+    from aucli.annotation.outcome import Outcome
 
 
 def annotate(
@@ -65,7 +65,7 @@ def annotate(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads for the networks.", show_default="one per core")] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite/--resume", help="Begin anew, or go on with what is there.")
+        bool, typer.Option("--overwrite/--resume", help="Do these videos anew, or go on with what is there.")
     ] = False,
     root: Annotated[
         Path | None,

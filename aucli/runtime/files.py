@@ -123,6 +123,12 @@ def is_temporary(path: Path) -> bool:
     return path.name.startswith(".aucli-") and path.name.endswith(TEMPORARY_SUFFIX)
 
 
+def is_disk_failure(error: OSError) -> bool:
+    """Whether nothing at all can be written any more: the disk is full, read-only, failing or gone."""
+    names = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "ENODEV", "ENXIO", "ESTALE")
+    return error.errno in {getattr(errno, name) for name in names if hasattr(errno, name)}
+
+
 def bundled_folder(kind: Literal["models", "train"]) -> Path:
     """Return the folder of bundled models or recipes: inside an installed wheel, or at the top of a source tree."""
     package = Path(__file__).resolve().parents[1]

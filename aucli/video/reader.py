@@ -22,6 +22,9 @@ from aucli.video.values import FrameBatch, VideoInfo
 
 DecoderName = Literal["auto", "decord", "pyav"]
 
+BATCH_BYTES: Final = 24 * 2**20
+"""Pixels in a batch on the CPU, unless its size is given."""
+
 SEGMENT_BYTES_CPU: Final = 64 * 2**20
 """Decoded pictures that decord may hold at a time. Where a group of pictures is larger PyAV reads the file; it is also
 faster there (1920 x 1080: 10 against 13 to 19 ms of CPU a frame, on two cores)."""
@@ -43,13 +46,18 @@ def probe(path: Path | str) -> VideoInfo:
     return info if info.n_frames_header else with_count(info, scan_packets(path).n_packets)
 
 
+def default_batch_size(info: VideoInfo, device: FrameDevice) -> int:
+    """Return how many frames are decoded at once where nobody says so: memory alike from web clips to 4K."""
+    return 64 if device.is_cuda else min(max(BATCH_BYTES // (info.width * info.height * 3), 1), 8)
+
+
 class FrameReader:
     """Reads the frames of one video in batches.
 
     Args:
         path: the video file.
         device: ``cpu``, ``cuda`` or ``cuda:N``: where the frames shall lie.
-        batch_size: frames in a batch; the last one may be shorter.
+        batch_size: frames in a batch; the last one may be shorter. None chooses by device and size of the frames.
         start_s: leave out frames before this time.
         end_s: leave out frames at or after this time.
         every_s: give only the first frame at or after each multiple of this many seconds, counted from ``start_s``.
@@ -79,14 +87,14 @@ class FrameReader:
         path: Path | str,
         *,
         device: str = "cpu",
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         start_s: float | None = None,
         end_s: float | None = None,
         every_s: float | None = None,
         first_frame: int = 0,
         decoder: DecoderName = "auto",
     ) -> None:
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise OptionsError(f"batch_size is {batch_size}; it must be at least 1")
         if first_frame < 0:
             raise OptionsError(f"first_frame is {first_frame}; it must be at least 0")
@@ -94,7 +102,6 @@ class FrameReader:
             raise OptionsError(f"decoder is {decoder!r}; allowed are auto, decord, pyav")
         self._selection = FrameSelection(start_s=start_s, end_s=end_s, every_s=every_s, first_frame=first_frame)
         self._device = FrameDevice.parse(device)
-        self._batch_size = batch_size
         self._allowed = decoder
         self._path = Path(path)
         with open_container(self._path) as container:
@@ -103,6 +110,7 @@ class FrameReader:
             self._clock = Clock.of(container, stream)
         self._scan = scan_packets(self._path)
         self.info = info if info.n_frames_header else with_count(info, self._scan.n_packets)
+        self._batch_size = batch_size or default_batch_size(self.info, self._device)
         self.decoder = ""
         self.n_frames = 0
         self.n_failed = 0

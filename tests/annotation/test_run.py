@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,12 @@ from polars.testing import assert_frame_equal
 import aucli
 from aucli.annotation import run as annotation_run
 from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.problems import CHANGED
 from aucli.annotation.table import LANDMARK_COLUMNS, read_metadata, table_schema
 from aucli.errors import OptionsError, TableError, VideoError
 from aucli.models.zoo import find_model
+from aucli.video.reader import FrameReader
+from aucli.video.values import FrameBatch
 from tests.builders.media import MadeVideo
 
 
@@ -207,12 +212,104 @@ def test_a_second_run_goes_on_and_other_options_refuse_to_mix(tmp_path: Path) ->
     assert list(outcome.videos) == ["b.mp4"]
 
 
-def test_a_video_that_changed_is_done_again(tmp_path: Path) -> None:
-    video = MadeVideo(n_frames=4).write(tmp_path / "a.mp4")
-    aucli.annotate(video, tmp_path / "t.parquet")
+def test_another_video_under_a_finished_name_is_refused_until_asked_for(tmp_path: Path) -> None:
+    video, table = MadeVideo(n_frames=4).write(tmp_path / "a.mp4"), tmp_path / "t.parquet"
+    aucli.annotate(video, table)
     MadeVideo(n_frames=9).write(video)
-    assert aucli.annotate(video, tmp_path / "t.parquet").n_frames == 9
+    outcome = aucli.annotate(video, table)
+    assert "--overwrite" in outcome.failures[str(video)]
+    assert len(aucli.read(table)) == 4
+    assert aucli.annotate(video, table, options=AnnotateOptions(overwrite=True)).n_frames == 9
+    assert len(aucli.read(table)) == 9
+
+
+def test_a_loop_over_files_fills_one_table(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    for folder, n_frames in (("p1", 4), ("p2", 6)):
+        (tmp_path / folder).mkdir()
+        video = MadeVideo(n_frames=n_frames).write(tmp_path / folder / "trial.mp4")
+        for overwrite in (False, True):
+            aucli.annotate(video, table, options=AnnotateOptions(overwrite=overwrite))
+    assert len(aucli.read(table)) == 10
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["t.parquet"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_finished(tmp_path: Path) -> None:
+    growing, whole = (MadeVideo(n_frames=6).write(tmp_path / name) for name in ("a.mp4", "b.mp4"))
+
+    def grow(progress: aucli.Progress) -> None:
+        if progress.number == 1 and not progress.ended:
+            with growing.open("ab") as file:
+                file.write(b"more")
+
+    outcome = aucli.annotate([growing, whole], tmp_path / "t.parquet", on_progress=grow)
+    assert outcome.failures == {str(growing): CHANGED}
+    assert list(outcome.videos) == [str(whole)]
+    assert not (tmp_path / "t.parquet.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "there is not enough memory for it"),
+        (RuntimeError("two\nlines"), r"RuntimeError at test_run.py:\d+: two lines; this is a fault of .*: report it"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (KeyError("x"), r"KeyError at test_run.py:\d+: 'x'"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 5])
+def test_whatever_happens_to_one_video_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str, after: int
+) -> None:
+    bad, good = (MadeVideo(n_frames=9).write(tmp_path / name) for name in ("bad.mp4", "good.mp4"))
+
+    class Failing(FrameReader):
+        def __iter__(self) -> Iterator[FrameBatch]:
+            for number, batch in enumerate(super().__iter__()):
+                if self.info.path == bad and number == after:
+                    raise error
+                yield batch
+
+    monkeypatch.setattr(annotation_run, "FrameReader", Failing)
+    outcome = aucli.annotate([bad, good], tmp_path / "t.parquet", options=AnnotateOptions(batch_size=1))
+    assert re.match(line, outcome.failures[str(bad)])
+    assert "\n" not in outcome.failures[str(bad)]
+    assert list(outcome.videos) == [str(good)]
     assert len(aucli.read(tmp_path / "t.parquet")) == 9
+
+
+def test_a_full_disk_stops_the_run_with_its_reason_and_the_next_goes_on(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk's end: the run's notes fit, the first segment does not."""
+    videos = [MadeVideo(n_frames=4).write(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    script = textwrap.dedent(
+        """
+        import resource, sys
+        from aucli.annotation.run import annotate
+        def limit(progress):
+            if progress.number == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
+        annotate(sys.argv[2:], sys.argv[1], on_progress=limit)
+        """
+    )
+    table = tmp_path / "t.parquet"
+    command = [sys.executable, "-c", script, str(table), *map(str, videos)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "StorageError: cannot write into" in done.stderr
+    outcome = aucli.annotate(videos, table)
+    assert outcome.skipped == (str(videos[0]),)
+    assert outcome.n_frames == 4
+    assert len(aucli.read(table)) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4", "t.parquet"]
+
+
+def test_an_exception_of_the_callers_own_function_is_not_a_videos_fault(tmp_path: Path) -> None:
+    def fail(progress: aucli.Progress) -> None:
+        raise ZeroDivisionError
+
+    video = MadeVideo(n_frames=4).write(tmp_path / "a.mp4")
+    with pytest.raises(ZeroDivisionError):
+        aucli.annotate(video, tmp_path / "t.parquet", on_progress=fail)
 
 
 def test_a_video_not_named_again_stays_in_the_table(tmp_path: Path) -> None:

@@ -9,44 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import aucli
-from aucli.annotation.records import RunRecord, VideoRecord
-from aucli.annotation.segments import FinishedVideo, Segments, WorkFolder, write_table
+from aucli.annotation.segments import WorkFolder
 from aucli.annotation.table import LANDMARK_COLUMNS, AnnotatedFrames, read_metadata, table_schema, to_rows
-from aucli.errors import BusyError, TableError
-from aucli.faces.tracking import TrackedFaces
-from aucli.faces.values import Faces
+from aucli.annotation.writing import write_table
+from aucli.errors import TableError
 from aucli.results.read import read_table
+from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video
 from tests.builders.earlier_tables import write_schema_1
-
-COLUMNS = ("AU01", "AU12")
-RUN = RunRecord("m", "d", COLUMNS, (0.5, 0.5), "centerface", "e", {"detect_every": 1})
-VIDEO = VideoRecord(3, 0, 3, 64, 48, 25.0, 0.12, 0, "h264", "pyav", 100, "abc", None)
-
-
-def _frames(counts: list[int], seed: int = 0, first: int = 0) -> AnnotatedFrames:
-    rng = np.random.default_rng(seed)
-    tracked = [
-        TrackedFaces(
-            Faces(
-                rng.uniform(0, 99, (n, 4)).astype(np.float32),
-                rng.uniform(0, 99, (n, 5, 2)).astype(np.float32),
-                rng.uniform(0, 1, n).astype(np.float32),
-            ),
-            np.arange(n, dtype=np.int32),
-            rng.uniform(size=n) < 0.5,
-        )
-        for n in counts
-    ]
-    index = np.arange(first, first + len(counts), dtype=np.int32)
-    return AnnotatedFrames(index, index / 25.0, tracked, rng.uniform(0, 1, (sum(counts), 2)).astype(np.float32))
 
 
 def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
@@ -109,7 +84,7 @@ def test_schema_is_the_published_one() -> None:
 
 
 def test_no_frames_are_no_rows() -> None:
-    rows = to_rows(_frames([]), COLUMNS, (0.5, 0.5))
+    rows = to_rows(annotated_frames([]), COLUMNS, (0.5, 0.5))
     assert len(rows) == 0
     assert rows.schema == table_schema(COLUMNS, with_video=False)
 
@@ -117,7 +92,7 @@ def test_no_frames_are_no_rows() -> None:
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(0, 99))
 def test_rows_are_those_of_a_slow_loop(counts: list[int], seed: int) -> None:
-    frames = _frames(counts, seed)
+    frames = annotated_frames(counts, seed)
     expected = pa.Table.from_pylist(_slow_rows(frames), schema=table_schema(COLUMNS, with_video=False))
     found = to_rows(frames, COLUMNS, (0.5, 0.5))
     distances, slow = (table["interocular_px"].drop_null().to_numpy() for table in (found, expected))
@@ -127,105 +102,15 @@ def test_rows_are_those_of_a_slow_loop(counts: list[int], seed: int) -> None:
 
 
 def test_a_frame_without_a_face_is_a_row_of_nulls() -> None:
-    (row,) = to_rows(_frames([0]), COLUMNS, (0.5, 0.5)).to_pylist()
+    (row,) = to_rows(annotated_frames([0]), COLUMNS, (0.5, 0.5)).to_pylist()
     assert {name for name, value in row.items() if value is not None} == {"frame", "time_s"}
 
 
 def test_the_threshold_itself_counts_as_present() -> None:
-    frames = _frames([1])
+    frames = annotated_frames([1])
     p = float(frames.probabilities[0, 0])
     (row,) = to_rows(frames, COLUMNS, (p, 1.0)).to_pylist()
     assert (row["AU01"], row["AU12"]) == (True, False)
-
-
-def _finished(work: WorkFolder, path: Path, label: str, counts: list[int]) -> FinishedVideo:
-    path.write_bytes(b"video")
-    segments = work.segments(path)
-    segments.append(to_rows(_frames(counts), COLUMNS, (0.5, 0.5)), next_frame=2, state={"tracks": []})
-    more = to_rows(_frames([1], first=len(counts)), COLUMNS, (0.5, 0.5))
-    segments.append(more, next_frame=3, state=None, record=VIDEO)
-    return FinishedVideo.of(label, segments)
-
-
-def test_segments_become_a_table_that_polars_reads(tmp_path: Path) -> None:
-    table = tmp_path / "t.parquet"
-    with WorkFolder(tmp_path / "t.parquet.partial", RUN, overwrite=False) as work:
-        videos = [
-            _finished(work, tmp_path / "a.mp4", "a.mp4", [0, 2]),
-            _finished(work, tmp_path / "b.mp4", "b.mp4", [1, 1]),
-        ]
-        write_table(table, RUN, videos, version="0")
-        work.done = True
-    frame = aucli.read(table)
-    assert frame["video"].cast(pl.String).to_list() == ["a.mp4"] * 4 + ["b.mp4"] * 3
-    assert frame["frame"].to_list() == [0, 1, 1, 2, 0, 1, 2]
-    assert frame.schema["video"] == pl.String
-    assert frame["face"].null_count() == 1
-    metadata = read_metadata(table)
-    assert metadata["videos"]["b.mp4"]["row_groups"] == [1, 1]
-    assert metadata["options"] == {"detect_every": 1}
-    assert pq.ParquetFile(table).metadata.num_row_groups == 2
-    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name or "tmp" in p.name] == []
-
-
-def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        with WorkFolder(tmp_path / name, RUN, overwrite=False) as work:
-            videos = [_finished(work, tmp_path / "a.mp4", "a.mp4", [0, 2])]
-            write_table(tmp_path / f"{name}.parquet", RUN, videos, version="0")
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
-
-
-def test_a_filter_on_video_reads_only_its_row_groups(tmp_path: Path) -> None:
-    table = tmp_path / "t.parquet"
-    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
-        videos = [_finished(work, tmp_path / f"{n}.mp4", f"{n}.mp4", [1]) for n in "abc"]
-        write_table(table, RUN, videos, version="0")
-    groups = pq.ParquetFile(table).metadata
-    for g in range(groups.num_row_groups):
-        statistics = groups.row_group(g).column(0).statistics
-        assert statistics.min == statistics.max
-
-
-def test_a_failing_write_leaves_the_old_table(tmp_path: Path) -> None:
-    table = tmp_path / "t.parquet"
-    table.write_bytes(b"old")
-    missing = FinishedVideo("a.mp4", VIDEO, Segments(tmp_path, "k", [0, 0], paths=[tmp_path / "gone.parquet"]))
-    with pytest.raises(TableError, match="cannot write"):
-        write_table(table, RUN, [missing], version="0")
-    assert table.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
-
-
-def test_a_work_folder_gives_back_what_was_finished(tmp_path: Path) -> None:
-    video = tmp_path / "a.mp4"
-    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
-        _finished(work, video, "a.mp4", [1, 0])
-    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
-        segments = work.segments(video)
-        assert (segments.next_frame, segments.n_rows, segments.record) == (3, 3, VIDEO)
-    video.write_bytes(b"another video")
-    with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
-        assert work.segments(video).paths == []
-
-
-def test_a_work_folder_refuses_other_options(tmp_path: Path) -> None:
-    other = RunRecord("m", "d", COLUMNS, (0.5, 0.6), "centerface", "e", {"detect_every": 5})
-    with WorkFolder(tmp_path / "w", RUN, overwrite=False):
-        pass
-    with pytest.raises(TableError, match=r"thresholds .* detect_every 1 -> 5.*--overwrite"):
-        WorkFolder(tmp_path / "w", other, overwrite=False)
-    with WorkFolder(tmp_path / "w", other, overwrite=True):
-        pass
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no file locks there")
-def test_two_runs_never_write_to_one_place(tmp_path: Path) -> None:
-    with (
-        WorkFolder(tmp_path / "w", RUN, overwrite=False),
-        pytest.raises(BusyError, match="another run is writing to"),
-    ):
-        WorkFolder(tmp_path / "w", RUN, overwrite=False)
 
 
 def test_other_weights_under_the_same_name_are_noticed() -> None:
@@ -262,7 +147,7 @@ def test_files_hold_nothing_that_readers_of_the_last_years_lack(tmp_path: Path) 
     """Flat columns, plain pages, zstd. A nested column with nulls was what arrow before release 26 could not open."""
     table = tmp_path / "t.parquet"
     with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
-        write_table(table, RUN, [_finished(work, tmp_path / "a.mp4", "a.mp4", [0, 0, 2])], version="0")
+        write_table(table, RUN, [finished_video(work, "a.mp4", [0, 0, 2])], version="0")
     footer = pq.read_metadata(table)
     assert set(footer.metadata) == {b"aucli"}
     group = footer.row_group(0)
@@ -280,7 +165,7 @@ def test_files_hold_nothing_that_readers_of_the_last_years_lack(tmp_path: Path) 
 
 
 def test_a_table_of_schema_1_reads_as_schema_2(tmp_path: Path) -> None:
-    rows = to_rows(_frames([0, 2, 1]), COLUMNS, (0.5, 0.5))
+    rows = to_rows(annotated_frames([0, 2, 1]), COLUMNS, (0.5, 0.5))
     old = write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows), "b.mp4": (VIDEO, rows.slice(0, 1))})
     assert "landmarks" in pq.read_schema(old).names
     read = read_table(old)
@@ -291,7 +176,7 @@ def test_a_table_of_schema_1_reads_as_schema_2(tmp_path: Path) -> None:
 
 def test_tables_of_both_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "w.partial", RUN, overwrite=False) as work:
-        write_table(tmp_path / "new.parquet", RUN, [_finished(work, tmp_path / "n.mp4", "n.mp4", [2])], version="0")
-    rows = to_rows(_frames([0, 1]), COLUMNS, (0.5, 0.5))
+        write_table(tmp_path / "new.parquet", RUN, [finished_video(work, "n.mp4", [2, 1])], version="0")
+    rows = to_rows(annotated_frames([0, 1]), COLUMNS, (0.5, 0.5))
     write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows)})
     assert read_table(tmp_path)["video"].to_list() == ["n.mp4"] * 3 + ["a.mp4"] * 2

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import aucli
 from aucli.annotation import run as annotation_run
 from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.outcome import Outcome
 from aucli.cli import app
 from tests.builders.media import MadeVideo
 
@@ -40,9 +41,9 @@ def test_help_and_version() -> None:
 def test_every_option_reaches_the_library(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, Any, AnnotateOptions]] = []
 
-    def record(videos: Any, output: Any, *, options: AnnotateOptions, on_progress: object) -> annotation_run.Outcome:
+    def record(videos: Any, output: Any, *, options: AnnotateOptions, on_progress: object) -> Outcome:
         calls.append((videos, output, options))
-        return annotation_run.Outcome((), {}, (), {}, 0)
+        return Outcome((), {}, (), {}, 0)
 
     monkeypatch.setattr(annotation_run, "annotate", record)
     # fmt: off

@@ -1,0 +1,59 @@
+"""What a user is told of a video: one line."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.records import VideoRecord
+from aucli.errors import AucliError, printable
+from aucli.video.values import VideoInfo
+
+CHANGED: Final = "it changed while it was read; run the same command again when the file is complete"
+
+
+def problem_of(record: VideoRecord, path: Path) -> str | None:
+    """Say what a user must know of a video that was read to its end."""
+    if record.broken:
+        return f"{_without_path(record.broken, path)}; the frames that decoded are in the table"
+    if not record.n_rows:
+        return f"none of its {record.n_frames} frames lies between --start and --end"
+    return None
+
+
+def one_line(error: Exception, path: Path) -> str:
+    """Say what went wrong with a video, without its path: its label stands in front already.
+
+    What nobody foresaw is told with its place in the program, for a report.
+    """
+    if isinstance(error, AucliError):
+        return _without_path(str(error), path)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename and str(error.filename) != str(path) else ""
+        return printable(f"{where}{error.strerror}")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    text = " ".join(str(error).split())
+    return printable(
+        f"{type(error).__name__}{place}: {text[:300]}; this is a fault of aucli or of a library: report it"
+    )
+
+
+def expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
+    """Say how many frames will come, roughly: for the progress bar only."""
+    if info.fps <= 0:
+        return 0
+    duration_s = info.n_frames_header / info.fps
+    span_s = max(0.0, min(options.end_s or duration_s, duration_s) - (options.start_s or 0.0))
+    step_s = max(options.every_s or 0.0, 1.0 / info.fps)
+    return int(np.ceil(span_s / step_s))
+
+
+def _without_path(text: str, path: Path) -> str:
+    return text.removeprefix(f"{path}: ")

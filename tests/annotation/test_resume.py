@@ -1,0 +1,175 @@
+"""What is finished is told by name and content, and goes only on request."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aucli.annotation.finished import FinishedVideo
+from aucli.annotation.records import RunRecord
+from aucli.annotation.resume import Output, Plan, plan_run
+from aucli.annotation.segments import WorkFolder
+from aucli.annotation.writing import write_table
+from aucli.errors import TableError
+from aucli.runtime.files import sha256_file
+from aucli.runtime.fingerprint import fingerprint_files
+from aucli.video.inputs import VideoInput
+from tests.builders.annotated import RUN, finished_video, half_done
+from tests.builders.earlier_tables import write_schema_1
+
+OTHER_RUN = replace(RUN, options={"detect_every": 5})
+
+
+def _input(folder: Path, label: str, content: bytes | None = None) -> VideoInput:
+    path = folder / label
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return VideoInput(path, label)
+
+
+def _annotate(output: Output, *videos: VideoInput) -> None:
+    """Leave a table, or tables, with these videos."""
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        done = [finished_video(work, v.label, [1], fingerprint=fingerprint_files([v.path])) for v in videos]
+        for table in {output.table_of(video.label): None for video in videos}:
+            write_table(table, RUN, [d for d in done if output.table_of(d.label) == table], version="0")
+        work.forget([video.label for video in videos])
+        for one in done:
+            one.source.discard()  # type: ignore[union-attr]
+
+
+def _plan(output: Output, *videos: VideoInput, run: RunRecord = RUN, overwrite: bool = False) -> Plan:
+    with WorkFolder(output.work_folder, run, overwrite=overwrite) as work:
+        return plan_run(output, videos, run, work, overwrite=overwrite)
+
+
+@pytest.fixture(params=["t.parquet", "out"])
+def output(request: pytest.FixtureRequest, tmp_path: Path) -> Output:
+    return Output.of(tmp_path / request.param, [])
+
+
+def test_nothing_is_there(tmp_path: Path, output: Output) -> None:
+    assert _plan(output, _input(tmp_path, "a.mp4", b"a")) == Plan({}, frozenset(), {})
+    assert not output.work_folder.exists()
+
+
+def test_a_finished_video_is_known_by_name_and_content(tmp_path: Path, output: Output) -> None:
+    video = _input(tmp_path, "a.mp4", b"a")
+    _annotate(output, video)
+    os.utime(video.path, (1, 1))
+    plan = _plan(output, video, _input(tmp_path, "b.mp4", b"b"))
+    assert list(plan.finished) == list(plan.skipped) == ["a.mp4"]
+    assert not plan.refused
+
+
+def test_another_content_of_the_same_size_and_date_is_refused_for_that_file(tmp_path: Path, output: Output) -> None:
+    video, other = _input(tmp_path, "a.mp4", b"a1"), _input(tmp_path, "b.mp4", b"b")
+    _annotate(output, video, other)
+    before = video.path.stat()
+    video.path.write_bytes(b"a2")
+    os.utime(video.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    plan = _plan(output, video, other)
+    assert plan.skipped == {"b.mp4"}
+    assert "another file was annotated under this name, and its rows stay" in plan.refused["a.mp4"]
+    assert {"a.mp4", "b.mp4"} <= plan.finished.keys()
+
+
+def test_rows_of_a_file_that_is_missing_today_stay(tmp_path: Path, output: Output) -> None:
+    video = _input(tmp_path, "a.mp4", b"a")
+    _annotate(output, video)
+    video.path.unlink()
+    plan = _plan(output, video)
+    assert plan.refused == {"a.mp4": "No such file or directory; its rows stay in the table"}
+    assert list(plan.finished) == ["a.mp4"]
+
+
+def test_the_same_file_name_elsewhere_is_another_video(tmp_path: Path, output: Output) -> None:
+    videos = [_input(tmp_path, f"p{n}/trial.mp4", b"x") for n in range(3)]
+    _annotate(output, *videos[:2])
+    plan = _plan(output, videos[2])
+    assert not plan.skipped
+    assert not plan.refused
+
+
+def test_videos_named_before_keep_their_place_in_the_table(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "t.parquet", [])
+    a, b, c = (_input(tmp_path, label, label.encode()) for label in ("c.mp4", "a.mp4", "b.mp4"))
+    _annotate(output, a, b)
+    assert list(_plan(output, c, b).finished) == ["c.mp4", "a.mp4"]
+
+
+def test_overwrite_gives_up_the_rows_of_the_named_only(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "t.parquet", [])
+    a, b = (_input(tmp_path, label, label.encode()) for label in ("a.mp4", "b.mp4"))
+    _annotate(output, a, b)
+    assert list(_plan(output, a, overwrite=True).finished) == ["b.mp4"]
+    # Rows of other options cannot stand in one table with new ones.
+    assert list(_plan(output, a, run=OTHER_RUN, overwrite=True).finished) == []
+
+
+def test_other_options_are_refused(tmp_path: Path, output: Output) -> None:
+    video = _input(tmp_path, "a.mp4", b"a")
+    _annotate(output, video)
+    with pytest.raises(TableError, match=r"detect_every 1 -> 5.*--overwrite"):
+        _plan(output, video, run=OTHER_RUN)
+    assert not output.work_folder.exists()
+
+
+def test_what_was_complete_but_in_no_table_is_not_lost(tmp_path: Path, output: Output) -> None:
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        finished_video(work, "earlier.mp4", [1])
+        half_done(work, "half.mp4", [1])
+    for overwrite in (False, True):
+        plan = _plan(output, _input(tmp_path, "a.mp4", b"a"), overwrite=overwrite)
+        assert {label: video.record.n_rows for label, video in plan.finished.items()} == {"earlier.mp4": 1}
+    assert len(list(output.work_folder.glob("*.parquet"))) == 2
+
+
+def test_segments_of_a_video_that_is_in_its_table_go(tmp_path: Path, output: Output) -> None:
+    video = _input(tmp_path, "a.mp4", b"a")
+    _annotate(output, video)
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:  # killed between table and tidying up
+        finished_video(work, "a.mp4", [1, 1], fingerprint=fingerprint_files([video.path]))
+    assert _plan(output, video).finished["a.mp4"].record.n_rows == 1
+    assert not output.work_folder.exists()
+
+
+def test_overwrite_begins_a_half_done_video_anew_and_leaves_others(tmp_path: Path, output: Output) -> None:
+    video = _input(tmp_path, "a.mp4", b"a")
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        half_done(work, "a.mp4", [1], fingerprint=fingerprint_files([video.path]))
+        half_done(work, "other.mp4", [1])
+    _plan(output, video, overwrite=True)
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        assert work.segments("a.mp4", fingerprint_files([video.path])).paths == []
+        assert len(work.segments("other.mp4", "f").paths) == 1
+
+
+def test_a_table_in_the_place_of_anothers_is_refused_for_that_file(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "out", [])
+    video = _input(tmp_path, "a.mp4", b"a")
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        other = finished_video(work, "/a.mp4", [1])
+        write_table(output.table_of("a.mp4"), RUN, [FinishedVideo("/a.mp4", other.record, other.source)], version="0")
+        work.forget(["/a.mp4"])
+        other.source.discard()  # type: ignore[union-attr]
+    plan = _plan(output, video, _input(tmp_path, "b.mp4", b"b"))
+    assert list(plan.refused) == ["a.mp4"]
+    assert "holds /a.mp4; use --overwrite, name the videos apart (--root)" in plan.refused["a.mp4"]
+
+
+def test_a_table_of_schema_1_is_gone_on_with_by_its_digests(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "t.parquet", [])
+    video = _input(tmp_path, "a.mp4", b"a1")
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        one = finished_video(work, "a.mp4", [1])
+        record = replace(one.record, size_bytes=2, sha256=sha256_file(video.path))
+        write_schema_1(output.path, RUN, {"a.mp4": (record, next(iter(one.rows())))})
+        one.source.discard()  # type: ignore[union-attr]
+    assert _plan(output, video).skipped == {"a.mp4"}
+    video.path.write_bytes(b"a2")
+    assert list(_plan(output, video).refused) == ["a.mp4"]
