@@ -219,4 +219,6 @@ def _span(start: npt.NDArray[np.float64], end: npt.NDArray[np.float64], unit: st
     if not len(start):
         return ""
     low, high = float(start.min()), float(end.max())
+    if unit == "frame" and high > float(start.max()):
+        high -= 1  # intervals are half-open
     return f"frame {low:.0f} to {high:.0f}" if unit == "frame" else f"{low:.3f} to {high:.3f} s"

@@ -135,17 +135,33 @@ class Collector:
         return not said.side or self.options.one_sided == "count"
 
     def _chosen(self, meant: _Meant, what: Literal["subject", "coder"]) -> _Meant:
-        """Events of the chosen subject or coder and unnamed ones; where none was chosen there must be only one."""
+        """Events of the chosen subject or coder and unnamed ones; where none was chosen a film must have only one.
+
+        A film that only others were coded in is left out: nothing in it was coded of the chosen one.
+        """
         wanted = getattr(self.options, what)
-        there = sorted({getattr(event, what) for event, codes in meant if codes} - {""})
-        listed = ", ".join(map(shown, there[:12]))
+        there: dict[str | None, set[str]] = {}
+        for event, codes in meant:
+            if codes and getattr(event, what):
+                there.setdefault(event.video, set()).add(getattr(event, what))
         if wanted is None:
-            if len(there) > 1:
-                raise OptionsError(f"{self.file.source} holds the {what}s {listed}; choose one with `{what}`")
+            for video, names in there.items():
+                if len(names) > 1:
+                    listed = ", ".join(map(shown, sorted(names)[:12]))
+                    of = f" of {shown(video)}" if video and len(self.videos) > 1 else ""
+                    raise OptionsError(f"{self.file.source} holds the {what}s {listed}{of}; choose one with `{what}`")
             return meant
-        if wanted not in there:
+        if not any(wanted in names for names in there.values()):
+            listed = ", ".join(map(shown, sorted(set().union(*there.values()))[:12]))
             raise OptionsError(f"{self.file.source} has no {what} {wanted!r} (`{what}`); it holds {listed or 'none'}")
-        return [(event, codes) for event, codes in meant if getattr(event, what) in ("", wanted)]
+        for video, names in there.items():
+            if wanted not in names:
+                del self.videos[video]
+        return [
+            (event, codes)
+            for event, codes in meant
+            if getattr(event, what) in ("", wanted) and event.video in self.videos
+        ]
 
     def _counted_notes(self, meant: _Meant) -> list[str]:
         notes, name = [], self.file.source.name
@@ -186,7 +202,7 @@ class Collector:
         return CodedIntervals(
             source=self.file.source,
             video=video,
-            subject=self.options.subject or next(iter(subjects - {""}), None),
+            subject=next(iter(subjects - {""}), None),
             aus=columns[:, 0].astype(np.int32),
             onset=columns[:, 1],
             offset=columns[:, 2],

@@ -15,7 +15,7 @@ from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions
 times = st.lists(st.integers(0, 4000), unique=True, max_size=40).map(lambda ms: np.array(ms) / 1000)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(frame_time_s=times.map(np.sort), code_time_s=times, tolerance_ms=st.sampled_from([0, 1, 20, 500, 5000]))
 def test_the_nearest_code_by_looking_at_every_pair(
     frame_time_s: np.ndarray, code_time_s: np.ndarray, tolerance_ms: int

@@ -30,7 +30,7 @@ def icc(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return float(found["icc_agreement"][0]), float(found["icc_consistency"][0])
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=40))
 def test_the_same_as_from_a_table_of_variances(pairs: list[tuple[int, int]]) -> None:
     x, y = np.array(pairs, np.float64).T

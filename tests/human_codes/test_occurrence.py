@@ -47,7 +47,7 @@ def slow_intensity(covering: list[tuple[int, float]], options: CodeOptions) -> f
     return np.nan if grades or any(state == ONE_SIDED for state, _ in covering) else 0.0
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     spans=drawn,
     fps=st.sampled_from([12.5, 25.0, 29.97, 60.0]),
@@ -74,7 +74,7 @@ def test_every_frame_is_looked_at(spans: list[Drawn], fps: float, min_intensity:
     np.testing.assert_array_equal(intensities(codes, times, options)[:, 0], strengths)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(spans=drawn, frames=st.lists(st.integers(0, 6000), unique=True, max_size=40))
 def test_frame_numbers_are_half_open_too(spans: list[Drawn], frames: list[int]) -> None:
     codes, shown = coded(spans, 1.0, "frame"), np.sort(np.array(frames, np.int64))

@@ -84,6 +84,20 @@ def test_films_people_and_coders_in_columns(tmp_path: Path) -> None:
     assert covered(one, 12) == (10, 19)  # type: ignore[arg-type]
 
 
+def test_each_film_may_have_its_own_subject(tmp_path: Path) -> None:
+    """As in CASME II: a row for every expression of everybody."""
+    text = "Subject,Filename,OnsetFrame,ApexFrame,OffsetFrame,Action Units,Emotion\n"
+    text += "sub01,f1,10,20,29,4+R10,disgust\nsub02,f2,25,30,49,12,happiness\n"
+    path = write(tmp_path, text)
+    one, two = read_codes(path)
+    assert (one.video, one.subject, two.video, two.subject) == ("f1", "sub01", "f2", "sub02")
+    assert covered(one, 4) == (10, 29)  # type: ignore[arg-type]
+    assert covered(two, 4) is None  # type: ignore[arg-type]
+    # Of the one who was not chosen nothing is said, least of all "absent".
+    (chosen,) = read_codes(path, CodeOptions(subject="sub02"))
+    assert chosen.video == "f2"
+
+
 def test_from_which_intensity(tmp_path: Path) -> None:
     path = write(tmp_path, "start,end,label\n0.4,1.2,12B\n1.0,2.0,12D\n2.0,3.0,12\n")
     found = {

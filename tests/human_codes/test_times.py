@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.errors import OptionsError, TableError
@@ -37,6 +37,7 @@ def test_what_is_no_time(cell: str) -> None:
     assert read_time(cell, "pal") is None
 
 
+@settings(max_examples=30, deadline=None)
 @given(frame=st.integers(0, 40_000), rate=st.sampled_from([(24.0, 24), (25.0, 25), (50.0, 50), (NTSC_RATE, 30)]))
 def test_timecode_counts_frames(frame: int, rate: tuple[float, int]) -> None:
     time = read_time(timecode(frame, rate[1]))
