@@ -41,3 +41,8 @@ def __getattr__(name: str) -> Any:
 
     module, attribute = _HOMES[name]
     return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """List the public names; those not used yet are not loaded for it."""
+    return sorted({*globals(), *__all__})
