@@ -113,7 +113,7 @@ def models_import(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of a published checkpoint's model.", show_default="the file's")
+        str | None, typer.Option(help="Name to import it under.", show_default="the model's own, or the file's")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what was imported under this name.")] = False,
 ) -> None:

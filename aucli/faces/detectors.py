@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import Final
 
 from aucli.errors import DetectorError
 from aucli.faces.centerface import CenterFace, centerface_path
 from aucli.faces.scrfd import INSIGHTFACE_PACKS, Scrfd, insightface_folder
 from aucli.faces.values import Detector
+from aucli.runtime.child import call_apart
 from aucli.runtime.files import user_folder, whole_or_nothing
+
+DEFAULT_DETECTOR: Final = "centerface"
+DETECTOR_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def open_detector(name_or_path: str | None, *, device: str = "cpu", threads: int = 1) -> Detector:
@@ -24,7 +30,7 @@ def open_detector(name_or_path: str | None, *, device: str = "cpu", threads: int
     Raises:
         DetectorError: if it cannot be found or loaded; the message says what to do.
     """
-    if name_or_path is None or name_or_path == "centerface":
+    if name_or_path is None or name_or_path == DEFAULT_DETECTOR:
         return CenterFace(centerface_path(), device=device, threads=threads)
     return Scrfd(_find_scrfd(name_or_path), name=name_or_path, device=device, threads=threads)
 
@@ -38,23 +44,37 @@ def installed_detectors() -> dict[str, Path]:
     return found
 
 
-def import_detector(source: Path, *, overwrite: bool = False) -> str:
-    """Check an SCRFD ``.onnx`` and copy it into the user's zoo.
+def import_detector(source: Path, *, name: str | None = None, overwrite: bool = False) -> str:
+    """Check an SCRFD ``.onnx`` and copy it into the user's zoo, whole or not at all.
+
+    Args:
+        source: the file.
+        name: to import it under; None: the file's.
+        overwrite: replace a detector that was imported under this name.
 
     Returns:
         The name by which it can be used.
 
     Raises:
-        DetectorError: if it is no SCRFD detector with landmarks, or one of that name is there already.
+        DetectorError: if it is no SCRFD detector with landmarks or does not work, or its name is taken or none.
     """
-    Scrfd(_find_scrfd(str(source)), name=str(source))
-    target = user_folder() / "detectors" / source.name
+    path = _find_scrfd(str(source))
+    name = name or path.stem
+    if not DETECTOR_NAME.fullmatch(name):
+        raise DetectorError(f"{name!r} cannot name a detector; allowed are letters, digits, '-', '_' and '.': --name")
+    if name in (DEFAULT_DETECTOR, *INSIGHTFACE_PACKS):
+        raise DetectorError(f"{name} is the name of another detector; give yours one of its own: --name")
+    target = user_folder() / "detectors" / f"{name}.onnx"
     if target.exists() and not overwrite:
-        raise DetectorError(f"a detector named {source.stem} was imported before; use --overwrite to replace it")
+        raise DetectorError(f"a detector named {name} was imported before; use --overwrite to replace it")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole_or_nothing(target) as temporary:
-        shutil.copyfile(source, temporary)
-    return source.stem
+    try:
+        with whole_or_nothing(target) as temporary:
+            shutil.copyfile(path, temporary)
+            call_apart("aucli.faces.trial:try_detector", str(temporary), str(path), what=str(path), error=DetectorError)
+    except OSError as error:
+        raise DetectorError(f"{path} cannot be imported: {error.strerror or error}") from error
+    return name
 
 
 def _find_scrfd(name_or_path: str) -> Path:

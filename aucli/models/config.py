@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from aucli.errors import ModelError
+from aucli.errors import ModelError, printable
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES, au_column
 
 CONFIG_SCHEMA: Final = 1
+WEIGHTS_NAME: Final = "model.safetensors"
+GRAPH_NAME: Final = "model.onnx"
+
+MODEL_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+"""A model's name is a folder's as well: it never leads out of the zoo, hides, or looks like an option."""
+MOST_TEXT: Final = 2**20
+"""Characters of a config at most; a real one has about 1500."""
+
+
+def as_model_name(text: str) -> str:
+    """Make a model's name of any text, with room for ``-fold10`` behind: what may not stand in it becomes ``-``."""
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:90]
+    return name or "model"
 
 
 @dataclass(frozen=True)
@@ -21,7 +35,7 @@ class ModelConfig:
     """What a model folder says of itself.
 
     Attributes:
-        name: short name, also the folder's.
+        name: short name, also the folder's: up to 100 letters, digits, ``-``, ``_`` and ``.``.
         aus: FACS numbers that the model gives, in the order of the table's columns.
         thresholds: per AU, the probability (0 to 1) at and above which it counts as present.
         crop: how a face is laid into the network's input.
@@ -29,7 +43,7 @@ class ModelConfig:
             order; those that did not prove good enough are not among the model's.
         licence: SPDX expression or a short text.
         summary: one line: what it was trained on.
-        files: file name -> SHA-256 (hexadecimal).
+        files: ``model.safetensors`` and ``model.onnx``, or the first alone -> SHA-256 (hexadecimal).
         has_heads: False for an encoder alone: a start for training that gives no probabilities.
     """
 
@@ -44,23 +58,37 @@ class ModelConfig:
     has_heads: bool = True
 
     def __post_init__(self) -> None:
-        if not self.name or any(c in self.name for c in "/\\ \t\n"):
-            raise ModelError(f"model name {self.name!r} is empty or contains a slash or blank")
+        if not isinstance(self.name, str) or not MODEL_NAME.fullmatch(self.name):
+            raise ModelError(
+                f"the model's name is {self.name!r}; allowed are up to 100 letters, digits, '-', '_' and '.', "
+                "the first a letter, digit or '_'"
+            )
         if not self.aus:
             raise ModelError(f"model {self.name} names no action unit")
-        if unknown := [au for au in self.aus if au not in AU_NAMES]:
-            raise ModelError(f"model {self.name} names unknown action units {unknown}")
+        for au in self.aus:
+            if type(au) is not int or au not in AU_NAMES:
+                unknown = [au for au in self.aus if type(au) is not int or au not in AU_NAMES]
+                raise ModelError(f"model {self.name} names unknown action units {unknown}")
         if len(set(self.aus)) != len(self.aus):
             raise ModelError(f"model {self.name} names an action unit twice: {list(self.aus)}")
         if len(self.thresholds) != len(self.aus):
             raise ModelError(f"model {self.name} has {len(self.aus)} AUs but {len(self.thresholds)} thresholds")
-        if bad := [t for t in self.thresholds if not 0.0 < t < 1.0]:
+        if bad := [t for t in self.thresholds if not _is_number(t) or not 0.0 < t < 1.0]:
             raise ModelError(f"model {self.name} has thresholds {bad}; allowed is between 0 and 1")
+        if strange := set(self.files) - {WEIGHTS_NAME, GRAPH_NAME}:
+            raise ModelError(
+                f"model {self.name} names a file {min(strange, key=str)!r}; allowed are {WEIGHTS_NAME} and {GRAPH_NAME}"
+            )
+
+    @property
+    def network_aus(self) -> tuple[int, ...]:
+        """Action units of the network's outputs, in their order."""
+        return tuple(self.encoder.get("aus", self.aus))
 
     @property
     def outputs(self) -> tuple[int, ...]:
         """Which of the network's outputs belongs to each of the model's AUs."""
-        known = list(self.encoder.get("aus", self.aus))
+        known = list(self.network_aus)
         if missing := [au for au in self.aus if au not in known]:
             raise ModelError(f"model {self.name} names action units {missing} that its network does not know")
         return tuple(known.index(au) for au in self.aus)
@@ -103,11 +131,14 @@ class ModelConfig:
         """
         again = "the file was changed or damaged; import the model again"
         try:
+            if len(text) > MOST_TEXT:
+                raise ValueError("it is too long")
             raw = json.loads(text)
             if raw["schema"] != CONFIG_SCHEMA:
                 raise ModelError(
                     f"{where}: schema {raw['schema']!r} is not known to this version, which reads {CONFIG_SCHEMA}"
                 )
+            _require_kinds(raw)
             config = cls(
                 name=raw["name"],
                 aus=tuple(raw["aus"]),
@@ -120,8 +151,41 @@ class ModelConfig:
                 has_heads=raw.get("has_heads", True),
             )
             digest = raw["digest"]
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{where} is not a model's config.json ({error!r}); {again}") from error
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            reason = str(error)[:120] if isinstance(error, ValueError) else repr(error)[:120]
+            raise ModelError(f"{where} is not a model's config.json ({reason}); {again}") from error
         if digest != config.digest:
             raise ModelError(f"{where} does not match its own digest; {again}")
         return config
+
+
+def _require_kinds(raw: Mapping[str, Any]) -> None:
+    """Every value is of its kind, so that nothing that is built from it can stumble.
+
+    Raises:
+        ValueError: naming the first that is not.
+    """
+    crop, encoder = raw["crop"], raw["encoder"]
+    aus = encoder.get("aus", raw["aus"]) if isinstance(encoder, dict) else None
+    checks = {
+        "aus": isinstance(raw["aus"], list),
+        "thresholds": isinstance(raw["thresholds"], list),
+        "crop": isinstance(crop, dict)
+        and type(crop.get("size_px")) is int
+        and crop["size_px"] <= 2048
+        and all(_is_number(value) for value in crop.values()),
+        "encoder": isinstance(aus, list) and all(type(au) is int for au in aus) and len(set(aus)) == len(aus),
+        "licence": isinstance(raw["licence"], str) and printable(raw["licence"]) == raw["licence"],
+        "summary": isinstance(raw["summary"], str) and printable(raw["summary"]) == raw["summary"],
+        "files": isinstance(raw["files"], dict)
+        and all(isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) for digest in raw["files"].values()),
+        "has_heads": isinstance(raw.get("has_heads", True), bool),
+    }
+    for name, is_right in checks.items():
+        if not is_right:
+            raise ValueError(f"its {name} cannot be {str(raw.get(name))[:60]!r}")
+
+
+def _is_number(value: object) -> bool:
+    """A finite number that fits into a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300

@@ -6,16 +6,16 @@ gives the same model with the same probabilities.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from aucli.errors import ModelError, OptionsError
-from aucli.models.config import ModelConfig
-from aucli.models.zoo import CONFIG_NAME, GRAPH_NAME, Model, free_place, import_model, verify, write_model
+from aucli.errors import AucliError, ModelError, OptionsError, printable
+from aucli.models.config import GRAPH_NAME, MODEL_NAME, ModelConfig, as_model_name
+from aucli.models.zoo import CONFIG_NAME, Model, free_place, import_model, verify, write_model
 from aucli.runtime.files import whole_or_nothing
+from aucli.runtime.onnx_file import external_files
 from aucli.runtime.packages import is_installed, require
 
 if TYPE_CHECKING:
@@ -58,23 +58,29 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
     Args:
         path: see `IMPORTABLE`.
         aus: for a published checkpoint: the order of its action units, see `aucli.models.aunce_checkpoint.parse_aus`.
-        name: for a published checkpoint: of the model; None takes the file's.
+        name: to import it under; None: the model's own, or the file's.
         overwrite: replace what has the same name.
 
     Raises:
-        AucliError: if it is none of these, is damaged, or the name is taken.
+        AucliError: if it is none of these, is damaged or does not work, or the name is taken.
     """
+    try:
+        is_file, exists = path.is_file(), path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
+    if name is not None and not MODEL_NAME.fullmatch(name):
+        raise OptionsError(f"--name is {name!r}; allowed are up to 100 letters, digits, '-', '_' and '.'")
     suffix = path.suffix.casefold()
-    held = _held_config(path) if path.is_file() and suffix in (".onnx", ".safetensors") else None
-    is_checkpoint = path.is_file() and suffix in CHECKPOINT_SUFFIXES and held is None
-    if path.exists() and not is_checkpoint and (aus is not None or name is not None):
-        raise OptionsError(f"--aus and --name are for published checkpoints; {path} is none")
+    held = _held_config(path) if is_file and suffix in (".onnx", ".safetensors") else None
+    is_checkpoint = is_file and suffix in CHECKPOINT_SUFFIXES and held is None
+    if exists and not is_checkpoint and aus is not None:
+        raise OptionsError(f"--aus is for published checkpoints; {path} is none")
     if held is not None:
-        return _imported(_import_exported(path, *held, overwrite=overwrite))
+        return _imported(_import_exported(path, *held, name=name, overwrite=overwrite))
     if suffix == ".onnx" and not path.is_dir():
         from aucli.faces.detectors import import_detector
 
-        return Imported("detector", import_detector(path, overwrite=overwrite))
+        return Imported("detector", import_detector(path, name=name, overwrite=overwrite))
     if is_checkpoint:
         if aus is None:
             raise OptionsError(
@@ -82,11 +88,11 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
                 "--aus disfa, or numbers"
             )
         return _imported(import_published(path, aus=aus, name=name, overwrite=overwrite))
-    if not path.exists():
+    if not exists:
         raise ModelError(f"{path} does not exist; what can be imported is {IMPORTABLE}")
     if not (path / CONFIG_NAME).is_file():
         raise ModelError(f"{path} is no model; what can be imported is {IMPORTABLE}")
-    return _imported(import_model(path, overwrite=overwrite))
+    return _imported(import_model(path, name=name, overwrite=overwrite))
 
 
 def import_published(path: Path, *, aus: str, name: str | None = None, overwrite: bool = False) -> Model:
@@ -103,9 +109,10 @@ def import_published(path: Path, *, aus: str, name: str | None = None, overwrite
     from aucli.models.export import export_network, write_weights
 
     order = parse_aus(aus)
-    name = name or (re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "imported")
+    name = name or as_model_name(path.stem)
     free_place(name, overwrite=overwrite)
     published = read_published(path, order)
+    what = "" if published.has_heads else "encoder only, "
     config = ModelConfig(
         name=name,
         aus=order,
@@ -113,7 +120,7 @@ def import_published(path: Path, *, aus: str, name: str | None = None, overwrite
         crop=published_crop(),
         encoder=asdict(published.network.config),
         licence="not stated in the checkpoint",
-        summary=f"AUNCE checkpoint {path.name}, {'' if published.has_heads else 'encoder only, '}not measured by aucli",
+        summary=f"AUNCE checkpoint {printable(path.name)}, {what}not measured by aucli",
         has_heads=published.has_heads,
     )
     with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
@@ -185,7 +192,7 @@ def _whole_graph(model: Model) -> Any:  # onnx ships no types
 def _held_config(path: Path) -> tuple[ModelConfig, str] | None:
     """Config and card that an exported file carries; None if it is none of ours."""
     try:
-        if path.suffix == ".onnx":
+        if path.suffix.casefold() == ".onnx":
             import onnx
 
             about = {prop.key: prop.value for prop in onnx.load(str(path), load_external_data=False).metadata_props}
@@ -201,32 +208,45 @@ def _held_config(path: Path) -> tuple[ModelConfig, str] | None:
     return ModelConfig.from_json(about[CONFIG_KEY], where=path), about.get(CARD_KEY, "")
 
 
-def _import_exported(path: Path, config: ModelConfig, card: str, *, overwrite: bool) -> Model:
+def _import_exported(path: Path, config: ModelConfig, card: str, *, name: str | None, overwrite: bool) -> Model:
     require("torch", "timm", for_="importing an exported model")
+    free_place(name or config.name, overwrite=overwrite)
+    with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
+        folder = Path(temporary)
+        try:
+            _unpack_exported(path, config, card, folder)
+        except AucliError:
+            raise
+        except Exception as error:  # onnx, safetensors and torch raise a dozen kinds for damaged files
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelError(f"{path} is no exported model, or is damaged ({reason})") from error
+        return import_model(folder, name=name, overwrite=overwrite)
+
+
+def _unpack_exported(path: Path, config: ModelConfig, card: str, folder: Path) -> None:
+    """Turn an exported file into a model folder again."""
     from aucli.models.export import write_graph, write_weights
     from aucli.models.predictor import build_network, load_network
 
-    free_place(config.name, overwrite=overwrite)
-    with tempfile.TemporaryDirectory(prefix="aucli-import-") as temporary:
-        folder = Path(temporary) / config.name
-        if path.suffix == ".onnx":
-            import onnx
-            import torch
+    if path.suffix.casefold() == ".onnx":
+        import onnx
+        import torch
 
-            graph = onnx.load(str(path))
-            del graph.metadata_props[:]
-            names = set(build_network(config, where=path).state_dict())
-            inside = {t.name: onnx.numpy_helper.to_array(t) for t in graph.graph.initializer if t.name in names}
-            write_weights({name: torch.tensor(values) for name, values in inside.items()}, folder)
-            write_graph(graph, folder, may_hold={t.name for t in graph.graph.initializer} - names)
-        else:
-            from safetensors.torch import load_file
+        if outside := external_files(path, error=ModelError):
+            raise ModelError(f"{path} reads the file {min(outside)!r}; an exported model stands alone")
+        graph = onnx.load(str(path))
+        del graph.metadata_props[:]
+        names = set(build_network(config, where=path).state_dict())
+        inside = {t.name: onnx.numpy_helper.to_array(t) for t in graph.graph.initializer if t.name in names}
+        write_weights({name: torch.tensor(values) for name, values in inside.items()}, folder)
+        write_graph(graph, folder, may_hold={t.name for t in graph.graph.initializer} - names)
+    else:
+        from safetensors.torch import load_file
 
-            write_weights(load_file(path), folder)
-        written = write_model(folder, replace(config, files={}), card=card)
-        if config.has_heads:
-            load_network(Model(folder, written, "path"))  # config and weights fit together, or nothing is imported
-        return import_model(folder, overwrite=overwrite)
+        write_weights(load_file(path), folder)
+    written = write_model(folder, replace(config, files={}), card=card)
+    if config.has_heads:
+        load_network(Model(folder, written, "path"))  # config and weights fit together, or nothing is imported
 
 
 def _imported(model: Model) -> Imported:
@@ -239,7 +259,7 @@ def _published_card(name: str, path: Path, published: PublishedModel) -> str:
     config = published.network.config
     return PUBLISHED_CARD.format(
         name=name,
-        file=path.name,
+        file=printable(path.name),
         backbone=config.backbone,
         aus=", ".join(map(str, config.aus)),
         heads="Thresholds are 0.5, as published."

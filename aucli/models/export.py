@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from aucli.errors import ModelError
+from aucli.models.config import GRAPH_NAME, WEIGHTS_NAME
 from aucli.models.network import AUNetwork
-from aucli.models.zoo import GRAPH_NAME, WEIGHTS_NAME
 
 OPSET = 18
 

@@ -148,5 +148,8 @@ def build_network(config: ModelConfig, *, where: Path) -> AUNetwork:
 
     try:
         return AUNetwork(EncoderConfig(**{"aus": config.aus, **config.encoder}))
-    except (TypeError, RuntimeError) as error:
-        raise ModelError(f"{where} does not fit its own config: {str(error).splitlines()[0]}") from error
+    except ModelError:
+        raise
+    except Exception as error:  # torch and timm raise a dozen kinds for sizes and types that make no network
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ModelError(f"{where} does not fit its own config: {reason}") from error

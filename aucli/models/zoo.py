@@ -10,22 +10,26 @@ A model is a folder:
 `config.json` also carries a digest of itself and, through the file digests in it, of weights and graph: one flipped
 byte in any of these is noticed before a frame is read. The card is for people and is not covered. Detectors are single
 ``.onnx`` files.
+
+What is imported was written by strangers: only these four files are taken, no links, each is checked as the copy that
+will be used, and the model reads a face in a process of its own before it gets its name.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from aucli.errors import ModelError
-from aucli.models.config import ModelConfig
+from aucli.errors import ModelError, printable
+from aucli.models.config import GRAPH_NAME, MODEL_NAME, WEIGHTS_NAME, ModelConfig
+from aucli.runtime.child import call_apart
 from aucli.runtime.files import bundled_folder, is_temporary, sha256_file, user_folder, whole_folder_or_nothing
 
 CONFIG_NAME: Final = "config.json"
-WEIGHTS_NAME: Final = "model.safetensors"
-GRAPH_NAME: Final = "model.onnx"
 CARD_NAME: Final = "README.md"
 DEFAULT_MODEL: Final = "aunce-small"
 
@@ -49,13 +53,16 @@ class Model:
         return self.folder / WEIGHTS_NAME
 
     def card(self) -> str:
-        """Return the text of the card, or an empty text if it has none."""
+        """Return the text of the card, or an empty text if it has none; nothing in it commands a terminal."""
         path = self.folder / CARD_NAME
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        if not path.is_file():
+            return ""
+        lines = path.read_text(encoding="utf-8", errors="replace").expandtabs().split("\n")
+        return "\n".join(printable(line) for line in lines)
 
 
 def list_models() -> tuple[list[Model], list[str]]:
-    """Return all bundled and imported models by name, an imported one hiding a bundled one, and what is damaged."""
+    """Return all bundled and imported models by name, and what is damaged. A bundled one hides an imported one."""
     found: dict[str, Model] = {}
     problems: list[str] = []
     origins: tuple[tuple[Literal["bundled", "imported"], Path], ...] = (
@@ -69,7 +76,7 @@ def list_models() -> tuple[list[Model], list[str]]:
             except ModelError as error:
                 problems.append(str(error))
             else:
-                found[model.config.name] = model
+                found.setdefault(model.config.name, model)
     return [found[name] for name in sorted(found)], problems
 
 
@@ -79,14 +86,20 @@ def find_model(name_or_path: str) -> Model:
     Raises:
         ModelError: if there is none, or its config is damaged.
     """
-    path = Path(name_or_path).expanduser()
-    if (path / CONFIG_NAME).is_file():
-        return _read(path, "path")
-    if path.is_dir():
+    try:
+        path = Path(name_or_path).expanduser()
+        if (path / CONFIG_NAME).is_file():
+            return _read(path, "path")
+        is_folder = path.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, no such home
+        raise ModelError(f"there can be no model called {name_or_path[:100]!r} ({error})") from error
+    if is_folder:
         raise ModelError(f"{path} is a folder without {CONFIG_NAME}: not a model")
-    for origin, parent in (("imported", user_folder() / "models"), ("bundled", bundled_folder("models"))):
-        if (folder := parent / name_or_path).is_dir() and (folder / CONFIG_NAME).is_file():
-            return _read(folder, "imported" if origin == "imported" else "bundled")
+    if MODEL_NAME.fullmatch(name_or_path):
+        if (bundled_folder("models") / name_or_path / CONFIG_NAME).is_file():
+            return _read(bundled_folder("models") / name_or_path, "bundled")
+        if (user_folder() / "models" / name_or_path / CONFIG_NAME).is_file():
+            return _read(user_folder() / "models" / name_or_path, "imported")
     raise ModelError(
         f"unknown model {name_or_path!r}; known are: {', '.join(model_names()) or 'none'}, or give the path of a model "
         "folder"
@@ -142,19 +155,34 @@ def write_model(folder: Path, config: ModelConfig, *, card: str) -> ModelConfig:
     return written
 
 
-def import_model(source: Path, *, overwrite: bool = False) -> Model:
-    """Copy a checked model folder into the user's zoo; it appears there whole or not at all.
+def import_model(source: Path, *, name: str | None = None, overwrite: bool = False) -> Model:
+    """Copy a model folder into the user's zoo and check it; it appears there whole or not at all.
+
+    Args:
+        source: the folder.
+        name: to import it under; None: the model's own.
+        overwrite: replace a model that was imported under this name.
 
     Raises:
-        ModelError: if the folder is no model, is damaged, or a model of that name is there already.
+        ModelError: if the folder is no model, holds links, is damaged or does not work, or its name is taken.
     """
-    model = find_model(str(source))
-    verify(model)
-    target = free_place(model.config.name, overwrite=overwrite)
-    with whole_folder_or_nothing(target) as temporary:
-        for name in (*model.config.files, CONFIG_NAME, CARD_NAME):
-            if (model.folder / name).is_file():
-                shutil.copyfile(model.folder / name, temporary / name)
+    folder = source.expanduser()
+    for file_name in (CONFIG_NAME, WEIGHTS_NAME, GRAPH_NAME, CARD_NAME):
+        _require_plain_file(folder / file_name)
+    config = _read(folder, "path").config
+    target = free_place(name or config.name, overwrite=overwrite)
+    config = replace(config, name=target.name)
+    try:
+        with whole_folder_or_nothing(target) as temporary:
+            for file_name in config.files:
+                _copy(folder / file_name, temporary / file_name)
+            if (folder / CARD_NAME).exists():
+                _copy(folder / CARD_NAME, temporary / CARD_NAME)
+            (temporary / CONFIG_NAME).write_text(config.to_json(), encoding="utf-8")
+            verify(Model(temporary, config, "path"))
+            call_apart("aucli.models.trial:try_model", str(temporary), what=f"the model in {source}", error=ModelError)
+    except OSError as error:
+        raise ModelError(f"{source} cannot be imported: {error.strerror or error} ({error.filename})") from error
     return _read(target, "imported")
 
 
@@ -162,18 +190,46 @@ def free_place(name: str, *, overwrite: bool = False) -> Path:
     """Return the folder where an imported model of this name will lie.
 
     Raises:
-        ModelError: if one is there already.
+        ModelError: if one is there already, the name is a bundled model's, or it is none for a model.
     """
+    if not MODEL_NAME.fullmatch(name):
+        raise ModelError(f"{name!r} is no name for a model; allowed are letters, digits, '-', '_' and '.'")
+    if (bundled_folder("models") / name).exists():
+        raise ModelError(f"{name} is the name of a model that comes with aucli; give yours another name: --name")
     target = user_folder() / "models" / name
     if target.exists() and not overwrite:
         raise ModelError(f"a model named {name} was imported before ({target}); use --overwrite to replace it")
+    if target.is_symlink():
+        raise ModelError(f"{target} is a link; remove it first")
     return target
+
+
+def _require_plain_file(path: Path) -> None:
+    """Refuse links, pipes and the like; a file that is not there is another's business."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if not stat.S_ISREG(status.st_mode):
+        what = "a link" if stat.S_ISLNK(status.st_mode) else "no file"
+        raise ModelError(f"{path} is {what}; a model that is imported holds plain files only: copy it there")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, and never what a link that took its place leads to."""
+    handle = os.open(source, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as reading, target.open("xb") as writing:
+        shutil.copyfileobj(reading, writing, 2**20)
 
 
 def _read(folder: Path, origin: Literal["bundled", "imported", "path"]) -> Model:
     path = folder / CONFIG_NAME
     try:
+        if not path.is_file():  # never wait for a pipe
+            raise ModelError(f"{path} is not there, or is no file: not a model")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read {path}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     return Model(folder, ModelConfig.from_json(text, where=path), origin)

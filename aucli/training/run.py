@@ -26,6 +26,7 @@ from aucli.evaluation.predictions import PREDICTIONS_NAME, FoldPredictions, read
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
 from aucli.evaluation.thresholds import choose_thresholds
 from aucli.evaluation.values import CrossValidation, Evaluation
+from aucli.models.config import as_model_name
 from aucli.models.network import AUNetwork
 from aucli.runtime.files import folder_lock
 from aucli.training.card import describe_training
@@ -194,5 +195,5 @@ def _test(
 
 def model_name(out: Path, fold: int | None) -> str:
     """A model is named after the folder of its run, and its fold where there are several."""
-    name = "-".join(out.resolve().name.split()) or "model"
+    name = as_model_name(out.resolve().name)
     return name if fold is None else f"{name}-fold{fold}"

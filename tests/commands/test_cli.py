@@ -143,11 +143,12 @@ def test_models_import(tmp_path: Path) -> None:
     from aucli.models.zoo import find_model
 
     folder = find_model("aunce-small").folder
-    assert "imported" in _run("models", "import", folder).output
-    assert "imported before" in _run("models", "import", folder, code=1).stderr
-    _run("models", "import", folder, "--overwrite")
+    assert "comes with aucli" in _run("models", "import", folder, code=1).stderr
+    assert "model mine imported" in _run("models", "import", folder, "--name", "mine").output
+    assert "imported before" in _run("models", "import", folder, "--name", "mine", code=1).stderr
+    _run("models", "import", folder, "--name", "mine", "--overwrite")
     (tmp_path / "x.onnx").write_bytes(b"no")
-    assert "cannot be loaded" in _run("models", "import", tmp_path / "x.onnx", code=1).stderr
+    assert "no ONNX graph" in _run("models", "import", tmp_path / "x.onnx", code=1).stderr
 
 
 def test_an_imported_detector_is_found_by_name(shared: Path, video: Path, tmp_path: Path) -> None:

@@ -279,7 +279,9 @@ def test_an_exported_file_comes_back(
 def test_the_bundled_model_can_be_exported_and_comes_back(tmp_path: Path) -> None:
     bundled = find_model("aunce-small")
     export_model(bundled, tmp_path / "small.onnx", kind="onnx")
-    back = import_any(tmp_path / "small.onnx").model
+    with pytest.raises(ModelError, match="comes with aucli"):
+        import_any(tmp_path / "small.onnx")
+    back = import_any(tmp_path / "small.onnx", name="mine").model
     assert back is not None
     assert back.origin == "imported"
     frame = pictures(1)[0].permute(1, 2, 0).to(torch.uint8).numpy()
@@ -306,7 +308,7 @@ def test_what_is_no_model_is_told_what_is(name: str, tmp_path: Path) -> None:
 
 
 def test_options_of_checkpoints_are_for_checkpoints() -> None:
-    with pytest.raises(OptionsError, match="--aus and --name are for published checkpoints"):
+    with pytest.raises(OptionsError, match="--aus is for published checkpoints"):
         import_any(find_model("aunce-small").folder, aus="bp4d")
 
 
@@ -317,7 +319,7 @@ def test_an_exported_file_that_was_tampered_with_is_refused(tmp_path: Path) -> N
     tensors.popitem()
     save_file(tensors, tmp_path / "less.safetensors", metadata=about)
     with pytest.raises(ModelError, match="does not fit the network: lacks"):
-        import_any(tmp_path / "less.safetensors")
+        import_any(tmp_path / "less.safetensors", name="mine")
     about["aucli_config"] = about["aucli_config"].replace("0.4", "0.5", 1)
     save_file(tensors, tmp_path / "other.safetensors", metadata=about)
     with pytest.raises(ModelError, match="does not match its own digest"):

@@ -12,19 +12,16 @@ from hypothesis import strategies as st
 
 from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec
-from aucli.models.config import ModelConfig
-from aucli.models.zoo import CONFIG_NAME, WEIGHTS_NAME, find_model, import_model, list_models, verify, write_model
+from aucli.models.config import WEIGHTS_NAME, ModelConfig
+from aucli.models.zoo import CONFIG_NAME, find_model, import_model, list_models, verify
 from aucli.runtime.files import user_folder
-
-CONFIG = ModelConfig("tiny", (1, 12), (0.3, 0.6), CropSpec(64), {"backbone": "none"}, "MIT", "nothing")
+from tests.builders.tiny_model import TINY, make_tiny_model
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "made" / "tiny"
-    made.mkdir(parents=True)
-    (made / WEIGHTS_NAME).write_bytes(bytes(range(256)))
-    write_model(made, CONFIG, card="# tiny\n")
+    make_tiny_model(made)
     return made
 
 
@@ -35,7 +32,7 @@ def test_what_is_written_is_read(folder: Path) -> None:
     assert model.config.au_columns == ("AU01", "AU12")
     assert model.config.crop == CropSpec(64)
     assert model.card() == "# tiny\n"
-    assert model.graph is None
+    assert model.graph == folder / "model.onnx"
 
 
 def test_the_bundled_models_are_intact() -> None:
@@ -106,12 +103,20 @@ def test_missing_things_are_named(folder: Path, tmp_path: Path) -> None:
         ({"aus": (1, 1)}, "twice"),
         ({"thresholds": (0.5,)}, "2 AUs but 1 thresholds"),
         ({"thresholds": (0.5, 1.5)}, r"thresholds \[1.5\]"),
-        ({"name": "a/b"}, "slash"),
+        ({"name": "a/b"}, "the model's name is 'a/b'"),
+        ({"name": ".."}, "the model's name is"),
+        ({"name": ".bashrc"}, "the model's name is"),
+        ({"name": "-x"}, "the model's name is"),
+        ({"name": "über"}, "the model's name is"),
+        ({"name": "x" * 101}, "the model's name is"),
+        ({"files": {"../../../../.bashrc": "0" * 64}}, "names a file '../../../../.bashrc'"),
+        ({"thresholds": (0.5, float("nan"))}, "thresholds"),
+        ({"aus": (1, True)}, "unknown action units"),
     ],
 )
 def test_a_senseless_config_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        ModelConfig(**{**CONFIG.__dict__, **change})
+        ModelConfig(**{**TINY.__dict__, **change})
 
 
 def test_a_folder_that_moved_keeps_its_digest(folder: Path, tmp_path: Path) -> None:
