@@ -32,6 +32,8 @@ class AnnotateOptions:
         min_face_px: width of the smallest face that must be found, in pixels of the frame; None chooses by the frame.
         thresholds: AU number -> probability at and above which it counts as present, instead of the model's own;
             the key 0 stands for all AUs.
+        stream: number of the video stream to take, 0-based; None: the one FFmpeg prefers.
+        picture_rate: pictures a second of a folder of numbered pictures; None: 25.
         workers: threads that detect and predict; None: one per core, at most 8.
         overwrite: do these videos anew instead of going on with what is there; other videos' rows stay in the table,
             unless it was made with other options.
@@ -52,6 +54,8 @@ class AnnotateOptions:
     max_faces: int | None = None
     min_face_px: int | None = None
     thresholds: Mapping[int, float] = field(default_factory=dict)
+    stream: int | None = None
+    picture_rate: float | None = None
     workers: int | None = None
     overwrite: bool = False
     root: Path | None = None
@@ -62,6 +66,7 @@ class AnnotateOptions:
             ("--batch-size", self.batch_size, 1, 4096),
             ("--max-faces", self.max_faces, 1, 1000),
             ("--min-face", self.min_face_px, 8, 10_000),
+            ("--stream", self.stream, 0, 1000),
             ("--workers", self.workers, 1, 256),
         ):
             if value is not None and not low <= value <= high:
@@ -72,6 +77,8 @@ class AnnotateOptions:
             raise OptionsError(f"--start is {self.start_s}; allowed is 0 seconds or more")
         if self.end_s is not None and not (self.start_s or 0.0) < self.end_s < float("inf"):
             raise OptionsError(f"--end is {self.end_s}; allowed is more than --start ({self.start_s or 0.0:g})")
+        if self.picture_rate is not None and not 0 < self.picture_rate <= 10_000:
+            raise OptionsError(f"--picture-rate is {self.picture_rate}; allowed is more than 0 and at most 10000")
         for au, threshold in self.thresholds.items():
             if au != 0 and au not in AU_NAMES:
                 raise OptionsError(f"--threshold names AU {au}; known are {', '.join(map(str, AU_NAMES))}")
@@ -101,6 +108,8 @@ class AnnotateOptions:
             "end_s": self.end_s,
             "max_faces": self.max_faces,
             "min_face_px": self.min_face_px,
+            "stream": self.stream,
+            "picture_rate": self.picture_rate,
         }
 
 

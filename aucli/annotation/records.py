@@ -43,7 +43,15 @@ class VideoRecord:
         size_bytes: size of the file.
         sha256: digest of the file.
         broken: why the video ended early, or None.
-        fingerprint: of `fingerprint_files`, by which the file is recognised; empty in tables of schema 1.
+        fingerprint: of `content_fingerprint`, by which the file is recognised; empty in tables of schema 1.
+        n_hidden: frames in the file that its edit list hides: not shown, not in the table.
+        container: name of the container; ``photograph`` or ``numbered pictures`` for these.
+        mirrored: whether the stored picture was mirrored left to right before it was turned.
+        pixel_aspect: width of a stored pixel over its height, ``64/45``; frames are handed out with square pixels.
+        transfer: ``sdr``, or ``pq`` or ``hlg``: high dynamic range, tone-mapped.
+        stream: number among the file's video streams, 0-based.
+        n_streams: video streams in the file.
+        notes: what a user should know of how the file was read.
     """
 
     n_frames: int
@@ -60,6 +68,14 @@ class VideoRecord:
     sha256: str
     broken: str | None
     fingerprint: str = ""
+    n_hidden: int = 0
+    container: str = ""
+    mirrored: bool = False
+    pixel_aspect: str = "1"
+    transfer: str = "sdr"
+    stream: int = 0
+    n_streams: int = 1
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str, fingerprint: str) -> VideoRecord:
@@ -73,13 +89,21 @@ class VideoRecord:
             height=info.height,
             fps=info.fps,
             duration_s=info.duration_s,
-            rotation_deg=info.rotation_deg,
+            rotation_deg=info.orientation.rotation_deg,
             codec=info.codec,
             decoder=reader.decoder,
             size_bytes=size_bytes,
             sha256=sha256,
             broken=reader.broken,
             fingerprint=fingerprint,
+            n_hidden=reader.n_hidden,
+            container=info.container,
+            mirrored=info.orientation.mirrored,
+            pixel_aspect=str(info.pixel_aspect),
+            transfer=info.transfer,
+            stream=info.stream,
+            n_streams=info.n_streams,
+            notes=reader.notes,
         )
 
     @classmethod

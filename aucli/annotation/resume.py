@@ -13,8 +13,7 @@ from aucli.annotation.output import is_one_table, require_places_apart, table_in
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.segments import OTHER_CONTENT, WorkFolder
 from aucli.errors import TableError
-from aucli.runtime.files import sha256_file
-from aucli.runtime.fingerprint import fingerprint_files
+from aucli.video.content import content_digest, content_fingerprint, content_size
 from aucli.video.inputs import VideoInput
 
 FILES_AT_ONCE: Final = 8
@@ -113,8 +112,8 @@ def same_content(path: Path, record: VideoRecord) -> bool:
         OSError: if the file cannot be read.
     """
     if record.fingerprint:
-        return fingerprint_files([path]) == record.fingerprint
-    return path.stat().st_size == record.size_bytes and sha256_file(path) == record.sha256
+        return content_fingerprint(path) == record.fingerprint
+    return content_size(path) == record.size_bytes and content_digest(path) == record.sha256
 
 
 def _plan_table(existing: ExistingTable, videos: Sequence[VideoInput]) -> Plan:

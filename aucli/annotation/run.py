@@ -24,9 +24,8 @@ from aucli.annotation.writing import write_table
 from aucli.errors import StorageError, VideoError
 from aucli.faces.tracking import Tracker
 from aucli.runtime.concurrency import iterate_in_thread
-from aucli.runtime.files import sha256_file
-from aucli.runtime.fingerprint import fingerprint_files
 from aucli.runtime.progress import OnProgress, Progress, Reporter
+from aucli.video.content import content_digest, content_fingerprint, content_size
 from aucli.video.inputs import Inputs, find_videos
 from aucli.video.reader import FrameReader
 
@@ -78,7 +77,7 @@ def annotate(
                     problem = problem_of(finished[label].record, video.path)
                 elif (problem := refused.get(label)) is None:
                     try:
-                        segments = work.segments(label, fingerprint_files([video.path]))
+                        segments = work.segments(label, content_fingerprint(video.path))
                         if segments.record is not None:
                             skipped.append(label)
                         n_now = annotate_video(video.path, segments, engine, options, reporter)
@@ -132,8 +131,10 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         end_s=options.end_s,
         every_s=options.every_s,
         first_frame=segments.next_frame,
+        stream=options.stream,
+        picture_rate=options.picture_rate,
     ) as reader:
-        digest = engine.pool.submit(sha256_file, path)
+        digest = engine.pool.submit(content_digest, path)
         n_expected = expected_frames(reader.info, options)
         with iterate_in_thread(reader, ahead=2) as batches:
             stretches = Stretches(find_faces(batches, engine, stretch_frames=STRETCH_FRAMES), STRETCH_FRAMES)
@@ -152,13 +153,13 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
                     segments.append(stretch, next_frame=next_frame, state=tracker.state())
                     continue
                 sha256, n_rows = digest.result(), segments.n_rows + len(stretch)
-                if fingerprint_files([path]) != segments.fingerprint:
+                if content_fingerprint(path) != segments.fingerprint:
                     segments.discard()
                     raise VideoError(CHANGED)
                 record = VideoRecord.of(
                     reader,
                     n_rows,
-                    size_bytes=path.stat().st_size,
+                    size_bytes=content_size(path),
                     sha256=sha256,
                     fingerprint=segments.fingerprint,
                 )
@@ -210,7 +211,7 @@ def _write_what_waits(output: Output, run: RunRecord, finished: dict[str, Finish
 def _size_bytes(path: Path) -> int:
     """How much work a video is, compared to others of the run; one that is missing fails when its turn comes."""
     try:
-        return path.stat().st_size
+        return content_size(path)
     except OSError:
         return 0
 

@@ -63,6 +63,14 @@ def annotate(
             show_default="the model's",
         ),
     ] = None,
+    stream: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Video stream to take, counted from 0.", show_default="the one FFmpeg prefers"),
+    ] = None,
+    picture_rate: Annotated[
+        float | None,
+        typer.Option(metavar="F", help="Pictures a second in a folder of numbered pictures.", show_default="25"),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads for the networks.", show_default="one per core")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite/--resume", help="Do these videos anew, or go on with what is there.")
@@ -94,6 +102,8 @@ def annotate(
         max_faces=max_faces,
         min_face_px=min_face,
         thresholds=parse_thresholds(threshold or []),
+        stream=stream,
+        picture_rate=picture_rate,
         workers=workers,
         overwrite=overwrite,
         root=root,
@@ -128,6 +138,8 @@ def _print_outcome(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
         for line in outcome.passed_over:
             typer.echo(f"note: {line}", err=True)
         for label, record in outcome.videos.items():
+            for line in record.notes if label not in outcome.skipped else ():
+                typer.echo(f"note: {label}: {line}", err=True)
             if record.n_failed:
                 promised = record.n_frames + record.n_failed
                 typer.echo(f"note: {label}: {record.n_failed} of {promised} promised frames did not decode", err=True)

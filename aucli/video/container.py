@@ -1,53 +1,95 @@
-"""Opening a file with PyAV: its picture stream, its clock, FFmpeg's decoding loop."""
+"""Opening a file with PyAV: what may be opened, which of its streams is the picture, FFmpeg's decoding loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aucli.errors import VideoError
+from aucli.errors import OptionsError, VideoError
+from aucli.video.display import Display, transfer_of
+from aucli.video.times import Joints, frame_rate, rate_is_assumed
+from aucli.video.values import MAX_PIXELS, VideoInfo
 
 if TYPE_CHECKING:
     import av.container
     from av.video.stream import VideoStream
-from aucli.video.values import VideoInfo
 
-TIME_TOLERANCE_S: Final = 1e-6
-"""FFmpeg rounds a container's start time to microseconds; times closer than this count as equal."""
+PLAYLISTS: Final = (
+    (b"#EXTM3U", "HLS or m3u"),
+    (b"ffconcat version", "ffconcat"),
+    (b"[playlist]", "PLS"),
+    (b"<mpd", "DASH"),
+    (b"<smil", "SMIL"),
+    (b"<asx", "ASX"),
+    (b"<playlist", "XSPF"),
+)
+"""What files begin with that name other files to play, XML declarations and comments apart."""
 
-NO_TIMESTAMP: Final = -(2**63)
-"""FFmpeg's AV_NOPTS_VALUE."""
+READS_OTHER_FILES: Final = frozenset(
+    {"concat", "dash", "hds", "hls", "image2", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "smoothstreaming", "tee"}
+    | {"alsa", "fbdev", "kmsgrab", "oss", "video4linux2,v4l2", "webm_dash_manifest", "whip", "x11grab"}
+)
+"""FFmpeg's formats that go on to other files, the network or devices: never tried."""
 
 
-def open_container(path: Path) -> av.container.InputContainer:
-    """Open a file with PyAV, or say in one line why not."""
+def open_container(path: Path, **format_options: str) -> av.container.InputContainer:
+    """Open a file with PyAV, or say in one line why not.
+
+    Args:
+        path: the file.
+        format_options: for FFmpeg's reader of the container.
+    """
     import av
 
     if path.is_dir():
         raise VideoError(f"{path}: is a folder, not a video file")
     try:
         with path.open("rb") as file:
-            is_empty = not file.read(1)
+            head = file.read(4096)
     except FileNotFoundError:
         raise VideoError(f"{path}: there is no such file") from None
     except PermissionError:
         raise VideoError(f"{path}: no permission to read it") from None
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
-    if is_empty:
+    if not head:
         raise VideoError(f"{path}: is empty (0 bytes)")
+    if kind := playlist_kind(head):
+        raise VideoError(f"{path}: is a playlist ({kind}), which only names other files; name those instead")
     try:
-        # As a plain file: a name like "a:b.mp4" is no protocol, and a playlist must not send us to the network.
-        options: dict[str, Any] = {"container_options": {"protocol_whitelist": "file"}, **metadata_option()}
-        container: av.container.InputContainer = av.open(f"file:{path}", **options)
+        # As a plain file: a name like "a:b.mp4" is no protocol, and nothing must send us to the network.
+        allowed = {"protocol_whitelist": "file", "format_whitelist": _formats(), **format_options}
+        container: av.container.InputContainer = av.open(
+            f"file:{path}", options={"max_pixels": str(MAX_PIXELS)}, container_options=allowed, **_metadata_option()
+        )
         return container
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError(f"{path}: is not a video, or its header is damaged or cut off ({reason_of(error)})") from None
 
 
-def metadata_option() -> dict[str, Any]:
+def playlist_kind(head: bytes) -> str | None:
+    """Return what kind of playlist a file is, judged by its first bytes; None for others."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(b"v=0") and b"\nm=" in text:
+        return "SDP"
+    is_xml = text.startswith(b"<")
+    for mark, kind in PLAYLISTS:
+        if text.startswith(mark.lower()) or (is_xml and mark.startswith(b"<") and mark in text):
+            return kind
+    return None
+
+
+@cache
+def _formats() -> str:
+    import av
+
+    return ",".join(sorted(av.formats_available - READS_OTHER_FILES))
+
+
+def _metadata_option() -> dict[str, Any]:
     """Titles and tags that are not UTF-8 must not stop a file: PyAV before 19 has to be told, 19 does so by itself."""
     import av
 
@@ -59,74 +101,89 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error).splitlines()[0]
 
 
-def video_stream(path: Path, container: av.container.InputContainer) -> VideoStream:
-    """The stream that FFmpeg takes to be the picture; decord asks FFmpeg the same question."""
+def video_streams(path: Path, container: av.container.InputContainer) -> list[VideoStream]:
+    """Return the streams of moving pictures that FFmpeg can decode, in the file's order; never none."""
     from av.stream import Disposition
 
-    stream = container.streams.best("video")
-    if stream is None or stream.disposition & Disposition.attached_pic:
-        kinds = " and ".join(sorted({str(s.type) for s in container.streams}))
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    moving = [stream for stream in container.streams.video if not stream.disposition & still]
+    if not moving:
+        kinds = " and ".join(sorted({str(s.type) for s in container.streams if s.type != "video"}))
         raise VideoError(f"{path}: holds no video, only {kinds or 'an empty container'}")
-    if stream.codec_context is None:
-        raise VideoError(f"{path}: its video is of a kind that this FFmpeg cannot decode")
-    return stream  # type: ignore[return-value]
+    if known := [stream for stream in moving if stream.codec_context is not None]:
+        return known
+    raise VideoError(f"{path}: its video is of a kind that this FFmpeg cannot decode")
 
 
-def describe_file(path: Path, container: av.container.InputContainer, stream: VideoStream) -> VideoInfo:
-    """Read header and first frame: rotation and the true picture size are only certain there."""
-    frame = next((frame for frame in decode_tolerantly(container, stream, [])), None)
+def video_stream(path: Path, container: av.container.InputContainer, number: int | None) -> VideoStream:
+    """Return the stream of that number among `video_streams`; for None the one that FFmpeg's command line takes.
+
+    That is the stream marked as default, else the one with the largest picture; of equal ones the first.
+
+    Raises:
+        VideoError: if there is no video, or none of that number.
+    """
+    from av.stream import Disposition
+
+    streams = video_streams(path, container)
+    if number is not None:
+        if number < 0:
+            raise OptionsError(f"stream is {number}; it must be at least 0")
+        if number >= len(streams):
+            count = "1 video stream" if len(streams) == 1 else f"{len(streams)} video streams"
+            raise VideoError(f"{path}: holds {count}, so --stream goes up to {len(streams) - 1}, not {number}")
+        return streams[number]
+    return max(streams, key=lambda stream: (bool(stream.disposition & Disposition.default), _pixels(stream)))
+
+
+def _pixels(stream: VideoStream) -> int:
+    return stream.codec_context.width * stream.codec_context.height
+
+
+def describe_file(path: Path, container: av.container.InputContainer, number: int | None) -> VideoInfo:
+    """Read header and first frame: orientation and the true picture size are only certain there."""
+    stream = video_stream(path, container, number)
+    streams = video_streams(path, container)
+    errors: list[str] = []
+    frame = next((frame for frame in decode_tolerantly(container, stream, errors)), None)
     if frame is None:
-        raise VideoError(f"{path}: no frame of it can be decoded (the file is damaged, cut off or holds no frames)")
-    rotation_deg = -round(frame.rotation / 90) * 90 % 360
-    width, height = frame.width, frame.height
-    if rotation_deg in (90, 270):
-        width, height = height, width
-    rate = stream.average_rate or stream.guessed_rate
+        why = f": {errors[0]}" if errors else ""
+        raise VideoError(f"{path}: no frame of it can be decoded (it is damaged, cut off or holds no frames{why})")
+    shown = Display(path, stream).show(frame)
+    height, width, _ = shown.shape
     duration_s = None
     if stream.duration is not None and stream.time_base is not None:
         duration_s = float(stream.duration * stream.time_base)
     elif container.duration is not None:
         duration_s = container.duration / 1e6
-    return VideoInfo(
+    info = VideoInfo(
         path=path,
         codec=stream.codec_context.codec.canonical_name,
         container=container.format.name,
         width=width,
         height=height,
-        rotation_deg=rotation_deg,
-        fps=float(rate) if rate else 0.0,
+        fps=float(frame_rate(container, stream)),
         duration_s=duration_s,
         n_frames_header=promised_frames(container, stream),
+        orientation=shown.orientation,
+        pixel_aspect=shown.pixel_aspect,
+        transfer=transfer_of(stream),
+        stream=[s.index for s in streams].index(stream.index),
+        n_streams=len(streams),
     )
-
-
-def with_count(info: VideoInfo, n_frames: int) -> VideoInfo:
-    """Fill in a number of frames that the header did not tell."""
-    return VideoInfo(**{**vars(info), "n_frames_header": n_frames})
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Turns a stream's timestamps into the seconds that a player shows."""
-
-    seconds_per_tick: float
-    start_s: float
-    fps: float
-
-    @staticmethod
-    def of(container: av.container.InputContainer, stream: VideoStream) -> Clock:
-        """Read the clock of an open file."""
-        tick = float(stream.time_base) if stream.time_base else 0.0
-        start_s = (container.start_time or 0) / 1e6
-        if stream.start_time is not None and abs(stream.start_time * tick - start_s) < TIME_TOLERANCE_S:
-            start_s = stream.start_time * tick  # the same instant, before FFmpeg rounded it to microseconds
-        return Clock(tick, start_s, float(stream.average_rate or stream.guessed_rate or 0))
-
-    def seconds(self, timestamp: int, index: int) -> float:
-        """Presentation time of a frame; a frame without a timestamp (raw streams) is placed by the frame rate."""
-        if timestamp != NO_TIMESTAMP:
-            return timestamp * self.seconds_per_tick - self.start_s
-        return index / self.fps if self.fps else 0.0
+    notes: list[str] = []
+    if number is None and len(streams) > 1:
+        others = ", ".join(
+            f"{n}: {s.codec_context.codec.canonical_name} {s.codec_context.width}x{s.codec_context.height}"
+            for n, s in enumerate(streams)
+            if n != info.stream
+        )
+        notes.append(f"holds {len(streams)} video streams; number {info.stream} is read, --stream takes {others}")
+    if rate_is_assumed(container, stream) and info.fps:
+        notes.append(f"has no times and no frame rate; {info.fps:g} frames a second are assumed")
+    if info.transfer != "sdr":
+        notes.append(f"is high dynamic range ({info.transfer.upper()}); tone-mapped to an ordinary screen's range")
+    return replace(info, notes=tuple(notes))
 
 
 def promised_frames(container: av.container.InputContainer, stream: VideoStream) -> int:
@@ -141,6 +198,7 @@ def decode_tolerantly(
     import av
 
     packets = container.demux(stream)
+    joints = Joints(container, stream)
     at_end = False
     while not at_end:
         try:
@@ -152,35 +210,10 @@ def decode_tolerantly(
             errors.append(f"the file cannot be read further ({reason_of(error)})")
             at_end, packet = True, None  # what the decoder still holds is good
         try:
+            if packet is not None:
+                joints.carry_on(packet)
             yield from stream.codec_context.decode(packet)
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
             errors.append(reason_of(error))
-
-
-class TimestampGuess:
-    """FFmpeg's best-effort timestamp (``guess_correct_pts``), which PyAV does not hand out.
-
-    Presentation times count unless they are missing or run backwards more often than decoding times do.
-    """
-
-    def __init__(self) -> None:
-        self._faulty_pts = self._faulty_dts = 0
-        self._last_pts = self._last_dts = NO_TIMESTAMP
-
-    def __call__(self, pts: int | None, dts: int | None) -> int:
-        """Return the timestamp of the next frame; `NO_TIMESTAMP` if it has neither."""
-        if dts is not None:
-            self._faulty_dts += dts <= self._last_dts
-            self._last_dts = dts
-        elif pts is not None:
-            self._last_dts = pts
-        if pts is not None:
-            self._faulty_pts += pts <= self._last_pts
-            self._last_pts = pts
-        elif dts is not None:
-            self._last_pts = dts
-        if pts is not None and (self._faulty_pts <= self._faulty_dts or dts is None):
-            return pts
-        return NO_TIMESTAMP if dts is None else dts

@@ -19,21 +19,19 @@ import importlib
 import io
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     import torch
-from aucli.video.container import TimestampGuess, decode_tolerantly, open_container, reason_of, video_stream
+from aucli.video.container import decode_tolerantly, open_container, reason_of, video_stream
+from aucli.video.display import Display, ShownFrame
+from aucli.video.orientation import UPRIGHT
 from aucli.video.packets import PacketScan, cut_segments
+from aucli.video.times import TimestampGuess
 from aucli.video.values import VideoInfo
-
-Paint = Callable[[Any], None]
-"""Writes one frame into (H, W, 3) uint8 memory of the device."""
 
 
 class GivesUpError(Exception):
@@ -46,8 +44,8 @@ class Source(Protocol):
     name: str
     broken: str | None
 
-    def frames(self) -> Iterator[tuple[int, Paint]]:
-        """Every frame in presentation order, as timestamp and a function that paints it.
+    def frames(self) -> Iterator[tuple[int, ShownFrame]]:
+        """Every frame in presentation order, with its timestamp.
 
         Raises:
             GivesUpError: if another decoder should read the file.
@@ -65,13 +63,11 @@ class DecordSource:
         self.broken: str | None = None
         self._decord, self._info, self._timestamps, self._cuda_index = decord, info, scan.timestamps, cuda_index
         self._segment_lengths = segment_lengths
-        self._turns = info.rotation_deg // 90
-        self._stored_shape = (info.height, info.width, 3) if self._turns % 2 == 0 else (info.width, info.height, 3)
+        self._stored_shape = info.orientation.shape(info.height, info.width)
 
-    def frames(self) -> Iterator[tuple[int, Paint]]:
+    def frames(self) -> Iterator[tuple[int, ShownFrame]]:
         """See `Source`."""
         decord = self._decord
-        paint_on = self._paint_cpu if self._cuda_index is None else self._paint_cuda
         timestamps = iter(self._timestamps.tolist())
         try:
             context = decord.cpu() if self._cuda_index is None else decord.gpu(self._cuda_index)
@@ -82,7 +78,7 @@ class DecordSource:
                 if any(frame.shape != self._stored_shape for frame in frames):
                     raise GivesUpError("decord: the size of the picture changes")
                 while frames:
-                    yield next(timestamps), partial(paint_on, frames.popleft())
+                    yield next(timestamps), _DecordFrame(self._info, frames.popleft())
         except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError) as error:
             raise GivesUpError(f"decord: {error}") from None
 
@@ -91,33 +87,34 @@ class DecordSource:
         import av
 
         try:
-            yield from cut_segments(self._info.path, self._segment_lengths)
+            yield from cut_segments(self._info, self._segment_lengths)
         except (av.error.FFmpegError, ValueError) as error:
             raise GivesUpError(f"the file cannot be cut for decord ({reason_of(error)})") from None
 
-    def _paint_cpu(self, frame: Any, out: Any) -> None:
-        if isinstance(out, np.ndarray) and not self._turns:
-            frame.copyto(self._decord.nd.zerocopy_from_numpy(out))
-        else:
-            _paint_picture(np.rot90(frame.asnumpy(), -self._turns), out)
 
-    def _paint_cuda(self, frame: Any, out: torch.Tensor) -> None:
+class _DecordFrame:
+    """A frame that decord has decoded, on the CPU or on a GPU."""
+
+    def __init__(self, info: VideoInfo, frame: Any) -> None:
+        self.shape = (info.height, info.width, 3)
+        self._orientation, self._frame = info.orientation, frame
+
+    def paint(self, out: Any) -> None:
+        """See `ShownFrame`."""
+        if not isinstance(out, np.ndarray):
+            self._paint_torch(out)
+        elif self._orientation == UPRIGHT:
+            self._frame.copyto(import_decord(cuda=False).nd.zerocopy_from_numpy(out))
+        else:
+            out[...] = self._orientation.apply(self._frame.asnumpy())
+
+    def _paint_torch(self, out: torch.Tensor) -> None:
         import torch
 
-        picture = torch.utils.dlpack.from_dlpack(frame.to_dlpack())
-        out.copy_(torch.rot90(picture, -self._turns, dims=(0, 1)))
+        picture = torch.utils.dlpack.from_dlpack(self._frame.to_dlpack())
+        out.copy_(self._orientation.apply_torch(picture))
         # decord reuses the picture's memory as soon as it is let go.
         torch.cuda.current_stream(out.device).synchronize()
-
-
-def _paint_picture(picture_rgb: npt.NDArray[np.uint8], out: Any) -> None:
-    """Write a picture from the CPU into memory of the CPU (numpy) or of a GPU (torch)."""
-    if isinstance(out, np.ndarray):
-        out[...] = picture_rgb
-    else:
-        import torch
-
-        out.copy_(torch.from_numpy(np.ascontiguousarray(picture_rgb)))
 
 
 def import_decord(*, cuda: bool) -> Any:
@@ -150,40 +147,28 @@ class PyAVSource:
 
     def __init__(self, info: VideoInfo, scan: PacketScan, *, careful: bool) -> None:
         import av
-        from av.video.reformatter import VideoReformatter
 
         self.name = f"pyav {av.__version__}"
         self.broken: str | None = None
         self._info, self._expected, self._careful = info, scan.timestamps, careful
-        self._to_rgb = VideoReformatter()
 
-    def frames(self) -> Iterator[tuple[int, Paint]]:
+    def frames(self) -> Iterator[tuple[int, ShownFrame]]:
         """See `Source`."""
         errors: list[str] = []
         n, guess = 0, TimestampGuess()
         with open_container(self._info.path) as container:
-            stream = video_stream(self._info.path, container)
+            stream = video_stream(self._info.path, container, self._info.stream)
             stream.codec_context.thread_type = "AUTO"
             if self._careful:
                 stream.codec_context.thread_count = 1
+            display = Display(self._info.path, stream)
             for frame in decode_tolerantly(container, stream, errors):
                 timestamp = guess(frame.pts, frame.dts)
                 if not self._careful and self._expected[n : n + 1] != [timestamp]:
                     raise GivesUpError(f"pyav: frame {n} is not the one that the packets announce")
-                yield timestamp, partial(self._paint, frame)
+                yield timestamp, display.show(frame)
                 n += 1
         if not self._careful and n < len(self._expected):
             raise GivesUpError(f"pyav: {len(self._expected)} frames announced, {n} decoded")
         if errors:
             self.broken = f"{len(errors)} packets do not decode; the first error: {errors[0]}"
-
-    def _paint(self, frame: Any, out: Any) -> None:
-        turns = self._info.rotation_deg // 90
-        width, height = self._info.width, self._info.height
-        if turns % 2:
-            width, height = height, width
-        # A picture whose size changes on the way is brought to the first one's, as FFmpeg does.
-        rgb = self._to_rgb.reformat(frame, width=width, height=height, format="rgb24", interpolation="BICUBIC")
-        plane = rgb.planes[0]
-        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
-        _paint_picture(np.rot90(rows.reshape(height, width, 3), -turns), out)

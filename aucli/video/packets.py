@@ -8,13 +8,15 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.video.container import NO_TIMESTAMP, open_container, promised_frames, reason_of, video_stream
+from aucli.video.container import open_container, promised_frames, reason_of, video_stream
+from aucli.video.shapes import ShapeWatch
+from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, Joints
+from aucli.video.values import VideoInfo
 
 FRAME_STEP: Final = Fraction(1, 25)
 """Time from frame to frame in the copies that decord gets; any value does, times come from the original."""
@@ -33,7 +35,10 @@ class PacketScan:
     Attributes:
         timestamps: int64, ascending: when the frame of each packet is shown, if every packet decodes. Packets that an
             edit list hides are left out. Empty where packets do not say when their frames are shown.
-        n_packets: packets of the video stream.
+        n_expected: frames that are to be shown: one for each packet, and those that the header promises and the file
+            does not hold. What an edit list hides is not among them.
+        n_hidden: frames in the file that its edit list hides.
+        n_joints: times that timestamps begin anew.
         gop_lengths: packets of each stretch that decodes on its own; empty where decord is out.
         why_not_decord: None where packets and frames correspond one to one, so that decord's n-th frame is the frame
             of the n-th timestamp.
@@ -41,13 +46,15 @@ class PacketScan:
     """
 
     timestamps: npt.NDArray[np.int64]
-    n_packets: int
+    n_expected: int
+    n_hidden: int
+    n_joints: int
     gop_lengths: list[int]
     why_not_decord: str | None
     ends_early: str | None
 
 
-def scan_packets(path: Path) -> PacketScan:
+def scan_packets(info: VideoInfo) -> PacketScan:
     """Go through the packets of a file."""
     import av
 
@@ -56,8 +63,9 @@ def scan_packets(path: Path) -> PacketScan:
     n_hidden = n_damaged = 0
     end_s = 0.0
     error_text: str | None = None
-    with open_container(path) as container:
-        stream = video_stream(path, container)
+    with open_container(info.path) as container:
+        stream = video_stream(info.path, container, info.stream)
+        joints, shape = Joints(container, stream), ShapeWatch(stream)
         n_promised = promised_frames(container, stream)
         # Where the header does not count frames, all streams together tell whether the file is whole.
         packets = container.demux(stream) if n_promised else container.demux()
@@ -69,6 +77,8 @@ def scan_packets(path: Path) -> PacketScan:
                     end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index != stream.index:
                     continue
+                joints.carry_on(packet)
+                shape.look(packet)
                 n_damaged += packet.is_corrupt
                 if packet.is_discard:
                     n_hidden += 1
@@ -77,20 +87,25 @@ def scan_packets(path: Path) -> PacketScan:
                     is_key.append(packet.is_keyframe)
         except av.error.FFmpegError as error:
             error_text = reason_of(error)
-        format_name, pix_fmt = container.format.name, stream.codec_context.pix_fmt
+        pix_fmt = stream.codec_context.pix_fmt
         start_s = (container.start_time or 0) / 1e6
         promised_s = (container.duration or 0) / 1e6
-        if format_name == "avi" and stream.time_base is not None:
+        if container.format.flags & MAY_BEGIN_ANEW:
+            promised_s = 0.0  # no promise: FFmpeg's guess from the last timestamps in the file
+        elif info.container == "avi" and stream.time_base is not None:
             promised_s = float(stream.frames * stream.time_base)  # FFmpeg shortens the duration to what is there
 
     timestamps = np.sort(np.array(shown, dtype=np.int64))
-    n_packets = len(timestamps) + n_hidden
-    is_regular = bool(n_packets and NO_TIMESTAMP not in timestamps[:1] and (np.diff(timestamps) > 0).all())
+    is_regular = bool(len(timestamps) and timestamps[0] != NO_TIMESTAMP and (np.diff(timestamps) > 0).all())
     why_not = None
     if pix_fmt not in DECORD_PIXELS:
         why_not = f"pixel format {pix_fmt}"
-    elif not format_name.startswith(DECORD_CONTAINERS):
-        why_not = f"container {format_name}"
+    elif not info.is_stored_as_shown:
+        why_not = "pixels that are not square" if info.pixel_aspect != 1 else "high dynamic range"
+    elif not info.container.startswith(DECORD_CONTAINERS):
+        why_not = f"container {info.container}"
+    elif not shape.is_constant:
+        why_not = "a picture that may change its shape"
     elif error_text or n_damaged:
         why_not = "damaged packets"
     elif n_hidden:
@@ -101,15 +116,43 @@ def scan_packets(path: Path) -> PacketScan:
     if why_not is None and not gop_lengths:
         why_not = "it does not start with a key frame"
 
+    n_in_file = len(timestamps) + n_hidden
+    if n_in_file < n_promised and info.container.startswith(DECORD_CONTAINERS[0]):
+        n_in_file = _count_with_hidden(info)
+    n_missing = max(0, n_promised - n_in_file)
     ends_early = None
     if error_text:
         ends_early = f"the file cannot be read to its end ({error_text})"
-    elif n_packets < n_promised:
-        ends_early = f"ends early: {n_packets} of {n_promised} frames are in the file"
+    elif n_missing:
+        ends_early = f"ends early: {n_in_file} of {n_promised} frames are in the file"
     elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
         # Matroska counts its duration from 0, also where the pictures start later.
         ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
-    return PacketScan(timestamps if is_regular else timestamps[:0], n_packets, gop_lengths, why_not, ends_early)
+    n_expected = len(timestamps) + n_missing
+    return PacketScan(
+        timestamps=timestamps if is_regular else timestamps[:0],
+        n_expected=n_expected,
+        n_hidden=n_in_file - len(timestamps),
+        n_joints=joints.count,
+        gop_lengths=gop_lengths,
+        why_not_decord=why_not,
+        ends_early=ends_early,
+    )
+
+
+def _count_with_hidden(info: VideoInfo) -> int:
+    """Count all packets of an MP4's stream, also those that FFmpeg leaves out since no edit shows them."""
+    import av
+
+    with open_container(info.path, ignore_editlist="1") as container:
+        stream = video_stream(info.path, container, info.stream)
+        count = 0
+        try:
+            for packet in container.demux(stream):
+                count += packet.size > 0
+        except av.error.FFmpegError:
+            pass
+        return count
 
 
 def gop_lengths_of(timestamps: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_]) -> list[int]:
@@ -145,15 +188,15 @@ def join_segments(gop_lengths: list[int], max_frames: int) -> list[int]:
     return lengths if lengths and max(lengths) <= max_frames else []
 
 
-def cut_segments(path: Path, lengths: list[int]) -> Iterator[bytes]:
-    """Stretches of a video's packets, each as a small Matroska file in memory, rotation left out.
+def cut_segments(info: VideoInfo, lengths: list[int]) -> Iterator[bytes]:
+    """Stretches of a video's packets, each as a small Matroska file in memory, orientation left out.
 
     The packets get plain timestamps, one step a frame, since Matroska's milliseconds could merge two.
     """
     import av
 
-    with open_container(path) as container:
-        stream = video_stream(path, container)
+    with open_container(info.path) as container:
+        stream = video_stream(info.path, container, info.stream)
         packets = container.demux(stream)
         for length in lengths:
             members = list(itertools.islice(packets, length))

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from aucli.errors import OptionsError, VideoError
-from aucli.video.container import Clock, describe_file, open_container, video_stream, with_count
-from aucli.video.decoders import DecordSource, GivesUpError, Paint, PyAVSource, Source
-from aucli.video.packets import join_segments, scan_packets
+from aucli.video.container import describe_file, open_container, video_stream
+from aucli.video.decoders import DecordSource, GivesUpError, PyAVSource, Source
+from aucli.video.display import ShownFrame
+from aucli.video.packets import PacketScan, join_segments, scan_packets
+from aucli.video.pictures import PictureSource, is_photograph
 from aucli.video.selection import BatchBuffer, FrameDevice, FrameSelection
+from aucli.video.times import Clock
 from aucli.video.values import FrameBatch, VideoInfo
 
 DecoderName = Literal["auto", "decord", "pyav"]
@@ -33,17 +38,33 @@ SEGMENT_BYTES_CUDA: Final = 2**30
 """The same on a GPU."""
 
 
-def probe(path: Path | str) -> VideoInfo:
-    """Say what a video file claims, at the price of decoding one frame.
+def probe(path: Path | str, *, stream: int | None = None, picture_rate: float | None = None) -> VideoInfo:
+    """Say what a video claims, at the price of decoding one frame.
+
+    Args:
+        path: as for `FrameReader`.
+        stream: likewise.
+        picture_rate: likewise.
 
     Raises:
-        VideoError: the file is missing, a folder, not readable, not a video, only sound, without a frame that
-            decodes, or cut off before its index.
+        VideoError: the file is missing, not readable, not a video, only sound, a playlist, without a frame that
+            decodes, or cut off before its index; a folder without numbered pictures.
     """
     path = Path(path)
-    with open_container(path) as container:
-        info = describe_file(path, container, video_stream(path, container))
-    return info if info.n_frames_header else with_count(info, scan_packets(path).n_packets)
+    if path.is_dir() or is_photograph(path):
+        return PictureSource(path, picture_rate, stream).info
+    with _memory_for(path), open_container(path) as container:
+        info = describe_file(path, container, stream)
+    return info if info.n_frames_header else replace(info, n_frames_header=scan_packets(info).n_expected)
+
+
+@contextmanager
+def _memory_for(path: Path) -> Iterator[None]:
+    """Turn a lack of memory into an error of this video."""
+    try:
+        yield
+    except MemoryError:
+        raise VideoError(f"{path}: there is not enough memory for its frames; scale it down first") from None
 
 
 def default_batch_size(info: VideoInfo, device: FrameDevice) -> int:
@@ -55,21 +76,26 @@ class FrameReader:
     """Reads the frames of one video in batches.
 
     Args:
-        path: the video file.
+        path: a video file, a photograph (one frame at time 0), or a folder of numbered pictures.
         device: ``cpu``, ``cuda`` or ``cuda:N``: where the frames shall lie.
-        batch_size: frames in a batch; the last one may be shorter. None chooses by device and size of the frames.
+        batch_size: frames in a batch; the last one, and the last before a change of size, may be shorter. None chooses
+            by device and size of the frames.
         start_s: leave out frames before this time.
         end_s: leave out frames at or after this time.
         every_s: give only the first frame at or after each multiple of this many seconds, counted from ``start_s``.
         first_frame: leave out frames before this index; what remains is what a full read gives from there on.
         decoder: ``auto`` tries decord and falls back on PyAV; a name allows only that one.
+        stream: number of the video stream, 0-based, among the file's video streams; None: the one FFmpeg prefers.
+        picture_rate: pictures a second of a folder of numbered pictures; None: 25.
 
     Attributes:
         info: what the file claims.
         decoder: who delivered the frames, e.g. ``decord 3.4.0 (cpu)``; final when the reader is exhausted.
         n_frames: frames decoded so far, whether or not they were asked for.
-        n_failed: frames promised by the header or present as packets that did not decode (packets hidden by an edit
-            list are among them); known when the whole file has been read, 0 before.
+        n_failed: frames promised by the header or present as packets that did not decode; known when the whole file
+            has been read, 0 before.
+        n_hidden: frames in the file that its edit list hides; a player does not show them, so they are not given.
+        notes: what a user should know of how the file was read, one sentence each; final like `decoder`.
         broken: why the video ends early or where it is damaged, None where all is well. What was given out is valid.
 
     Raises:
@@ -93,6 +119,8 @@ class FrameReader:
         every_s: float | None = None,
         first_frame: int = 0,
         decoder: DecoderName = "auto",
+        stream: int | None = None,
+        picture_rate: float | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise OptionsError(f"batch_size is {batch_size}; it must be at least 1")
@@ -104,16 +132,23 @@ class FrameReader:
         self._device = FrameDevice.parse(device)
         self._allowed = decoder
         self._path = Path(path)
-        with open_container(self._path) as container:
-            stream = video_stream(self._path, container)
-            info = describe_file(self._path, container, stream)
-            self._clock = Clock.of(container, stream)
-        self._scan = scan_packets(self._path)
-        self.info = info if info.n_frames_header else with_count(info, self._scan.n_packets)
+        self._scan: PacketScan | None = None
+        self._pictures: PictureSource | None = None
+        if self._path.is_dir() or is_photograph(self._path):
+            self._pictures = PictureSource(self._path, picture_rate, stream)
+            self.info, self._clock = self._pictures.info, self._pictures.clock
+        else:
+            with _memory_for(self._path), open_container(self._path) as container:
+                info = describe_file(self._path, container, stream)
+                self._clock = Clock.of(container, video_stream(self._path, container, info.stream))
+            self._scan = scan_packets(info)
+            self.info = replace(info, n_frames_header=self._scan.n_expected)
         self._batch_size = batch_size or default_batch_size(self.info, self._device)
+        self._sizes: list[str] = []
         self.decoder = ""
         self.n_frames = 0
         self.n_failed = 0
+        self.n_hidden = self._scan.n_hidden if self._scan else 0
         self.broken: str | None = None
         self._batches = self._read()
 
@@ -132,26 +167,48 @@ class FrameReader:
     def __iter__(self) -> Iterator[FrameBatch]:
         return self._batches
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See above."""
+        notes = list(self.info.notes)
+        if self._scan and (n := self._scan.n_joints):
+            times = "once" if n == 1 else f"{n} times"
+            notes.append(f"timestamps begin anew {times} (recordings joined); times go on without a gap")
+        if len(self._sizes) > 1:
+            more = ", ..." if len(self._sizes) > 4 else ""
+            notes.append(f"the picture changes its size: {', '.join(self._sizes[:4])}{more}; boxes are in each frame's")
+        return tuple(notes)
+
     def _read(self) -> Generator[FrameBatch, None, None]:
         """Generate batches: decode, choose, collect."""
-        batch = BatchBuffer(self._batch_size, self.info, self._device)
-        for timestamp, paint in self._decode():
-            index, self.n_frames = self.n_frames, self.n_frames + 1
-            time_s = self._clock.seconds(timestamp, index)
-            if self._selection.is_past(time_s):
-                break
-            if not self._selection.wants(index, time_s):
-                continue
-            batch.add(index, time_s, paint)
-            if batch.is_full:
+        with _memory_for(self._path):
+            batch = BatchBuffer(self._batch_size, self._device)
+            for timestamp, frame in self._decode():
+                index, self.n_frames = self.n_frames, self.n_frames + 1
+                time_s = self._clock.seconds(timestamp)
+                if self._selection.is_past(time_s):
+                    break
+                if not self._selection.wants(index, time_s):
+                    continue
+                if not batch.takes(frame):
+                    yield batch.take()
+                self._note_size(index, frame)
+                batch.add(index, time_s, frame)
+                if batch.is_full:
+                    yield batch.take()
+            else:
+                self._sum_up()
+            if len(batch):
                 yield batch.take()
-        else:
-            self._sum_up()
-        if len(batch):
-            yield batch.take()
 
-    def _decode(self) -> Iterator[tuple[int, Paint]]:
-        """Every frame of the file in presentation order: its timestamp, and how to paint it.
+    def _note_size(self, index: int, frame: ShownFrame) -> None:
+        height, width, _ = frame.shape
+        size = f"{width}x{height}"
+        if not self._sizes or self._sizes[-1].partition(" ")[0] != size:
+            self._sizes.append(f"{size} from frame {index}" if self._sizes else size)
+
+    def _decode(self) -> Iterator[tuple[int, ShownFrame]]:
+        """Every frame of the file in presentation order, with its timestamp.
 
         A decoder that gives up is followed by the next, which starts from the beginning and says nothing until it
         has passed the frames that were given out already.
@@ -160,12 +217,12 @@ class FrameReader:
         for source in self._sources():
             self.decoder, self.broken = source.name, None
             try:
-                for n, (timestamp, paint) in enumerate(source.frames()):
+                for n, (timestamp, frame) in enumerate(source.frames()):
                     if n < len(given):
                         self._check_same(n, given[n], timestamp)
                         continue
                     given.append(timestamp)
-                    yield timestamp, paint
+                    yield timestamp, frame
             except GivesUpError as error:
                 self.broken = str(error)
                 continue
@@ -174,19 +231,23 @@ class FrameReader:
 
     def _sources(self) -> Iterator[Source]:
         """Decoders worth trying, best first."""
+        if self._pictures is not None:
+            yield self._pictures
+        if self._scan is None:
+            return
         if self._allowed != "pyav" and self._scan.why_not_decord is None:
-            yield from self._decord_sources()
+            yield from self._decord_sources(self._scan)
         if self._allowed != "decord":
             if len(self._scan.timestamps):
                 yield PyAVSource(self.info, self._scan, careful=False)
             yield PyAVSource(self.info, self._scan, careful=True)
 
-    def _decord_sources(self) -> Iterator[Source]:
+    def _decord_sources(self, scan: PacketScan) -> Iterator[Source]:
         devices = [(self._device.index, SEGMENT_BYTES_CUDA)] if self._device.is_cuda else []
         for cuda_index, max_bytes in [*devices, (None, SEGMENT_BYTES_CPU)]:
             max_frames = max_bytes // (self.info.width * self.info.height * 3)
-            if lengths := join_segments(self._scan.gop_lengths, max_frames):
-                yield DecordSource(self.info, self._scan, lengths, cuda_index)
+            if lengths := join_segments(scan.gop_lengths, max_frames):
+                yield DecordSource(self.info, scan, lengths, cuda_index)
 
     def _check_same(self, n: int, given: int, found: int) -> None:
         if given != found:
@@ -197,14 +258,14 @@ class FrameReader:
 
     def _sum_up(self) -> None:
         """Count what is missing, once the whole file has been read."""
-        promised = max(self.info.n_frames_header, self._scan.n_packets)
+        promised = self.info.n_frames_header
         self.n_failed = max(0, promised - self.n_frames)
         if self.n_frames == 0:
             raise VideoError(f"{self._path}: none of its {promised} frames can be decoded ({self._why_none()})")
-        if self.broken is None:
+        if self.broken is None and self._scan is not None:
             self.broken = self._scan.ends_early
 
     def _why_none(self) -> str:
-        if self._allowed == "decord":
+        if self._allowed == "decord" and self._scan is not None:
             return self._scan.why_not_decord or self.broken or "decord would need too much memory"
         return self.broken or "it is damaged"

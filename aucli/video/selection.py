@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from aucli.errors import OptionsError
-from aucli.video.container import TIME_TOLERANCE_S
-from aucli.video.decoders import Paint
-from aucli.video.values import FrameBatch, VideoInfo
+from aucli.video.display import ShownFrame
+from aucli.video.times import TIME_TOLERANCE_S
+from aucli.video.values import FrameBatch
 
 
 @dataclass
@@ -86,8 +86,8 @@ class FrameDevice:
 class BatchBuffer:
     """Frames on their way into a `FrameBatch`; each is decoded straight into its place."""
 
-    def __init__(self, size: int, info: VideoInfo, device: FrameDevice) -> None:
-        self._shape = (size, info.height, info.width, 3)
+    def __init__(self, size: int, device: FrameDevice) -> None:
+        self._size = size
         self._device = device
         self._start()
 
@@ -102,13 +102,17 @@ class BatchBuffer:
     @property
     def is_full(self) -> bool:
         """Whether no further frame fits."""
-        return len(self) == self._shape[0]
+        return len(self) == self._size
 
-    def add(self, index: int, time_s: float, paint: Paint) -> None:
+    def takes(self, frame: ShownFrame) -> bool:
+        """Whether a frame has the size of those that are in."""
+        return self._frames is None or tuple(self._frames.shape[1:]) == frame.shape
+
+    def add(self, index: int, time_s: float, frame: ShownFrame) -> None:
         """Paint a frame into the next place."""
         if self._frames is None:
-            self._frames = self._device.empty(self._shape)
-        paint(self._frames[len(self)])
+            self._frames = self._device.empty((self._size, *frame.shape))
+        frame.paint(self._frames[len(self)])
         self._index.append(index)
         self._time_s.append(time_s)
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import VideoError
+from aucli.video.orientation import UPRIGHT, Orientation
 
 if TYPE_CHECKING:
     import torch
+
+MAX_PIXELS: Final = 2**27
+"""Pixels of the largest frame that is read, 134 million (16K video has 132): 400 MB as RGB."""
+
+Transfer = Literal["sdr", "pq", "hlg"]
+"""How brightness is coded: as on ordinary screens, or as in high dynamic range (SMPTE ST 2084, BT.2100 HLG)."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +28,22 @@ class VideoInfo:
     """What a file claims about itself: header, packets and the first frame.
 
     Attributes:
-        path: the file.
-        codec: FFmpeg's name of the decoder, e.g. ``h264``.
-        container: FFmpeg's name of the container, e.g. ``mov,mp4,m4a,3gp,3g2,mj2``.
-        width: of the frames as they are handed out: rotation applied, pixels as stored (frames with non-square
-            pixels are not stretched).
+        path: the file, or the folder of numbered pictures.
+        codec: FFmpeg's name of the decoder, e.g. ``h264``; the format of a picture, e.g. ``jpeg``.
+        container: FFmpeg's name of the container, e.g. ``mov,mp4,m4a,3gp,3g2,mj2``; ``photograph``; or
+            ``numbered pictures``.
+        width: of the first frame as displayed and handed out: pixels made square, turned and mirrored. Later frames
+            may have another size.
         height: likewise.
-        rotation_deg: 0, 90, 180 or 270: how far a player turns the stored picture, clockwise.
+        orientation: how a player turns and mirrors the stored picture.
+        pixel_aspect: width of a stored pixel over its height. The stored height is kept and the width scaled.
+        transfer: ``pq`` and ``hlg`` are tone-mapped to what an ordinary screen shows.
         fps: average frames per second; 0 where the file does not tell.
         duration_s: None where the file does not tell.
         n_frames_header: frames that the header promises; counted packets where the header is silent.
+        stream: number of the video stream among the file's video streams, 0-based.
+        n_streams: video streams in the file; attached pictures such as covers do not count.
+        notes: what a user should know of how the file is read, one sentence each.
     """
 
     path: Path
@@ -37,26 +51,48 @@ class VideoInfo:
     container: str
     width: int
     height: int
-    rotation_deg: int
     fps: float
     duration_s: float | None
     n_frames_header: int
+    orientation: Orientation = UPRIGHT
+    pixel_aspect: Fraction = Fraction(1)
+    transfer: Transfer = "sdr"
+    stream: int = 0
+    n_streams: int = 1
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise VideoError(f"{self.path}: frames of {self.width} x {self.height} pixels cannot be read")
-        if self.rotation_deg not in (0, 90, 180, 270):
-            raise ValueError(f"rotation_deg is {self.rotation_deg}; allowed are 0, 90, 180, 270")
+        check_size(self.path, self.width, self.height)
+
+    @property
+    def is_stored_as_shown(self) -> bool:
+        """Whether a decoder's plain RGB needs no more than turning and mirroring."""
+        return self.pixel_aspect == 1 and self.transfer == "sdr"
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse pictures without an area, and those that no memory is large enough for.
+
+    Raises:
+        VideoError: if a picture of this size is not read.
+    """
+    if width < 1 or height < 1:
+        raise VideoError(f"{path}: frames of {width} x {height} pixels cannot be read")
+    if width * height > MAX_PIXELS:
+        raise VideoError(
+            f"{path}: frames of {width} x {height} pixels are too large "
+            f"(at most {MAX_PIXELS // 10**6} million pixels are read); scale it down first"
+        )
 
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """Some frames of one video, in presentation order.
+    """Some frames of one video, in presentation order, all of one size.
 
     Attributes:
         index: (B,) int32, 0-based number of each frame among all frames that the file decodes to.
-        time_s: (B,) float64, seconds: the frame's own timestamp minus the container's start time.
-        frames_rgb: (B, H, W, 3) uint8, rotation applied: a numpy array on the CPU, a torch tensor on a GPU.
+        time_s: (B,) float64, seconds: the frame's own timestamp minus the container's start time; never falls.
+        frames_rgb: (B, H, W, 3) uint8, as displayed: a numpy array on the CPU, a torch tensor on a GPU.
     """
 
     index: npt.NDArray[np.int32]

@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.filter
 import numpy as np
 import numpy.typing as npt
+
+IRREGULAR = list(np.cumsum([1, 4, 4, 9, 2, 30, 4, 4] * 5))
+"""Times of 40 frames at changing distances, for `MadeVideo.ticks`."""
+
+COUNTS_FRAMES = frozenset({".avi", ".h264", ".h265", ".ivf", ".m2v", ".m4v", ".y4m"})
 
 NUMBER_BITS = 12
 BLOCK_PX = 8
@@ -24,6 +30,8 @@ class MadeVideo:
         codec: FFmpeg's name of the encoder.
         n_frames: frames to write; frame k shows the number k.
         size: width and height as stored.
+        pixel_aspect: width of a pixel over its height.
+        color_trc: FFmpeg's number of the transfer characteristic.
         ticks: when each frame is shown, in units of 1 / fps / 4; regular if None.
         start_s: time of the first frame.
         rotation_ccw_deg: rotation that a player must apply, counter-clockwise.
@@ -45,11 +53,14 @@ class MadeVideo:
     grain: bool = False
     color_range: int | None = None
     colorspace: int | None = None
+    color_trc: int | None = None
+    pixel_aspect: Fraction | None = None
 
     def write(self, path: Path) -> Path:
         """Encode the video; the file's suffix decides the container."""
-        # An AVI counts time in frames and cannot say more.
-        per_frame = 1 if path.suffix == ".avi" else 4
+        # An AVI and raw streams count time in frames and cannot say more; MPEG takes the tick for a frame's length.
+        counts = path.suffix in COUNTS_FRAMES or (self.ticks is None and path.suffix in (".ts", ".vob"))
+        per_frame = 1 if counts else 4
         tick = Fraction(1, self.fps * per_frame)
         with av.open(str(path), "w", options=self.container_options) as container:
             stream: Any = container.add_stream(self.codec, rate=self.fps, options=quiet(self.codec, self.options))
@@ -62,6 +73,10 @@ class MadeVideo:
                 stream.codec_context.color_range = self.color_range
             if self.colorspace is not None:
                 stream.codec_context.colorspace = self.colorspace
+            if self.color_trc is not None:
+                stream.codec_context.color_trc = self.color_trc
+            if self.pixel_aspect is not None:
+                stream.codec_context.sample_aspect_ratio = self.pixel_aspect
             if self.rotation_ccw_deg:
                 stream.set_display_rotation(self.rotation_ccw_deg)
             if self.audio:
@@ -117,19 +132,28 @@ def write_repeated(source: Path, times: int, path: Path) -> Path:
 
 
 def write_growing(path: Path) -> Path:
-    """20 frames of VP9 at 128 x 96, then 20 at 192 x 144 (what a video call does when the line gets better)."""
-    small = MadeVideo(codec="libvpx-vp9", n_frames=20).write(path.with_name("small.webm"))
-    large = MadeVideo(codec="libvpx-vp9", n_frames=20, size=(192, 144)).write(path.with_name("large.webm"))
+    """20 frames at 128 x 96, then 20 at 192 x 144 (what a video call does when the line gets better)."""
+    codec = {".webm": "libvpx-vp9", ".ts": "mpeg2video"}.get(path.suffix, "libx264")
+    small = MadeVideo(codec=codec, n_frames=20).write(path.with_name(f"small{path.suffix}"))
+    large = MadeVideo(codec=codec, n_frames=20, size=(192, 144)).write(path.with_name(f"large{path.suffix}"))
+    return append(small, large, path)
+
+
+def append(first: Path, second: Path, path: Path) -> Path:
+    """Play one video after the other in one stream, without encoding anything again."""
     with av.open(str(path), "w") as container:
         target: Any = None
-        for k, part in enumerate((small, large)):
+        end = 0
+        for part in (first, second):
             with av.open(str(part)) as original:
                 stream = original.streams.video[0]
                 target = target or container.add_stream_from_template(stream)
+                offset = end
                 for packet in original.demux(stream):
                     if packet.dts is None or packet.pts is None:
                         continue
-                    packet.pts, packet.dts = packet.pts + k * 800, packet.dts + k * 800
+                    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+                    end = max(end, packet.pts + (packet.duration or 0))
                     packet.stream = target
                     container.mux(packet)
     return path
@@ -207,7 +231,7 @@ class Decoded:
 
 
 def decode_plainly(path: Path) -> Decoded:
-    """The slow obvious version: one thread, one frame after the other, rotated by NumPy."""
+    """The slow obvious version: one thread, one frame after the other, colours by FFmpeg's filter, rotated by NumPy."""
     timestamps: list[int] = []
     times: list[float] = []
     frames: list[npt.NDArray[np.uint8]] = []
@@ -228,6 +252,72 @@ def decode_plainly(path: Path) -> Decoded:
                 assert frame.pts is not None
                 timestamps.append(frame.pts)
                 times.append(float(frame.pts * stream.time_base) - (container.start_time or 0) / 1e6)  # type: ignore[operator]
-                picture = frame.to_ndarray(format="rgb24", interpolation="BICUBIC")
-                frames.append(np.rot90(picture, frame.rotation // 90))
+                frames.append(np.rot90(convert_plainly(frame), frame.rotation // 90))
     return Decoded(timestamps, np.array(times), frames)
+
+
+def convert_plainly(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8: what FFmpeg's own conversion (``-pix_fmt rgb24``) makes of one frame, as stored."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
+    )
+    last = graph.add("buffersink")
+    convert = graph.add("format", "rgb24")
+    source.link_to(convert)
+    convert.link_to(last)
+    graph.configure()
+    source.push(frame)
+    picture: Any = last.pull()
+    return np.asarray(picture.to_ndarray(), dtype=np.uint8)
+
+
+def write_joined(parts: Sequence[Path], path: Path) -> Path:
+    """What ``cat`` makes of some files."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> Path:
+    """Write a display matrix into an MP4's video track: the stored point (x, y) is shown at (a x + c y, b x + d y)."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4
+    matrix = at + 4 + (32 if data[at] == 1 else 20) + 16
+    for place, value in zip((0, 1, 3, 4), (a, b, c, d), strict=True):
+        data[matrix + 4 * place : matrix + 4 * place + 4] = (value * 65536).to_bytes(4, signed=True)
+    path.write_bytes(data)
+    return path
+
+
+def show_only(path: Path, start_ticks: int, duration_ms: int) -> Path:
+    """Make the only edit of an MP4 begin so many ticks of the track later and last so long: all frames stay in it."""
+    hide_beginning(path, start_ticks)
+    data = bytearray(path.read_bytes())
+    scale = int.from_bytes(data[data.index(b"mvhd") + 16 :][:4])
+    at = data.index(b"elst") + 12
+    data[at : at + 4] = (duration_ms * scale // 1000).to_bytes(4)
+    path.write_bytes(data)
+    return path
+
+
+def write_streams(parts: Sequence[Path], path: Path, *, cover: npt.NDArray[np.uint8] | None = None) -> Path:
+    """The video streams of some files side by side in one, and a cover picture in front of them."""
+    with av.open(str(path), "w") as container:
+        if cover is not None:
+            from av.stream import Disposition
+
+            still: Any = container.add_stream("mjpeg", rate=1)
+            still.width, still.height, still.pix_fmt = cover.shape[1], cover.shape[0], "yuvj420p"
+            still.disposition = Disposition.attached_pic
+        originals = [av.open(str(part)) for part in parts]
+        targets = [container.add_stream_from_template(original.streams.video[0]) for original in originals]
+        if cover is not None:
+            container.mux(still.encode(av.VideoFrame.from_ndarray(cover, format="rgb24")))
+            container.mux(still.encode(None))
+        for original, target in zip(originals, targets, strict=True):
+            for packet in original.demux(original.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = target
+                    container.mux(packet)
+            original.close()
+    return path

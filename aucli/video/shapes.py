@@ -1,0 +1,99 @@
+"""Whether a stream may change the size or the orientation of its picture, told from its packets without decoding.
+
+decord brings every picture to the size of the first one and does not say so, and knows only the container's
+orientation. A stream is left to it only where its packets show that there is one shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+VOL_OF_MPEG4 = re.compile(rb"\x00\x00\x01[\x20-\x2f].+?(?=\x00\x00\x01[^\x20-\x2f]|$)", re.DOTALL)
+FRAME_OF_JPEG = re.compile(rb"\xff[\xc0-\xc2]\x00.(.{5})", re.DOTALL)
+HEAD_BYTES = 4096
+DISPLAY_ORIENTATION = 47  # ITU-T H.264 and H.265, annex D: the type of the message
+
+
+class ShapeWatch:
+    """Looks at packets for headers that carry the size of the picture.
+
+    H.264 and HEVC write it into sequence parameter sets (SPS), MPEG-4 into a video object layer, VP8 and JPEG into each
+    key frame. VP9 and AV1 can change it in any frame.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._codec = stream.codec_context.codec.canonical_name
+        self._known = bytes(stream.codec_context.extradata or b"")
+        self._first: bytes | None = None
+        self.is_constant = self._codec in ("h264", "hevc", "mpeg4", "vp8", "mjpeg")
+
+    def look(self, packet: Packet[Any]) -> None:
+        """Look at the next packet."""
+        if not self.is_constant:
+            return
+        if packet.has_sidedata("new_extradata"):
+            self.is_constant = False
+        elif packet.is_keyframe:
+            for header in self._headers(memoryview(packet)):
+                if header in self._known:
+                    continue
+                if self._first is None:
+                    self._first = header
+                self.is_constant &= header == self._first
+
+    def _headers(self, data: memoryview) -> Iterator[bytes]:
+        if self._codec in ("h264", "hevc"):
+            yield from self._parameter_sets(data)
+        elif self._codec == "vp8":
+            yield bytes(data[3:10])  # RFC 6386, section 9.1: start code, width, height
+        else:
+            pattern = VOL_OF_MPEG4 if self._codec == "mpeg4" else FRAME_OF_JPEG
+            for match in pattern.finditer(bytes(data[:HEAD_BYTES])):
+                yield match[1] if pattern.groups else match[0]
+
+    def _parameter_sets(self, data: memoryview) -> Iterator[bytes]:
+        """Sequence parameter sets before the first slice, of units with their length in front (ISO 14496-15)."""
+        is_avc = self._codec == "h264"
+        at = 4 if is_avc else 21
+        if len(self._known) <= at or self._known[0] != 1:
+            self.is_constant = False  # units are told apart by start codes, which no MP4 or Matroska should hold
+            return
+        n_length = (self._known[at] & 3) + 1
+        start = 0
+        while start + n_length < len(data):
+            length = int.from_bytes(data[start : start + n_length])
+            start += n_length
+            kind = data[start] & 31 if is_avc else data[start] >> 1 & 63
+            if (1 <= kind <= 5) if is_avc else kind < 32:
+                return
+            if kind == (7 if is_avc else 33):
+                yield bytes(data[start : start + length])
+            elif kind == (6 if is_avc else 39):
+                messages = bytes(data[start + (1 if is_avc else 2) : start + length])
+                self.is_constant &= DISPLAY_ORIENTATION not in message_types(messages)
+            start += length
+
+
+def message_types(messages: bytes) -> set[int]:
+    """Return the types of the messages in a unit of supplemental enhancement information, its header left out."""
+    types: set[int] = set()
+    at = 0
+    while at < len(messages) - 1:
+        values = []
+        for _ in range(2):  # the type, then the size: bytes of 255 and a last one, added up
+            value = 0
+            while at < len(messages) and messages[at] == 255:
+                value, at = value + 255, at + 1
+            if at >= len(messages):
+                return types
+            values.append(value + messages[at])
+            at += 1
+        types.add(values[0])
+        at += values[1]
+    return types

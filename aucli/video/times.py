@@ -1,0 +1,183 @@
+"""When frames are shown: timestamps as containers write them become seconds that never run back."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import av.container
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+TIME_TOLERANCE_S: Final = 1e-6
+"""FFmpeg rounds a container's start time to microseconds; times closer than this count as equal."""
+
+NO_TIMESTAMP: Final = -(2**63)
+"""FFmpeg's AV_NOPTS_VALUE."""
+
+STAMPLESS: Final = 0x0080
+"""FFmpeg's AVFMT_NOTIMESTAMPS: a raw stream; what timestamps it has are made up, at 25 frames a second."""
+MAY_BEGIN_ANEW: Final = 0x0200
+"""FFmpeg's AVFMT_TS_DISCONT: a stream meant to be cut and joined, as of MPEG."""
+
+FALLS_S: Final = 0.1
+JUMPS_S: Final = 10.0
+"""FFmpeg's limits (``dts_delta_threshold``): timestamps that fall by more than the first, or jump by more than the
+second, belong to another recording."""
+
+
+def is_stampless(container: av.container.InputContainer) -> bool:
+    """Whether a file is a raw stream whose frames carry no times."""
+    return bool(container.format.flags & STAMPLESS)
+
+
+def frame_rate(container: av.container.InputContainer, stream: VideoStream) -> Fraction:
+    """Return frames per second, as FFmpeg knows them; 0 where the file does not tell.
+
+    A raw stream's own rate stands in its codec's header. The average counts for the rest, unless it is no rate at all
+    (FFmpeg gives 60,000 for DV).
+    """
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if is_stampless(container) or not average or (guessed and average > 4 * guessed):
+        return guessed or average or Fraction(0)
+    return average
+
+
+def rate_is_assumed(container: av.container.InputContainer, stream: VideoStream) -> bool:
+    """Whether a stream has neither times nor a rate of its own, so that FFmpeg's default stands in."""
+    if container.format.name == "mjpeg" or container.format.name.endswith("_pipe"):
+        return True
+    return is_stampless(container) and not stream.codec_context.framerate
+
+
+class Joints:
+    """Carries the timestamps of a stream's packets on where they begin anew, so that they rise over the whole file.
+
+    Recordings of MPEG (transport streams, VOBs) can be joined by ``cat``; each part keeps its own times. The rule is
+    FFmpeg's (``ts_discontinuity_detect`` of its command line): where decoding times fall, or jump by more than ten
+    seconds, the part goes on where the one before ended. In other containers only a return to the beginning counts as
+    a joint, since a single wild timestamp there is damage.
+    """
+
+    def __init__(self, container: av.container.InputContainer, stream: VideoStream) -> None:
+        self.count = 0
+        self._anywhere = bool(container.format.flags & MAY_BEGIN_ANEW)
+        self._is_off = is_stampless(container) or not stream.time_base
+        tick = float(stream.time_base or 1)
+        rate = frame_rate(container, stream)
+        self._falls, self._jumps = FALLS_S / tick, JUMPS_S / tick
+        self._step = round(1 / (float(rate) * tick)) if rate else 1
+        self._offset = 0
+        self._first: int | None = None
+        self._last = self._next = self._end = 0
+
+    def carry_on(self, packet: Packet[Any]) -> None:
+        """Move a packet's times to where they belong. Must be shown every packet, in order."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if self._is_off or stamp is None:
+            return
+        if self._first is None:
+            self._first = stamp
+        elif self._anywhere and packet.dts is not None and self._breaks_off(stamp + self._offset):
+            self.count += 1
+            self._offset = self._next - stamp
+        elif not self._anywhere and packet.is_keyframe and self._starts_over(stamp):
+            self.count += 1
+            self._offset = self._end - (stamp if packet.pts is None else packet.pts)
+        length = packet.duration or self._step
+        if self._offset:
+            if packet.pts is not None:
+                packet.pts += self._offset
+            if packet.dts is not None:
+                packet.dts += self._offset
+        if self._anywhere and packet.dts is not None and self._is_wild(packet.pts, packet.dts):
+            packet.pts = self._end  # the last packet of a part takes its time from the header of the next one
+        self._end = max(self._end, (stamp + self._offset if packet.pts is None else packet.pts) + length)
+        if packet.dts is not None or not self._anywhere:
+            self._last = stamp + self._offset
+            self._next = self._last + length
+
+    def _is_wild(self, pts: int | None, dts: int) -> bool:
+        return pts is not None and abs(pts - dts) > self._jumps
+
+    def _breaks_off(self, dts: int) -> bool:
+        return dts + self._falls < self._last or abs(dts - self._next) > self._jumps
+
+    def _starts_over(self, stamp: int) -> bool:
+        return stamp <= (self._first or 0) + self._falls and stamp + self._offset + self._falls < self._last
+
+
+class TimestampGuess:
+    """FFmpeg's best-effort timestamp (``guess_correct_pts``), which PyAV does not hand out.
+
+    Presentation times count unless they are missing or run backwards more often than decoding times do.
+    """
+
+    def __init__(self) -> None:
+        self._faulty_pts = self._faulty_dts = 0
+        self._last_pts = self._last_dts = NO_TIMESTAMP
+
+    def __call__(self, pts: int | None, dts: int | None) -> int:
+        """Return the timestamp of the next frame; `NO_TIMESTAMP` if it has neither."""
+        if dts is not None:
+            self._faulty_dts += dts <= self._last_dts
+            self._last_dts = dts
+        elif pts is not None:
+            self._last_dts = pts
+        if pts is not None:
+            self._faulty_pts += pts <= self._last_pts
+            self._last_pts = pts
+        elif dts is not None:
+            self._last_pts = dts
+        if pts is not None and (self._faulty_pts <= self._faulty_dts or dts is None):
+            return pts
+        return NO_TIMESTAMP if dts is None else dts
+
+
+class Clock:
+    """Turns the timestamps of a stream's frames, shown in order, into the seconds that a player shows.
+
+    Args:
+        tick_s: seconds of one unit of the timestamps.
+        start_s: the container's start, which counts as 0.
+        fps: frames per second, 0 if unknown.
+        counts: the frames carry no times: frame n is shown n / fps seconds after the start.
+    """
+
+    def __init__(self, tick_s: float, start_s: float, fps: float, *, counts: bool) -> None:
+        self._tick_s, self._start_s, self._fps, self._counts = tick_s, start_s, fps, counts
+        self._n = 0
+        self._anchor = (0, 0.0)  # the latest frame with a timestamp, and its time
+        self._last_s = 0.0
+
+    @staticmethod
+    def of(container: av.container.InputContainer, stream: VideoStream) -> Clock:
+        """Read the clock of an open file."""
+        tick_s = float(stream.time_base) if stream.time_base else 0.0
+        start_s = (container.start_time or 0) / 1e6
+        if stream.start_time is not None and abs(stream.start_time * tick_s - start_s) < TIME_TOLERANCE_S:
+            start_s = stream.start_time * tick_s  # the same instant, before FFmpeg rounded it to microseconds
+        counts = is_stampless(container) or not tick_s
+        return Clock(tick_s, start_s, float(frame_rate(container, stream)), counts=counts)
+
+    def seconds(self, timestamp: int) -> float:
+        """Return the presentation time of the next frame.
+
+        A frame without a timestamp comes one step of the frame rate after the one before. A frame whose timestamp does
+        not lie after the one before comes one tick after it: FFmpeg hands frames out in the order in which they are
+        shown, so the timestamp is wrong.
+        """
+        n, self._n = self._n, self._n + 1
+        if self._counts:
+            return n / self._fps if self._fps else 0.0
+        if timestamp == NO_TIMESTAMP:
+            since, anchor_s = self._anchor
+            time_s = anchor_s + (n - since) * (1 / self._fps if self._fps else self._tick_s)
+        else:
+            time_s = timestamp * self._tick_s - self._start_s
+            self._anchor = (n, time_s)
+        if n and time_s <= self._last_s:
+            time_s = self._last_s + self._tick_s
+        self._last_s = time_s
+        return time_s

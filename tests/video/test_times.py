@@ -1,0 +1,150 @@
+"""When frames are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aucli.video.times import NO_TIMESTAMP, Clock
+from tests.builders.media import (
+    IRREGULAR,
+    MadeVideo,
+    decode_plainly,
+    hide_beginning,
+    read_number,
+    show_only,
+    write_joined,
+)
+from tests.builders.reading import assert_same_frames, read_all
+
+
+def test_time_counts_from_the_start_of_the_container(tmp_path: Path) -> None:
+    alone = MadeVideo(start_s=3.0).write(tmp_path / "alone.mkv")
+    beside_sound = MadeVideo(start_s=1.5, audio=True).write(tmp_path / "beside_sound.mkv")
+    assert read_all(alone)[1].time_s[0] == pytest.approx(0.0, abs=1e-3)
+    assert read_all(beside_sound)[1].time_s[0] == pytest.approx(1.5, abs=1e-3)
+
+
+def test_irregular_times_are_kept(tmp_path: Path) -> None:
+    path = MadeVideo(ticks=IRREGULAR).write(tmp_path / "a.mp4")
+    _, found = read_all(path)
+    np.testing.assert_allclose(found.time_s, (np.array(IRREGULAR) - IRREGULAR[0]) / 100, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a.h264", "a.h265", "a.m2v", "a.m4v", "a.ivf", "a.y4m"])
+def test_raw_streams_run_at_their_own_rate(tmp_path: Path, name: str) -> None:
+    codec = {"h264": "libx264", "h265": "libx265", "m2v": "mpeg2video", "m4v": "mpeg4", "ivf": "libvpx"}
+    recipe = MadeVideo(codec=codec.get(name[2:], "wrapped_avframe"), fps=50, n_frames=12, options={"bf": "0"})
+    reader, found = read_all(recipe.write(tmp_path / name))
+    np.testing.assert_allclose(found.time_s, np.arange(12) / 50, atol=1e-9)
+    assert (reader.info.fps, reader.notes) == (50.0, ())
+
+
+def test_a_stream_without_any_rate_says_what_is_assumed(tmp_path: Path) -> None:
+    path = MadeVideo(codec="mjpeg", pix_fmt="yuvj420p", n_frames=5).write(tmp_path / "a.mjpeg")
+    reader, found = read_all(path)
+    np.testing.assert_allclose(found.time_s, np.arange(5) / 25, atol=1e-9)
+    assert reader.notes == ("has no times and no frame rate; 25 frames a second are assumed",)
+
+
+@pytest.mark.parametrize(("suffix", "audio"), [("ts", False), ("ts", True), ("vob", False)])
+@pytest.mark.parametrize("starts_s", [[0, 0, 0], [0, 500, 3], [500, 0]])
+def test_recordings_joined_by_cat_go_on_where_the_one_before_ended(
+    tmp_path: Path, suffix: str, audio: bool, starts_s: list[float]
+) -> None:
+    codec = "libx264" if suffix == "ts" else "mpeg2video"
+    parts = [
+        MadeVideo(codec=codec, n_frames=20, start_s=start, options={"bf": "2"}, audio=audio and not start).write(
+            tmp_path / f"{n}.{suffix}"
+        )
+        for n, start in enumerate(starts_s)
+    ]
+    reader, found = read_all(write_joined(parts, tmp_path / f"all.{suffix}"), batch_size=7)
+    assert [read_number(frame) for frame in found.frames_rgb] == list(range(20)) * len(parts)
+    np.testing.assert_allclose(np.diff(found.time_s), 1 / 25, atol=1e-4)
+    assert (reader.n_failed, reader.broken) == (0, None)
+    assert "timestamps begin anew" in reader.notes[0]
+
+
+def test_a_pause_within_a_recording_is_kept(tmp_path: Path) -> None:
+    ticks = [4 * n + (0 if n < 10 else 800) for n in range(20)]  # 8 s: below FFmpeg's limit of 10 s
+    path = MadeVideo(ticks=ticks, n_frames=20).write(tmp_path / "a.ts")
+    reader, found = read_all(path)
+    np.testing.assert_allclose(found.time_s, (np.array(ticks)) / 100, atol=1e-4)
+    assert reader.notes == ()
+
+
+def test_matroska_joined_by_cat(tmp_path: Path) -> None:
+    once = MadeVideo(n_frames=20, options={"bf": "2"}).write(tmp_path / "a.mkv")
+    _, found = read_all(write_joined([once, once], tmp_path / "b.mkv"))
+    assert [read_number(frame) for frame in found.frames_rgb] == list(range(20)) * 2
+    np.testing.assert_allclose(found.time_s, np.arange(40) / 25, atol=1.1e-3)
+
+
+def test_frames_hidden_by_an_edit_list_are_not_given(tmp_path: Path) -> None:
+    path = MadeVideo(options={"bf": "2", "g": "40"}).write(tmp_path / "trimmed.mp4")
+    hide_beginning(path, ticks=12800 // 25 * 10)
+    expected = decode_plainly(path)
+    reader, found = read_all(path)
+    assert_same_frames(found, expected, list(range(30)))
+    assert [read_number(frame) for frame in found.frames_rgb] == list(range(10, 40))
+    assert reader.decoder.startswith("pyav")
+    assert (reader.n_frames, reader.n_hidden, reader.n_failed, reader.broken) == (30, 10, 0, None)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 24), (25, 39), (13, 21)])
+def test_hidden_heads_and_tails_are_no_missing_frames(tmp_path: Path, first: int, last: int) -> None:
+    path = MadeVideo(options={"bf": "0", "g": "10"}).write(tmp_path / "trimmed.mp4")
+    show_only(path, start_ticks=12800 // 25 * first, duration_ms=40 * (last - first + 1))
+    reader, found = read_all(path)
+    assert [read_number(frame) for frame in found.frames_rgb] == list(range(first, last + 1))
+    np.testing.assert_allclose(found.time_s, np.arange(last - first + 1) / 25, atol=1e-6)
+    assert (reader.n_failed, reader.broken, reader.info.n_frames_header) == (0, None, last - first + 1)
+    assert reader.n_hidden == 40 - (last - first + 1)
+
+
+def test_a_trimmed_file_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    options = {"movflags": "faststart"}
+    path = MadeVideo(options={"bf": "0", "g": "10"}, container_options=options, grain=True).write(tmp_path / "a.mp4")
+    show_only(path, start_ticks=12800 // 25 * 15, duration_ms=40 * 25)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.7)])
+    reader, found = read_all(path)
+    assert read_number(found.frames_rgb[0]) == 15
+    assert reader.broken is not None
+    assert reader.n_failed > 0
+
+
+# ---- the clock itself ------------------------------------------------------------------------------------------
+
+
+def test_no_frames() -> None:
+    assert Clock(0.01, 0.0, 25.0, counts=False).seconds(5) == pytest.approx(0.05)
+
+
+clocks: list[Callable[[], Clock]] = [
+    lambda: Clock(0.001, 0.0, 25.0, counts=False),
+    lambda: Clock(0.001, -3.0, 0.0, counts=False),
+    lambda: Clock(0.0, 0.0, 30.0, counts=True),
+]
+
+
+@given(
+    st.sampled_from(clocks),
+    st.lists(st.one_of(st.just(NO_TIMESTAMP), st.integers(-1000, 10_000)), min_size=2, max_size=40),
+)
+def test_time_never_runs_back_whatever_the_timestamps(make: Callable[[], Clock], timestamps: list[int]) -> None:
+    clock = make()
+    times = [clock.seconds(timestamp) for timestamp in timestamps]
+    assert (np.diff(times) > 0).all()
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, unique=True).map(sorted))
+def test_good_timestamps_are_left_alone(timestamps: list[int]) -> None:
+    clock = Clock(0.001, 0.5, 25.0, counts=False)
+    assert [clock.seconds(t) for t in timestamps] == [t * 0.001 - 0.5 for t in timestamps]
