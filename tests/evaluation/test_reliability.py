@@ -38,13 +38,11 @@ def test_the_same_as_from_a_table_of_variances(pairs: list[tuple[int, int]]) -> 
     assert icc(x, y) == pytest.approx(anova(x.tolist(), y.tolist()), abs=1e-9)
 
 
-def test_two_raters_of_shrout_and_fleiss() -> None:
-    """Raters 1 and 4 of their six targets (1979, table 2), worked out by hand: MSR 6.4, MSC 14.08, MSE 0.88."""
-    first, fourth = np.array([9, 6, 8, 7, 10, 6.0]), np.array([8, 2, 6, 5, 9, 7.0])
-    ms_r, ms_c, ms_e = 191 / 30, 27 / 4, 31 / 20
-    assert anova(first.tolist(), fourth.tolist())[1] == pytest.approx((ms_r - ms_e) / (ms_r + ms_e), abs=0.2)
-    assert icc(first, fourth) == pytest.approx(anova(first.tolist(), fourth.tolist()))
-    del ms_c
+def test_a_case_worked_out_by_hand() -> None:
+    """Pairs (1, 2), (3, 2), (5, 5): means 1.5, 2.5, 5 and 3, 3; MSR 6.5, MSC 0, MSE 0.5."""
+    agreement, consistency = icc(np.array([1, 3, 5.0]), np.array([2, 2, 5.0]))
+    assert consistency == pytest.approx((6.5 - 0.5) / (6.5 + 0.5))
+    assert agreement == pytest.approx((6.5 - 0.5) / (6.5 + 0.5 + 2 * (0 - 0.5) / 3))
 
 
 def test_known_cases() -> None:
