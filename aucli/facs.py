@@ -1,4 +1,4 @@
-"""Facial action units (AUs): their names, and the sets that the benchmarks code.
+"""Facial action units (AUs): their numbers and names.
 
 Numbers and names follow the Facial Action Coding System (Ekman, Friesen and Hager, 2002).
 """
@@ -35,15 +35,6 @@ AU_NAMES: Final[dict[int, str]] = {
     43: "Eyes closed",
     45: "Blink",
 }
-
-BP4D_AUS: Final = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
-"""The 12 AUs of BP4D and BP4D+ (Zhang et al. 2014, as evaluated since JAA-Net)."""
-DISFA_AUS: Final = (1, 2, 4, 6, 9, 12, 25, 26)
-"""The 8 AUs of DISFA that are evaluated (Mavadati et al. 2013 coded 12)."""
-GFT_AUS: Final = (1, 2, 4, 6, 10, 12, 14, 15, 23, 24)
-"""The 10 AUs of GFT (Girard et al. 2017)."""
-AFFWILD2_AUS: Final = (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26)
-"""The 12 AUs of Aff-Wild2 (ABAW challenges since 2021)."""
 
 
 def au_column(au: int) -> str:

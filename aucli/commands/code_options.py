@@ -5,14 +5,14 @@ The library's messages name its own fields in backticks, as `min_intensity`; her
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+
+from aucli.commands.options import as_options, fields_as_options
 
 if TYPE_CHECKING:
     from aucli.evaluation.agreement import AgreementOptions
@@ -188,23 +188,6 @@ def refuse_without_codes(context: typer.Context) -> None:
             raise OptionsError(f"--{parameter.replace('_', '-')} goes with --codes")
 
 
-def as_options(message: str) -> str:
-    """A message of the library with its fields as options."""
-    return re.sub(r"`(\w+)`", lambda match: OPTION_OF.get(match.group(1), match.group(1)), message)
-
-
-@contextmanager
-def fields_as_options() -> Iterator[None]:
-    """Errors of the library name options where it names fields."""
-    from aucli.errors import AucliError
-
-    try:
-        yield
-    except AucliError as error:
-        error.args = tuple(as_options(arg) if isinstance(arg, str) else arg for arg in error.args)
-        raise
-
-
 def evaluate_codes(table: Path | None, given: CodesGiven, scoring: ScoringOptions) -> Evaluated:
     """Compare a table with a coder, or two coders.
 
@@ -216,15 +199,15 @@ def evaluate_codes(table: Path | None, given: CodesGiven, scoring: ScoringOption
     from aucli.evaluation.benchmarks import Evaluated
     from aucli.evaluation.coders import compare_coders
 
-    with fields_as_options():
+    with fields_as_options(OPTION_OF):
         reading, comparing = given.reading(), given.comparing(scoring)
         if given.against:
             coders = compare_coders(given.codes, given.against, table=table, code_options=reading, options=comparing)
-            return Evaluated(coders.evaluation, tuple(map(as_options, coders.notes)))
+            return Evaluated(coders.evaluation, tuple(as_options(note, OPTION_OF) for note in coders.notes))
         if table is None:
             raise OptionsError("--codes needs one table of annotate or the folder of its tables, or --against")
         agreement = compare_files(table, given.codes, code_options=reading, options=comparing)
-        return Evaluated(agreement.evaluation, tuple(map(as_options, agreement.notes)))
+        return Evaluated(agreement.evaluation, tuple(as_options(note, OPTION_OF) for note in agreement.notes))
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aucli.commands import code_options
+from aucli.commands import code_options, dataset_options
+from aucli.commands.options import as_options, fields_as_options
 
 if TYPE_CHECKING:
     from aucli.evaluation.benchmarks import Evaluated
@@ -43,9 +44,7 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="A model, by name or folder, to try on a benchmark.", show_default=False)
     ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="bp4d, bp4dplus, disfa, disfaplus, gft or affwild2.", show_default=False)
-    ] = None,
+    dataset: Annotated[str | None, typer.Option(help=dataset_options.BENCHMARKS_HELP, show_default=False)] = None,
     root: Annotated[
         Path | None, typer.Option(help="The data set's folder; not needed with a finished cache.", show_default=False)
     ] = None,
@@ -56,12 +55,11 @@ def evaluate(
         str | None,
         typer.Option("--fold", "--folds", help="A published test fold, or all of them.", show_default="every frame"),
     ] = None,
-    numbering: Annotated[str, typer.Option(help="Which part fold k tests: paper or part.")] = "paper",
+    numbering: dataset_options.Numbering = "paper",
+    folds_dir: dataset_options.FoldsDir = None,
+    allow_shared_videos: dataset_options.AllowSharedVideos = False,
     aus: Annotated[str, typer.Option(help="shared, or numbers as 1,2,4.")] = "shared",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="The data set's own options. Can be repeated.", show_default=False),
-    ] = None,
+    option: dataset_options.Option = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     lost_faces: Annotated[
         str, typer.Option(help="Frames without a face count as absent (negative), or not at all (leave_out).")
@@ -92,27 +90,20 @@ def evaluate(
     evaluated: Evaluated
     if model is not None:
         from aucli.commands.progress import ProgressLines
-        from aucli.datasets.benchmark import DatasetSource
-        from aucli.datasets.readers.registry import parse_dataset_options
-        from aucli.datasets.splits import SplitOptions
+        from aucli.datasets.source import DatasetSource
 
         if dataset is None:
             raise OptionsError("--model needs --dataset: the benchmark to try it on")
-        what = ModelOnBenchmark(
-            model=model,
-            benchmark=DatasetSource(
-                dataset=dataset,
-                root=root,
-                cache=cache,
-                fold=int(fold) if fold is not None and fold.isdigit() else fold,
-                dataset_options=parse_dataset_options(dataset, option or []),
-                splits=SplitOptions(numbering=numbering),  # type: ignore[arg-type]  # likewise
+        with fields_as_options(dataset_options.OPTION_OF):
+            what = ModelOnBenchmark(
+                model=model,
+                source=DatasetSource.from_pairs(dataset, root=root, cache=cache, pairs=option or ()),
+                folds=dataset_options.fold_options(fold, numbering, folds_dir, allow_shared_videos),
                 device=device,
-            ),
-            aus=None if aus == "shared" else code_options.numbers(aus, "--aus"),
-        )
-        with ProgressLines(quiet=quiet) as progress:
-            evaluated = evaluate_on_benchmark(what, scoring, on_progress=progress)
+                aus=None if aus == "shared" else code_options.numbers(aus, "--aus"),
+            )
+            with ProgressLines(quiet=quiet) as progress:
+                evaluated = evaluate_on_benchmark(what, scoring, on_progress=progress)
     elif codes:
         if paths is not None and len(paths) > 1:
             raise OptionsError("--codes needs one table of annotate, or the folder of its tables")
@@ -144,7 +135,7 @@ def evaluate(
     _write(evaluated.result, format_, metric, output)
     if not quiet:
         for note in evaluated.notes:
-            typer.echo(f"note: {note}", err=True)
+            typer.echo(f"note: {as_options(note, dataset_options.OPTION_OF)}", err=True)
 
 
 def _write(result: Evaluation | CrossValidation, format_: str, metric: str, output: Path | None) -> None:

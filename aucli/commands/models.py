@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from aucli.commands.options import FAILED, Json
+from aucli.datasets.readers.registry import READERS, find_benchmark, listed
 
 models_app = typer.Typer(
     no_args_is_help=True, help="The model zoo: list, inspect, fetch and import models and detectors."
@@ -108,7 +109,7 @@ def models_import(
     aus: Annotated[
         str | None,
         typer.Option(
-            help="Action units of a published checkpoint, in its order: bp4d, disfa, gft ..., or 1,2,4.",
+            help=f"Action units of a published checkpoint, in its order: {listed(*READERS)}; or numbers, as 1,2,4.",
             show_default=False,
         ),
     ] = None,
@@ -120,6 +121,8 @@ def models_import(
     """Check a model, a detector or a published checkpoint and copy it into your zoo."""
     from aucli.models.exchange import import_any
 
+    if aus is not None and (benchmark := aus.strip().casefold()) in READERS:
+        aus = ",".join(map(str, find_benchmark(benchmark).aus))
     imported = import_any(path, aus=aus, name=name, overwrite=overwrite)
     about = ""
     if imported.model is not None:

@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aucli.commands import dataset_options
+from aucli.commands.options import fields_as_options
+
 if TYPE_CHECKING:
     from aucli.datasets.prepare import Prepared
 
 
 def prepare(
-    dataset: Annotated[
-        str, typer.Option(help="bp4d, bp4dplus, disfa, disfaplus, gft or affwild2.", show_default=False)
-    ],
+    dataset: Annotated[str, typer.Option(help=dataset_options.BENCHMARKS_HELP, show_default=False)],
     root: Annotated[Path, typer.Option(help="The data set's folder, as its owners hand it out.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the cache.", show_default=False)],
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="The data set's own options, e.g. camera=right (see docs/datasets.md). Can be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    option: dataset_options.Option = None,
     detector: Annotated[str, typer.Option(help="As for annotate: use the same one there.")] = "centerface",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Threads.", show_default="one per core")] = None,
@@ -48,23 +42,21 @@ def prepare(
     from aucli.commands.progress import ProgressLines
     from aucli.datasets.prepare import PrepareOptions
     from aucli.datasets.prepare import prepare as run
-    from aucli.datasets.readers.registry import parse_dataset_options
+    from aucli.datasets.source import DatasetSource
 
-    options = PrepareOptions(
-        dataset=dataset,
-        root=root,
-        out=out,
-        dataset_options=parse_dataset_options(dataset, option or []),
-        detector=detector,
-        device=device,
-        workers=workers,
-        batch_size=batch_size,
-        side_px=side,
-        border=border,
-        overwrite=overwrite,
-    )
-    with ProgressLines(quiet=quiet or as_json) as progress:
-        prepared = run(options, on_progress=progress)
+    with fields_as_options(dataset_options.PREPARE_OPTION_OF):
+        options = PrepareOptions(
+            source=DatasetSource.from_pairs(dataset, root=root, cache=out, pairs=option or ()),
+            detector=detector,
+            device=device,
+            workers=workers,
+            batch_size=batch_size,
+            side_px=side,
+            border=border,
+            overwrite=overwrite,
+        )
+        with ProgressLines(quiet=quiet or as_json) as progress:
+            prepared = run(options, on_progress=progress)
     _print(prepared, as_json=as_json, quiet=quiet)
     if prepared.failures:
         raise typer.Exit(1)

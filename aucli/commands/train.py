@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from aucli.commands import dataset_options
+from aucli.commands.options import as_options, fields_as_options
 
 if TYPE_CHECKING:
     from aucli.training.plan import TrainingPlan
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def train(
     dataset: Annotated[
         str,
-        typer.Option(help="bp4d, bp4dplus, disfa, gft, affwild2, synth or photographs.", show_default=False),
+        typer.Option(help=dataset_options.TRAINING_HELP, show_default=False),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.", show_default="runs/DATASET")] = Path(),
     root: Annotated[
@@ -36,11 +38,10 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=3e-5. Can be repeated."),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="The data set's own options. Can be repeated.", show_default=False),
-    ] = None,
-    numbering: Annotated[str, typer.Option(help="Which part fold k tests: paper or part.")] = "paper",
+    option: dataset_options.Option = None,
+    numbering: dataset_options.Numbering = "paper",
+    folds_dir: dataset_options.FoldsDir = None,
+    allow_shared_videos: dataset_options.AllowSharedVideos = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between checkpoints.")] = 50,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
@@ -57,6 +58,7 @@ def train(
     require("torch", "timm", "pydantic", "onnxscript", for_="aucli train")
     from aucli.commands.progress import ProgressLines
     from aucli.commands.train_display import TrainDisplay
+    from aucli.datasets.source import training_source
     from aucli.evaluation.score_tables import render
     from aucli.runtime.device import resolve_device
     from aucli.training.distributed import process_group, rank
@@ -64,27 +66,23 @@ def train(
     from aucli.training.plan import plan
     from aucli.training.run import train as train_folds
 
-    options = TrainOptions(
-        dataset=dataset,
-        out=out if out != Path() else Path("runs") / dataset,
-        root=root,
-        cache=cache,
-        recipe=recipe,
-        overrides=tuple(settings or ()),
-        fold=int(fold) if fold.isdigit() else fold,
-        dataset_options=_options(dataset, option or []),
-        numbering=numbering,
-        device=device,
-        checkpoint_every=checkpoint_every,
-    )
-    with process_group(resolve_device(device)) as own_device:
-        options = replace(options, device=own_device)
+    with fields_as_options(dataset_options.OPTION_OF), process_group(resolve_device(device)) as own_device:
+        options = TrainOptions(
+            source=training_source(dataset, root=root, cache=cache, pairs=option or ()),
+            out=out if out != Path() else Path("runs") / dataset,
+            recipe=recipe,
+            overrides=tuple(settings or ()),
+            folds=dataset_options.fold_options(fold, numbering, folds_dir, allow_shared_videos),
+            device=own_device,
+            checkpoint_every=checkpoint_every,
+        )
         is_first = rank() == 0
         with TrainDisplay(quiet=quiet or as_json or not is_first) as display:
             with ProgressLines(quiet=quiet or as_json or not is_first) as preparing:
                 planned = plan(options, tell=display.tell, on_prepare=preparing)
             for warning in planned.warnings if is_first else ():
-                typer.secho(f"warning: {warning}", err=True, fg="yellow")
+                text = as_options(warning, dataset_options.OPTION_OF)
+                typer.secho(f"warning: {text}", err=True, fg="yellow")
             if dry_run:
                 hours = _hours(planned)
                 if is_first:
@@ -107,21 +105,6 @@ def _hours(planned: TrainingPlan) -> float:
     epochs = sum(stage.epochs for stage in stages)
     mean_step_s = sum(one * stage.epochs / epochs for one, stage in zip(seconds, stages, strict=True))
     return mean_step_s * planned.steps / 3600
-
-
-def _options(dataset: str, pairs: list[str]) -> dict[str, Any]:
-    from aucli.datasets.readers.registry import BENCHMARKS
-    from aucli.errors import OptionsError
-
-    if dataset in BENCHMARKS:
-        from aucli.datasets.readers.registry import parse_dataset_options
-
-        return dict(parse_dataset_options(dataset, pairs))
-    split = [pair.partition("=") for pair in pairs]
-    for key, equals, _ in split:
-        if not equals:
-            raise OptionsError(f"--option is {key!r}; write it as KEY=VALUE")
-    return {key: value for key, _, value in split}
 
 
 def _plan_as_json(planned: TrainingPlan, hours: float) -> str:

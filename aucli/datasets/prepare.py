@@ -12,8 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +22,12 @@ from aucli import __version__
 from aucli.datasets.cache.shards import JPEG_QUALITY, sequence_to_json
 from aucli.datasets.cache.writer import REPORT_NAME, CacheWriter, write_json
 from aucli.datasets.face_finding import SMALLEST_SIDE_PX, FaceFinder
+from aucli.datasets.load import load_dataset
 from aucli.datasets.pictures import sequence_rows
-from aucli.datasets.readers.options import DatasetOptions, as_json, options_from_mapping
 from aucli.datasets.readers.published_counts import TOLERANCE
-from aucli.datasets.readers.registry import BENCHMARKS, load_dataset
 from aucli.datasets.report import Finding, Findings, Report
 from aucli.datasets.samples import Int64Array, Samples, SequenceInfo
+from aucli.datasets.source import DatasetSource
 from aucli.errors import AucliError, DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.faces.detectors import open_detector
@@ -53,10 +52,7 @@ class PrepareOptions:
     """What to prepare, and how.
 
     Attributes:
-        dataset: ``bp4d``, ``bp4dplus``, ``disfa``, ``disfaplus``, ``gft`` or ``affwild2``.
-        root: folder of the benchmark as its owners hand it out.
-        out: folder of the cache.
-        dataset_options: the benchmark's own options.
+        source: the benchmark, with its root; the cache goes where it says.
         detector: as for `annotate`.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: where faces are detected.
         workers: threads; None: one per core.
@@ -70,10 +66,7 @@ class PrepareOptions:
         OptionsError: for a value that is not allowed.
     """
 
-    dataset: str
-    root: Path
-    out: Path
-    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    source: DatasetSource
     detector: str = "centerface"
     device: str = "auto"
     workers: int | None = None
@@ -84,28 +77,26 @@ class PrepareOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.dataset not in BENCHMARKS:
-            raise OptionsError(f"--dataset is {self.dataset!r}; allowed are {', '.join(BENCHMARKS)}")
         check_device_name(self.device)
         for name, value, low, high in (
-            ("--workers", self.workers, 1, 256),
-            ("--batch-size", self.batch_size, 1, 1024),
-            ("--side", self.side_px, SMALLEST_SIDE_PX, 1024),
-            ("--border", self.border, 1, 3),
+            ("workers", self.workers, 1, 256),
+            ("batch_size", self.batch_size, 1, 1024),
+            ("side_px", self.side_px, SMALLEST_SIDE_PX, 1024),
+            ("border", self.border, 1, 3),
             ("quality", self.quality, 80, 100),
         ):
             if value is not None and not low <= value <= high:
-                raise OptionsError(f"{name} is {value}; allowed is {low} to {high}")
-        out, root = self.out.resolve(), self.root.resolve()
+                raise OptionsError(f"`{name}` is {value}; allowed is {low} to {high}")
+        if self.source.root is None:
+            raise OptionsError("give `root`, the data set's folder")
+        out, root = self.out.resolve(), self.source.root.resolve()
         if out == root or out in root.parents:
-            raise OptionsError(f"--out is {self.out}, which holds the data set; choose another folder")
-        # Wrong names and values are found here, before any work.
-        _ = self.reader_options
+            raise OptionsError(f"`cache` is {self.out}, which holds the data set; choose another folder")
 
-    @cached_property
-    def reader_options(self) -> DatasetOptions:
-        """The benchmark's own options, checked."""
-        return options_from_mapping(BENCHMARKS[self.dataset].options, self.dataset_options)
+    @property
+    def out(self) -> Path:
+        """Folder of the cache."""
+        return self.source.cache_folder
 
     @property
     def crop(self) -> CropSpec:
@@ -153,14 +144,16 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
     device = resolve_device(options.device)
     detector = open_detector(options.detector, device=device)
     content = _content(options, detector)
-    samples, read = load_dataset(options.dataset, options.root, options.reader_options)
+    root = options.source.root
+    assert root is not None
+    samples, read = load_dataset(options.source.dataset, root, options.source.reader_options)
     failures = {f.where: f"{f.kind}: {f.detail}" for f in read.findings if f.kind in BROKEN_INPUT}
     parts = [rows for rows in sequence_rows(samples) if len(rows)]
     records: dict[str, dict[str, Any]] = {}
     n_written = 0
     with ExitStack() as stack:
         stack.enter_context(folder_lock(options.out))
-        about = {"root": str(options.root.resolve()), "device": device}
+        about = {"root": str(root.resolve()), "device": device}
         writer = CacheWriter(options.out, aus=samples.aus, content=content, about=about, overwrite=options.overwrite)
         workers = options.workers or available_cores()
         pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="aucli"))
@@ -212,8 +205,8 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
 def _content(options: PrepareOptions, detector: Detector) -> dict[str, Any]:
     """Everything that decides what the cache holds, as JSON values."""
     return {
-        "dataset": options.dataset,
-        "options": as_json(options.reader_options),
+        "dataset": options.source.dataset,
+        "options": options.source.reader_options.as_json(),
         "detector": detector.name,
         "detector_digest": detector.digest,
         "crop": asdict(options.crop),

@@ -6,16 +6,18 @@ All end in `aucli.evaluation.scoring`; here is only where labels and probabiliti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.benchmark import DatasetSource, Rows, fold_rows, open_faces
 from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.faces import FaceSource
+from aucli.datasets.folds import FoldOptions, Rows, fold_rows
+from aucli.datasets.prepared import open_faces
+from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.predictions import FoldPredictions, find_predictions
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
@@ -56,12 +58,16 @@ class ModelOnBenchmark:
 
     Attributes:
         model: name, or path of a model folder.
-        benchmark: the faces.
+        source: the faces.
+        folds: which of them; all, as one test, by default.
+        device: where faces are detected and the model runs.
         aus: action units to score, or None for those that model and data set share.
     """
 
     model: str
-    benchmark: DatasetSource
+    source: DatasetSource
+    folds: FoldOptions = field(default_factory=FoldOptions)
+    device: str = "auto"
     aus: tuple[int, ...] | None = None
 
 
@@ -100,7 +106,7 @@ def evaluate_on_benchmark(
         AucliError: if model or data cannot be read, or they share no action unit.
     """
     find_model(what.model)  # before the data are prepared, which may take hours
-    faces, problems = open_faces(what.benchmark, on_progress=on_progress)
+    faces, problems = open_faces(what.source, device=what.device, on_progress=on_progress)
     evaluated = evaluate_faces(faces, what, options, on_progress=on_progress)
     return replace(evaluated, notes=(*problems, *evaluated.notes))
 
@@ -115,10 +121,10 @@ def evaluate_faces(
     """As `evaluate_on_benchmark`, for faces that are open already."""
     model = find_model(what.model)
     config = model.config
-    dataset = what.benchmark.dataset
+    dataset = what.source.dataset
     aus, notes = shared_aus(config, faces.aus, dataset, wanted=what.aus)
-    folds, warnings = fold_rows(faces, what.benchmark)
-    predictor = open_predictor(model, device=resolve_device(what.benchmark.device), threads=available_cores())
+    folds, warnings = fold_rows(faces, dataset, what.folds)
+    predictor = open_predictor(model, device=resolve_device(what.device), threads=available_cores())
     reporter = Reporter(on_progress, [len(rows.test) for _, rows, _ in folds], unit="faces")
     predictions = []
     for number, rows, lost in folds:

@@ -23,17 +23,8 @@ from torch import Tensor
 
 from aucli.errors import ModelError, OptionsError
 from aucli.faces.alignment import CropSpec
-from aucli.facs import AFFWILD2_AUS, AU_NAMES, BP4D_AUS, DISFA_AUS, GFT_AUS
+from aucli.facs import AU_NAMES
 from aucli.models.network import AUNetwork, EncoderConfig
-
-AU_SETS: Final[Mapping[str, tuple[int, ...]]] = {
-    "bp4d": BP4D_AUS,
-    "bp4dplus": BP4D_AUS,
-    "disfa": DISFA_AUS,
-    "gft": GFT_AUS,
-    "affwild2": AFFWILD2_AUS,
-}
-"""Order of the heads by benchmark: ascending, as the published label files are."""
 
 SWINS: Final[Mapping[tuple[int, int], str]] = {
     (96, 6): "swin_tiny_patch4_window7_224",
@@ -72,18 +63,16 @@ def published_crop() -> CropSpec:
 
 
 def parse_aus(text: str) -> tuple[int, ...]:
-    """Action units in the order of a checkpoint's heads: a benchmark's name, or numbers like ``1,2,4``.
+    """Action units in the order of a checkpoint's heads: numbers like ``1,2,4``.
 
     Raises:
-        OptionsError: if it is neither.
+        OptionsError: if it is something else.
     """
-    if (known := AU_SETS.get(text.casefold().strip())) is not None:
-        return known
     try:
         aus = tuple(int(part.casefold().strip().removeprefix("au")) for part in text.split(","))
     except ValueError:
         raise OptionsError(
-            f"--aus is {text!r}; allowed are {', '.join(AU_SETS)}, or numbers in the order of the heads, as 1,2,4"
+            f"--aus is {text!r}; allowed are a benchmark's name, or numbers in the order of the heads, as 1,2,4"
         ) from None
     if unknown := [au for au in aus if au not in AU_NAMES]:
         raise OptionsError(

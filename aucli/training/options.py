@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
 
-from aucli.datasets.readers.registry import BENCHMARKS
+from aucli.datasets.folds import FoldOptions
+from aucli.datasets.free.sources import FreeSource
+from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError
-
-FREE: Final = ("synth", "photographs")
-"""Data that needs no form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,36 +16,32 @@ class TrainOptions:
     """What is trained, on what.
 
     Attributes:
-        dataset: a benchmark's short name, ``synth`` or ``photographs``.
+        source: a benchmark or free data.
         out: folder of the run.
-        root: the benchmark's folder; for ``synth`` the rig. Not needed with a finished cache.
-        cache: of ``aucli prepare``; None for a folder of the user's own (benchmarks) or inside the run (free data).
         recipe: file, or name of a recipe that comes with aucli; None for the one of the data set's name.
         overrides: ``section.key=value``, instead of the recipe's values.
-        fold: number of a published fold, or ``all``.
-        dataset_options: the data set's own options.
-        numbering: how folds are counted, see `aucli.datasets.splits`.
+        folds: which, and how they are made; share of validation and seed are the recipe's.
         device: auto, cpu, cuda or cuda:N.
         checkpoint_every: steps between checkpoints.
     """
 
-    dataset: str
+    source: DatasetSource | FreeSource
     out: Path
-    root: Path | None = None
-    cache: Path | None = None
     recipe: str | None = None
     overrides: tuple[str, ...] = ()
-    fold: int | str = 1
-    dataset_options: Mapping[str, Any] = field(default_factory=dict)
-    numbering: str = "paper"
+    folds: FoldOptions = field(default_factory=lambda: FoldOptions(fold=1))
     device: str = "auto"
     checkpoint_every: int = 50
 
+    @property
+    def dataset(self) -> str:
+        """The data set's short name."""
+        return self.source.dataset
+
     def __post_init__(self) -> None:
-        known = (*BENCHMARKS, *FREE)
-        if self.dataset not in known:
-            raise OptionsError(f"--dataset is {self.dataset!r}; allowed are {', '.join(known)}")
-        if isinstance(self.fold, str) and self.fold != "all":
-            raise OptionsError(f"--fold is {self.fold!r}; allowed are a number or all")
+        if self.folds.fold is None:
+            raise OptionsError("`fold` is None; allowed are a number or all")
+        if isinstance(self.source, FreeSource) and self.folds.fold not in (1, "all"):
+            raise OptionsError(f"`fold` is {self.folds.fold}; {self.dataset} has one division of the subjects, fold 1")
         if self.checkpoint_every < 1:
             raise OptionsError(f"--checkpoint-every is {self.checkpoint_every}; allowed is 1 or more")

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.benchmark import DatasetSource, fold_rows, open_faces
 from aucli.datasets.faces import FaceSource
-from aucli.datasets.free.sources import FreeDataWanted, FreeSources, read_free_data
-from aucli.datasets.splits import SplitOptions
+from aucli.datasets.folds import fold_rows
+from aucli.datasets.free.sources import FreeDataWanted, FreeSource, read_free_data
+from aucli.datasets.prepared import open_faces
+from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
 from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
 from aucli.training.batches import BatchMaker
 from aucli.training.distributed import first_process_first, world_size
-from aucli.training.options import FREE, TrainOptions
+from aucli.training.options import TrainOptions
 from aucli.training.recipe import Recipe, load_recipe
 from aucli.training.trainer import start_from
 
@@ -103,11 +104,11 @@ def plan(
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = {}
     with first_process_first():
-        if options.dataset in FREE:
-            free = FreeSources.from_options(options.root, options.dataset_options)
-            folds, sources = _free_folds(options, free, recipe, tell), free.digests()
+        if isinstance(options.source, FreeSource):
+            folds = _free_folds(options, options.source, recipe, tell)
+            sources = {path.name: digest for path, digest in options.source.digests.items()}
         else:
-            folds, warnings = _published_folds(options, recipe, on_prepare)
+            folds, warnings = _benchmark_folds(options, options.source, recipe, on_prepare)
     epochs = sum(stage.epochs for stage in recipe.stages)
     steps = [BatchMaker(recipe, fold.train, world_size=world_size()).steps_per_epoch * epochs for fold in folds]
     for fold in folds:
@@ -130,23 +131,10 @@ def plan(
     )
 
 
-def _published_folds(
-    options: TrainOptions, recipe: Recipe, on_prepare: Callable[[Any], None] | None
+def _benchmark_folds(
+    options: TrainOptions, source: DatasetSource, recipe: Recipe, on_prepare: Callable[[Any], None] | None
 ) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
-    what = DatasetSource(
-        dataset=options.dataset,
-        root=options.root,
-        cache=options.cache,
-        fold=options.fold,
-        dataset_options=options.dataset_options,
-        splits=SplitOptions(
-            numbering=options.numbering,  # type: ignore[arg-type]  # SplitOptions refuses other words itself
-            validation_share=recipe.split.validation,
-            seed=recipe.seed,
-        ),
-        device=options.device,
-    )
-    faces, problems = open_faces(what, on_progress=on_prepare)
+    faces, problems = open_faces(source, device=options.device, on_progress=on_prepare)
     lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
     if lacking:
         raise RecipeError(
@@ -154,7 +142,8 @@ def _published_folds(
             f"{', '.join(map(str, faces.aus))}"
         )
     faces = faces.with_aus(recipe.encoder.aus)
-    divided, warnings = fold_rows(faces, what)
+    how = replace(options.folds, validation_share=recipe.split.validation, seed=recipe.seed)
+    divided, warnings = fold_rows(faces, options.dataset, how)
     warnings = (*problems, *warnings)
     names = np.array([one.name for one in faces.sequences], dtype=np.str_)
     folds = []
@@ -185,10 +174,8 @@ def _published_folds(
 
 
 def _free_folds(
-    options: TrainOptions, sources: FreeSources, recipe: Recipe, tell: Callable[[str], None]
+    options: TrainOptions, source: FreeSource, recipe: Recipe, tell: Callable[[str], None]
 ) -> tuple[TrainingFold, ...]:
-    if options.fold not in (1, "all"):
-        raise OptionsError(f"--fold is {options.fold}; {options.dataset} has one division of the people, fold 1")
     wanted = FreeDataWanted(
         aus=recipe.encoder.aus,
         colour=recipe.encoder.colour,
@@ -197,7 +184,7 @@ def _free_folds(
         **recipe.split.model_dump(),
         **recipe.free_data.model_dump(),
     )
-    parts = read_free_data(sources, wanted, options.cache or options.out / "cache", report=tell)
+    parts = read_free_data(source, wanted, source.cache or options.out / "cache", report=tell)
     n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
     no_names = np.zeros(0, np.str_)
     fold = TrainingFold(

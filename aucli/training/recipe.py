@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from aucli.datasets.readers.registry import FREE_DATA, READERS
 from aucli.errors import RecipeError
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
@@ -16,7 +17,15 @@ from aucli.models.network import EncoderConfig
 from aucli.training.augment import AugmentConfig
 from aucli.training.losses import LossName
 
-Dataset = Literal["bp4d", "bp4dplus", "disfa", "disfaplus", "gft", "affwild2", "synth", "photographs"]
+
+def _known_data(name: str) -> str:
+    if name not in (*READERS, *FREE_DATA):
+        raise ValueError(f"allowed are {', '.join((*READERS, *FREE_DATA))}")
+    return name
+
+
+DataName = Annotated[str, AfterValidator(_known_data)]
+"""Of a benchmark, or of data that needs no form."""
 
 
 def _known_and_different(aus: tuple[int, ...]) -> tuple[int, ...]:
@@ -142,7 +151,7 @@ class Recipe(_Section):
     """The whole recipe."""
 
     name: str
-    data: Dataset
+    data: DataName
     seed: int = Field(default=3407, ge=0)
     leave_out: ActionUnits = ()
     """AUs that are trained and measured, but are not columns of the model."""

@@ -75,7 +75,8 @@ def train(
     for fold in todo.folds:
         folder = options.out if len(todo.folds) == 1 else options.out / f"fold{fold.number}"
         finished = (folder / PREDICTIONS_NAME).is_file()
-        with folder_lock(folder) if rank() == 0 else contextlib.nullcontext():
+        # A finished fold is only read: no lock.
+        with folder_lock(folder) if rank() == 0 and not finished else contextlib.nullcontext():
             if rank() == 0:
                 _check_folder(folder, fold, todo.recipe, options.dataset)
             if not finished:

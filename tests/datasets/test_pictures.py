@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.load import load_dataset
 from aucli.datasets.pictures import read_sequence, sequence_rows
-from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.report import Findings
 from aucli.datasets.samples import Samples, SamplesBuilder
 from aucli.errors import DatasetError

@@ -27,10 +27,11 @@ from aucli.cli import app
 from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.face_choice import FaceChoice
 from aucli.datasets.face_finding import cut_with_border
+from aucli.datasets.folds import make_folds
+from aucli.datasets.load import load_dataset
 from aucli.datasets.prepare import Prepared, PrepareOptions, prepare
-from aucli.datasets.readers.registry import load_dataset, parse_dataset_options
 from aucli.datasets.report import Findings
-from aucli.datasets.splits import make_splits
+from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.faces.detectors import open_detector
@@ -78,8 +79,12 @@ def bp4d(tmp_path: Path, portraits: list[Picture]) -> Path:
     return root
 
 
-def run(root: Path, out: Path, dataset: str = "bp4d", **options: Any) -> Prepared:
-    return prepare(PrepareOptions(dataset=dataset, root=root, out=out, device="cpu", **options))
+def source(root: Path, out: Path, dataset: str = "bp4d", own: Sequence[str] = ()) -> DatasetSource:
+    return DatasetSource.from_pairs(dataset, root=root, cache=out, pairs=own)
+
+
+def run(root: Path, out: Path, dataset: str = "bp4d", *, own: Sequence[str] = (), **options: Any) -> Prepared:
+    return prepare(PrepareOptions(source=source(root, out, dataset, own), device="cpu", **options))
 
 
 def shards(cache: Path) -> dict[str, str]:
@@ -93,7 +98,7 @@ def kinds(prepared: Prepared) -> dict[str, int]:
 
 def test_labels_people_and_frames_come_along(bp4d: Path, tmp_path: Path) -> None:
     reports: list[Progress] = []
-    options = PrepareOptions(dataset="bp4d", root=bp4d, out=tmp_path / "c", device="cpu")
+    options = PrepareOptions(source=source(bp4d, tmp_path / "c"), device="cpu")
     done = prepare(options, on_progress=reports.append)
     samples, read = load_dataset("bp4d", bp4d)
     cache = CachedFaces.open(tmp_path / "c")
@@ -111,8 +116,8 @@ def test_labels_people_and_frames_come_along(bp4d: Path, tmp_path: Path) -> None
     assert (cache.scores >= 0.5).all()
     assert done.report.findings[: len(read.findings)] == read.findings
     assert [(p.item, p.n_done) for p in reports if p.n_done == p.n_total][-1] == ("F004_T2", 6)
-    mine = [split.rows(cache.samples()) for split in make_splits(cache.samples())[0]]
-    theirs = [split.rows(samples) for split in make_splits(samples)[0]]
+    mine = [split.rows(cache.samples()) for split in make_folds(cache.samples())[0]]
+    theirs = [split.rows(samples) for split in make_folds(samples)[0]]
     assert [len(rows.test) for rows in mine] == [len(rows.test) for rows in theirs]
 
 
@@ -165,14 +170,14 @@ def test_the_person_on_the_side_that_the_name_says(tmp_path: Path, example: Path
     for film in root.rglob("*.mp4"):
         film.unlink()
         write_film(film.with_suffix(".avi"), pairs)
-    run(root, tmp_path / "c", "affwild2", dataset_options=parse_dataset_options("affwild2", ["pixels=videos"]))
+    run(root, tmp_path / "c", "affwild2", own=["pixels=videos"])
     cache, detector = CachedFaces.open(tmp_path / "c"), open_detector(None)
     for name, side in (("video2_left", np.argmin), ("video10_1_right", np.argmax)):
         (number,) = [i for i, info in enumerate(cache.sequences) if info.name == name]
         row = int(np.flatnonzero((cache.sequence_index == number) & (cache.frames == 6))[0])
         (faces,) = detector.detect(pairs[5][None])
         expected = int(side(faces.boxes_xyxy[:, 0]))
-        spec = PrepareOptions(dataset="affwild2", root=root, out=tmp_path / "c").crop
+        spec = PrepareOptions(source=source(root, tmp_path / "c", "affwild2")).crop
         picture, landmarks = cut_with_border(pairs[5], faces.landmarks_xy[expected], spec)
         assert np.abs(cache.landmarks_xy[row] - landmarks).max() < 4
         got = cache[np.array([row])].pictures[0]
@@ -254,8 +259,8 @@ def test_only_what_changed_is_done_again(bp4d: Path, tmp_path: Path) -> None:
 def test_other_options_are_refused_until_overwritten(bp4d: Path, tmp_path: Path) -> None:
     run(bp4d, tmp_path / "c")
     with pytest.raises(DatasetError, match=r"made with aus=\[\], not aus=\[12\]; choose another --out, or replace it"):
-        run(bp4d, tmp_path / "c", dataset_options={"aus": [12]})
-    done = run(bp4d, tmp_path / "c", dataset_options={"aus": [12]}, overwrite=True)
+        run(bp4d, tmp_path / "c", own=["aus=12"])
+    done = run(bp4d, tmp_path / "c", own=["aus=12"], overwrite=True)
     assert done.n_written == 6
     assert CachedFaces.open(tmp_path / "c").aus == (12,)
 
@@ -401,55 +406,18 @@ def test_small_pictures_are_kept_whole_and_small_faces_never_enlarged(face_frame
 
 
 @pytest.mark.parametrize(
-    ("dataset", "pair", "expected"),
-    [
-        ("disfa", "camera=right", {"camera": "right"}),
-        ("disfa", "positive_intensity=3", {"positive_intensity": 3}),
-        ("disfa", "first_image=0", {"first_image": 0}),
-        ("disfa", "first_image=auto", {"first_image": "auto"}),
-        ("bp4d", "aus=1,12", {"aus": [1, 12]}),
-        ("bp4d", "aus=12", {"aus": [12]}),
-        ("bp4d", "check_intensity=false", {"check_intensity": False}),
-        ("gft", "missing_codes=-1,9", {"missing_codes": [-1, 9]}),
-        ("gft", "participant_pattern=a=(b)", {"participant_pattern": "a=(b)"}),
-        ("gft", "labels_dir=/x/7", {"labels_dir": "/x/7"}),
-    ],
-)
-def test_options_of_data_sets(dataset: str, pair: str, expected: dict[str, Any], tmp_path: Path) -> None:
-    values = parse_dataset_options(dataset, [pair])
-    assert values == expected
-    PrepareOptions(dataset=dataset, root=tmp_path / "r", out=tmp_path / "o", dataset_options=values)
-
-
-@pytest.mark.parametrize(
-    ("dataset", "pair", "message"),
-    [
-        ("bp4d", "camera=left", "allowed is KEY=VALUE with one of aus, labels_dir"),
-        ("bp4d", "aus", "allowed is KEY=VALUE"),
-        ("bp4d", "aus=1,x", "expected whole numbers"),
-        ("bp4d", "check_intensity=perhaps", "expected true or false"),
-        ("ck", "aus=1", "--dataset is 'ck'; allowed are bp4d"),
-    ],
-)
-def test_wrong_options_of_data_sets(dataset: str, pair: str, message: str) -> None:
-    with pytest.raises(OptionsError, match=message):
-        parse_dataset_options(dataset, [pair])
-
-
-@pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "ck"}, "--dataset is 'ck'"),
         ({"device": "tpu"}, "--device is 'tpu'"),
-        ({"workers": 0}, "--workers is 0; allowed is 1 to 256"),
-        ({"border": 0.5}, "--border is 0.5"),
-        ({"out": Path("/r/x")}, "holds the data set"),
-        ({"dataset_options": {"camera": "left"}}, "unknown data set option 'camera'"),
+        ({"workers": 0}, "`workers` is 0; allowed is 1 to 256"),
+        ({"border": 0.5}, "`border` is 0.5"),
+        ({"source": source(Path("/r/x"), Path("/r/x"))}, "`cache` is /r/x, which holds the data set"),
+        ({"source": DatasetSource(dataset="bp4d", cache=Path("/o"))}, "give `root`"),
     ],
 )
 def test_wrong_options(change: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
-        PrepareOptions(**{"dataset": "bp4d", "root": Path("/r/x"), "out": Path("/o"), **change})
+        PrepareOptions(**{"source": source(Path("/r/x"), Path("/o")), **change})
 
 
 def command(*arguments: object, code: int = 0) -> Any:
@@ -471,7 +439,12 @@ def test_the_command(bp4d: Path, tmp_path: Path) -> None:
     assert (result["faces"], result["sequences_kept"], result["failures"]) == (23, 4, {})
     quiet = command("--dataset", "bp4d", *paths, "--quiet")
     assert quiet.output == ""
-    assert "allowed are bp4d" in command("--dataset", "x", *paths, code=2).stderr
+    assert "error: --dataset is 'x'; allowed are bp4d" in command("--dataset", "x", *paths, code=2).stderr
+    inside = ("--root", bp4d, "-o", bp4d)
+    assert "error: --out is" in command("--dataset", "bp4d", *inside, code=2).stderr
+    assert "error: --workers is 0" in command("--dataset", "bp4d", *paths, "--workers", 0, code=2).stderr
+    wrong = command("--dataset", "bp4d", *paths, "--option", "camera=left", code=2).stderr
+    assert "error: --option is 'camera=left'; allowed is KEY=VALUE" in wrong
     assert "--overwrite" in command("--dataset", "bp4d", *paths, "--option", "aus=12", code=1).stderr
     for path in (bp4d / "Sequences_2D+3D/F001/T1").iterdir():
         path.write_bytes(b"")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aucli.datasets.readers.registry import make_report
+from aucli.datasets.load import make_report
 from aucli.datasets.report import Finding, Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError

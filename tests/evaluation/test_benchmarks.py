@@ -23,9 +23,10 @@ from typer.testing import CliRunner, Result
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
 from aucli.cli import app
-from aucli.datasets.benchmark import DatasetSource
 from aucli.datasets.cache.reader import CachedFaces, LostFrames
 from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.folds import FoldOptions
+from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.benchmarks import (
     ModelOnBenchmark,
@@ -240,7 +241,7 @@ def _slow_probabilities(source: CachedFaces, au: int) -> npt.NDArray[np.float32]
 
 
 def test_a_model_on_all_frames(cache: Path) -> None:
-    what = ModelOnBenchmark(model="aunce-small", benchmark=DatasetSource(dataset="disfa", cache=cache))
+    what = ModelOnBenchmark(model="aunce-small", source=DatasetSource(dataset="disfa", cache=cache))
     reports: list[Progress] = []
     evaluated = evaluate_on_benchmark(what, NO_INTERVALS, on_progress=reports.append)
     result = evaluated.result
@@ -269,8 +270,8 @@ def test_published_folds_and_frames_without_a_face(cache: Path) -> None:
     source = replace(source, lost=lost)
 
     def of_fold(fold: int | str) -> ModelOnBenchmark:
-        benchmark = DatasetSource(dataset="disfa", cache=cache, fold=fold)
-        return ModelOnBenchmark(model="aunce-small", benchmark=benchmark, aus=(12,))
+        source = DatasetSource(dataset="disfa", cache=cache)
+        return ModelOnBenchmark(model="aunce-small", source=source, folds=FoldOptions(fold=fold), aus=(12,))
 
     first = evaluate_faces(source, of_fold(1), NO_INTERVALS)
     assert isinstance(first.result, Evaluation)
@@ -281,7 +282,7 @@ def test_published_folds_and_frames_without_a_face(cache: Path) -> None:
     assert isinstance(every, CrossValidation)
     assert [e.frames for e in every.folds] == [11, 10, 10]
     assert every.folds[0].per_au[0].scores == first.result.per_au[0].scores
-    with pytest.raises(OptionsError, match="--fold is 4; disfa has the folds 1, 2, 3"):
+    with pytest.raises(OptionsError, match="`fold` is 4; disfa has the folds 1, 2, 3"):
         evaluate_faces(source, of_fold(4), NO_INTERVALS)
 
 
@@ -294,6 +295,9 @@ def test_the_command_tries_a_model(cache: Path) -> None:
     assert "note: left out, for disfa does not code them" in result.stderr
     refused = run("--model", "aunce-small", "--dataset", "gft", "--cache", cache, code=1)
     assert "holds disfa, not gft" in refused.stderr
+    where = ("--model", "aunce-small", "--dataset", "disfa", "--cache", cache)
+    assert "error: --fold is 7; disfa has" in run(*where, "--fold", 7, code=2).stderr
+    assert "error: --folds-dir is /none" in run(*where, "--fold", 1, "--folds-dir", "/none", code=1).stderr
 
 
 def test_the_owners_tree_is_prepared_and_left_alone(face_frame: npt.NDArray[np.uint8], tmp_path: Path) -> None:

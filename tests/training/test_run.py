@@ -20,7 +20,9 @@ from typer.testing import CliRunner
 
 from aucli.cli import app
 from aucli.datasets.faces import LabelledFaces, join
-from aucli.datasets.published_folds import BP4D_PARTS
+from aucli.datasets.folds import FoldOptions
+from aucli.datasets.readers.bp4d import FOLDS
+from aucli.datasets.source import DatasetSource, training_source
 from aucli.errors import DatasetError, OptionsError, RecipeError
 from aucli.evaluation.predictions import read_predictions
 from aucli.runtime.files import folder_lock
@@ -58,7 +60,7 @@ def _faces(count: int = 90) -> LabelledFaces:
     labels = rng.integers(0, 2, (count, len(AUS))).astype(np.int8)
     labels[rng.random(labels.shape) < 0.1] = -1
     level = 128 + 60 * labels[:, 6, None, None].astype(float) + rng.normal(0, 20, (count, 64, 64))
-    people = [name for part in BP4D_PARTS for name in part.split()[:4]]
+    people = [name for part in FOLDS.parts for name in part.split()[:4]]
     return LabelledFaces(
         aus=AUS,
         pictures=np.repeat(level.clip(0, 255).astype(np.uint8)[..., None], 3, axis=3),
@@ -99,7 +101,7 @@ def test_cross_validation_from_cache_to_annotated_video(
     folds = [read_predictions(run / f"fold{k}" / "predictions.parquet") for k in (1, 2, 3)]
     tested = [set(fold.subjects.tolist()) for fold in folds]
     assert sum(map(len, tested)) == len(set.union(*tested)) == 12
-    assert tested[0] == {f"bp4d/{name}" for name in BP4D_PARTS[2].split()[:4]}  # the paper's fold 1 tests part 3
+    assert tested[0] == {f"bp4d/{name}" for name in FOLDS.parts[2].split()[:4]}  # the paper's fold 1 tests part 3
     assert sum(len(fold.frames) for fold in folds) == 90
     column = list(AUS).index(12)
     everyone = np.concatenate([fold.labels[:, 0] for fold in folds])
@@ -282,7 +284,11 @@ def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) ->
 
 def test_the_published_loss_leaves_out_frames_with_missing_labels(cache: Path, recipe: Path, tmp_path: Path) -> None:
     options = TrainOptions(
-        dataset="bp4d", out=tmp_path, cache=cache, recipe=str(recipe), overrides=("loss.published=true",), device="cpu"
+        source=DatasetSource(dataset="bp4d", cache=cache),
+        out=tmp_path,
+        recipe=str(recipe),
+        overrides=("loss.published=true",),
+        device="cpu",
     )
     planned = plan(options)
     assert (planned.folds[0].train.labels >= 0).all()
@@ -290,16 +296,20 @@ def test_the_published_loss_leaves_out_frames_with_missing_labels(cache: Path, r
 
 
 def test_words_that_are_not_known(tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match="--dataset is 'x'; allowed are bp4d"):
-        TrainOptions(dataset="x", out=tmp_path)
-    with pytest.raises(OptionsError, match="--fold is 'two'"):
-        TrainOptions(dataset="bp4d", out=tmp_path, fold="two")
+    with pytest.raises(OptionsError, match=r"`dataset` is 'x'; allowed are bp4d, .*, synth, photographs"):
+        training_source("x")
+    with pytest.raises(OptionsError, match="`fold` is 'two'"):
+        FoldOptions(fold="two")
+    with pytest.raises(OptionsError, match="one division of the subjects, fold 1"):
+        TrainOptions(source=training_source("synth"), out=tmp_path, folds=FoldOptions(fold=2))
     with pytest.raises(RecipeError, match="there is no recipe 'none'; give a file, or one of"):
-        plan(TrainOptions(dataset="bp4d", out=tmp_path, recipe="none"))
+        plan(TrainOptions(source=training_source("bp4d", cache=tmp_path), out=tmp_path, recipe="none"))
     with pytest.raises(OptionsError, match="codes belong to photographs"):
-        plan(TrainOptions(dataset="synth", out=tmp_path, dataset_options={"codes": str(tmp_path)}))
+        training_source("synth", pairs=[f"codes={tmp_path}"])
+    with pytest.raises(OptionsError, match="`option` is 'camera=left'; allowed is KEY=VALUE with one of photographs"):
+        training_source("synth", pairs=["camera=left"])
     with pytest.raises(DatasetError, match="give the rig"):
-        plan(TrainOptions(dataset="synth", out=tmp_path))
+        plan(TrainOptions(source=training_source("synth"), out=tmp_path))
 
 
 def test_training_on_renders_alone(shared: Path, tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from aucli.datasets.faces import LabelledFaces, join
-from aucli.datasets.free.visual_codes import read_visual_codes
+from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
+from aucli.datasets.readers.options import KeyValueOptions, Place
 from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
@@ -25,39 +27,60 @@ SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 Report = Callable[[str], None]
 
 
+class FreeOptions(KeyValueOptions):
+    """The files of free data, as ``KEY=VALUE``: see `FreeSource`."""
+
+    photographs: Place = None
+    codes: Place = None
+
+
 @dataclass(frozen=True, kw_only=True)
-class FreeSources:
-    """Where the free data lie.
+class FreeSource:
+    """Where free data lie.
 
     Attributes:
+        dataset: ``synth`` or ``photographs``.
         rig: ICT FaceKit Light, as `aucli synth` takes it; renders are made from it if they are not in the cache.
         photographs: Parquet file, see `aucli.datasets.free.weak_labels`; None trains on renders alone.
         codes: CSV file with codes by eye of these photographs.
+        cache: folder for renders and prepared faces; None is one inside the run.
     """
 
+    dataset: str = "synth"
     rig: Path | None = None
     photographs: Path | None = None
     codes: Path | None = None
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, path in asdict(self).items():
+        for name, path in (("root", self.rig), ("photographs", self.photographs), ("codes", self.codes)):
             if path is not None and not path.exists():
-                raise OptionsError(f"{name} is {path}, which does not exist")
+                raise OptionsError(f"`{name}` is {path}, which does not exist")
         if self.codes is not None and self.photographs is None:
-            raise OptionsError("codes belong to photographs: give --option photographs=FILE.parquet too")
+            raise OptionsError("codes belong to photographs: give `photographs` too, a Parquet file")
 
     @classmethod
-    def from_options(cls, root: Path | None, options: Mapping[str, str]) -> FreeSources:
-        """Read ``--root`` and ``--option KEY=VALUE``."""
-        strange = sorted(set(options) - {"photographs", "codes"})
-        if strange:
-            raise OptionsError(f"synth has no option {strange[0]!r}; allowed are photographs, codes")
-        return cls(rig=root, **{name: Path(value) for name, value in options.items()})
+    def from_pairs(
+        cls, dataset: str, *, root: Path | None = None, cache: Path | None = None, pairs: Sequence[str] = ()
+    ) -> FreeSource:
+        """A source whose files are ``KEY=VALUE`` texts, and whose rig is ``root``.
 
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of each source by its file name, for the card."""
+        Raises:
+            OptionsError: for a name that is not known, or a file that is not there.
+        """
+        given = {name: Path(value) for name, value in FreeOptions.from_pairs(pairs) if value is not None}
+        return cls(dataset=dataset, rig=root, cache=cache, **given)
+
+    @cached_property
+    def digests(self) -> dict[Path, str]:
+        """SHA-256 of each source, read once."""
         given = [path for path in (self.rig, self.photographs, self.codes) if path is not None]
-        return {path.name: sha256_path(path) for path in given}
+        return {path: sha256_path(path) for path in given}
+
+    @cached_property
+    def visual_codes(self) -> VisualCodes | None:
+        """The codes by eye, read once."""
+        return None if self.codes is None else read_visual_codes(self.codes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +111,12 @@ class FreeDataWanted:
 
 
 def read_free_data(
-    sources: FreeSources, wanted: FreeDataWanted, cache: Path, *, report: Report
+    source: FreeSource, wanted: FreeDataWanted, cache: Path, *, report: Report
 ) -> dict[SplitName, LabelledFaces]:
     """The faces of each split, by subject.
 
     Args:
-        sources: where the data lie.
+        source: where the data lie.
         wanted: AUs, colour, splits, number of renders.
         cache: folder for renders and prepared faces.
         report: called with a line of text now and then.
@@ -102,12 +125,12 @@ def read_free_data(
         DatasetError: if there is nothing to train on, or something cannot be read.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    renders = _renders(sources.rig, wanted, cache, report) if wanted.with_renders else None
-    photographs = _photographs(sources, wanted, cache, report) if sources.photographs is not None else None
+    renders = _renders(source, wanted, cache, report) if wanted.with_renders else None
+    photographs = _photographs(source, wanted, cache, report) if source.photographs is not None else None
     found = [faces for faces in (renders, photographs) if faces is not None]
     if not found:
-        raise DatasetError("nothing to train on: give the rig as --root, or --option photographs=FILE.parquet")
-    known = _coded_subjects(sources)
+        raise DatasetError("nothing to train on: give the rig as `root`, or `photographs`, a Parquet file")
+    known = _coded_subjects(source)
     chosen = {name: [_split(faces, name, wanted, known) for faces in found] for name in SPLITS}
     if renders is not None and photographs is not None:
         of_renders, of_photographs = chosen["train"]
@@ -121,37 +144,41 @@ def _split(
     return faces.split(name, seed=wanted.seed, test=wanted.test, validation=wanted.validation, known=known)
 
 
-def _coded_subjects(sources: FreeSources) -> Mapping[str, SplitName]:
+def _coded_subjects(source: FreeSource) -> Mapping[str, SplitName]:
     """Subjects whom the codes hold out stay held out, whatever the seed: they are what a model is measured on."""
     from aucli.datasets.free.photographs import splits_of_coded_subjects
 
-    if sources.photographs is None or sources.codes is None:
+    if source.photographs is None or source.visual_codes is None:
         return {}
-    return splits_of_coded_subjects(sources.photographs, read_visual_codes(sources.codes))
+    return splits_of_coded_subjects(source.photographs, source.visual_codes)
 
 
-def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
+def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
     from aucli.datasets.free.renders import read_renders
     from aucli.synth.generation import generate
     from aucli.synth.options import SynthOptions
 
+    rig = source.rig
     name = f"renders-{wanted.render_seed}-{wanted.renders}"
     # Without the rig, the renders of whichever rig the cache holds.
-    folders = [cache / f"{name}-{sha256_path(rig)[:8]}"] if rig is not None else sorted(cache.glob(f"{name}-????????"))
+    if rig is not None:
+        folders = [cache / f"{name}-{source.digests[rig][:8]}"]
+    else:
+        folders = sorted(cache.glob(f"{name}-????????"))
     if len(folders) != 1:
         what = (
             f"renders of {len(folders)} rigs"
             if folders
             else f"no {wanted.renders} renders of seed {wanted.render_seed}"
         )
-        raise DatasetError(f"{cache} holds {what}; give the rig (ICT FaceKit Light) as --root")
+        raise DatasetError(f"{cache} holds {what}; give the rig (ICT FaceKit Light) as `root`")
     folder = folders[0]
     content = {"renders": folder.name, "aus": wanted.aus, "colour": wanted.colour}
     prepared = cache / f"faces-{_digest(content)}.npz"
     if not prepared.is_file():
         if not (folder / "labels.parquet").is_file():
             if rig is None:
-                raise DatasetError(f"{folder} is not finished; give the rig (ICT FaceKit Light) as --root")
+                raise DatasetError(f"{folder} is not finished; give the rig (ICT FaceKit Light) as `root`")
             report(f"rendering {wanted.renders} faces into {folder}")
             # In processes of their own: OpenGL in software loads an LLVM, beside which Triton's crashes when torch
             # imports it later.
@@ -161,18 +188,18 @@ def _renders(rig: Path | None, wanted: FreeDataWanted, cache: Path, report: Repo
     return LabelledFaces.load(prepared)
 
 
-def _photographs(sources: FreeSources, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
+def _photographs(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
     from aucli.datasets.free.photographs import read_photographs
 
-    assert sources.photographs is not None
+    assert source.photographs is not None
     if wanted.colour != "grey":
         raise DatasetError("the photographs are grey: set encoder.colour=grey, or leave them out")
-    files = [path for path in (sources.photographs, sources.codes) if path is not None]
-    content = {"aus": wanted.aus, "files": [sha256_path(path) for path in files]}
+    files = [path for path in (source.photographs, source.codes) if path is not None]
+    content = {"aus": wanted.aus, "files": [source.digests[path] for path in files]}
     prepared = cache / f"photographs-{_digest(content)}.npz"
     if not prepared.is_file():
-        codes = None if sources.codes is None else read_visual_codes(sources.codes)
-        faces = read_photographs(sources.photographs, open_detector(None), aus=wanted.aus, codes=codes, report=report)
+        codes, detector = source.visual_codes, open_detector(None)
+        faces = read_photographs(source.photographs, detector, aus=wanted.aus, codes=codes, report=report)
         faces.save(prepared)
     return LabelledFaces.load(prepared)
 

@@ -30,13 +30,14 @@ from aucli.datasets.readers.layout import (
     walk_files,
     zip_members,
 )
-from aucli.datasets.readers.options import DatasetOptions, require_choice
-from aucli.datasets.readers.published_counts import Published, check_published
+from aucli.datasets.readers.options import DatasetOptions, Place
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
-from aucli.facs import BP4D_AUS
+
+EVALUATED_AUS: Final = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
+"""The 12 AUs of BP4D and BP4D+ (Zhang et al. 2014, as evaluated since JAA-Net)."""
 
 NOT_SCORABLE: Final = 9
 """Occurrence and intensity code of a frame or AU that was not or could not be scored. Source: readme of the
@@ -64,7 +65,6 @@ MAX_INTENSITY: Final = 5
 _LABEL_FILE = re.compile(r"([FM]\d{3})_T(\d{1,2})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
 class BinghamtonOptions(DatasetOptions):
     """How to read BP4D or BP4D+.
 
@@ -76,13 +76,9 @@ class BinghamtonOptions(DatasetOptions):
     """
 
     pixels: Literal["auto", "images", "videos"] = "auto"
-    intensity_dir: str | None = None
+    intensity_dir: Place = None
     check_intensity: bool = True
     check_video_lengths: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choice("pixels", self.pixels, ("auto", "images", "videos"))
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,6 @@ class Layout:
         image_folders, label_folders, intensity_folders: where to look, best first.
         video_key: subject and task that the stem of a video's name says, or None.
         video_example: such a name, for messages.
-        published: counts and base rates.
     """
 
     name: str
@@ -107,7 +102,6 @@ class Layout:
     intensity_folders: tuple[str, ...]
     video_key: Callable[[str], tuple[str, int] | None]
     video_example: str
-    published: Published
 
 
 def load(root: Path, layout: Layout, options: BinghamtonOptions, findings: Findings) -> Samples:
@@ -116,7 +110,7 @@ def load(root: Path, layout: Layout, options: BinghamtonOptions, findings: Findi
     Raises:
         DatasetError: if the labels or pixels cannot be found, or a label file makes no sense.
     """
-    aus = options.chosen_aus(BP4D_AUS, PACKED_AUS)
+    aus = options.chosen_aus(EVALUATED_AUS, PACKED_AUS)
     label_folder = require_folder(
         root, layout.label_folders, what="AU_OCC label folder", option="labels_dir", chosen=options.labels_dir
     )
@@ -139,9 +133,7 @@ def load(root: Path, layout: Layout, options: BinghamtonOptions, findings: Findi
         )
     _report_absent(usable, layout, findings)
     _report_unlabelled(pixels.unlabelled(files), layout, findings)
-    samples = builder.build()
-    check_published(samples, layout.published, findings)
-    return samples
+    return builder.build()
 
 
 def _is_known(file: LabelFile, layout: Layout, findings: Findings) -> bool:

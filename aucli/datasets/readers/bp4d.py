@@ -14,12 +14,12 @@ the FERA 2015 form with images under ``BP4D-training/`` and label files directly
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aucli.datasets.readers import published_counts as published
-from aucli.datasets.readers.binghamton import BinghamtonOptions, Layout, load
+from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
+from aucli.datasets.readers.binghamton import EVALUATED_AUS, BinghamtonOptions, Layout, load
+from aucli.datasets.readers.published_counts import PublishedCounts, rates
 from aucli.datasets.report import Findings
 from aucli.datasets.samples import Samples
 
@@ -32,11 +32,29 @@ TASKS: Final = (1, 2, 3, 4, 5, 6, 7, 8)
 SESSION_TASKS: Final = {1: 1, 3: 2, 7: 3, 8: 4, 9: 5, 10: 6, 11: 7, 13: 8}
 """Session code in a video's name to task. Source: FMAE-IAT, BP4D_preprocess.py."""
 
+FOLDS: Final = PublishedParts(
+    parts=(
+        "F001 F002 F008 F009 F010 F016 F018 F023 M001 M004 M007 M008 M012 M014",
+        "F003 F005 F011 F013 F020 F022 M002 M005 M010 M011 M013 M016 M017 M018",
+        "F004 F006 F007 F012 F014 F015 F017 F019 F021 M003 M006 M009 M015",
+    ),
+    paper_order=(3, 2, 1),
+)
+"""The three parts of BP4D, the same sets in JAA-Net, ME-GraphAU, AUNCE, AU-Net, FG-Net, FMAE-IAT and AUNets.
+ME-GraphAU and AUNCE test part 3 in fold 1; JAA-Net, FG-Net and FMAE-IAT test part k in fold k."""
+
+COUNTS: Final = PublishedCounts(
+    subjects=41,
+    sequences=328,
+    frames=146_847,
+    base_rates=rates(EVALUATED_AUS, (21.1, 17.0, 20.3, 46.1, 54.9, 59.4, 56.2, 46.6, 16.9, 34.4, 16.5, 15.2)),
+    source="frames counted in the lists of CVI-SZU/ME-GraphAU; base rates in the label files of ihp-lab/FG-Net",
+)
+
 _SESSION_NAME = re.compile(r"2([FM])(\d{2})_(\d{2})", re.IGNORECASE)
 _SEQUENCE_NAME = re.compile(r"([FM]\d{3})_T(\d{1,2})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Bp4dOptions(BinghamtonOptions):
     """How to read BP4D."""
 
@@ -69,7 +87,6 @@ LAYOUT: Final = Layout(
     intensity_folders=("AUCoding/AU_INT", "AU_INT", "AU Intensity Codes3.0"),
     video_key=video_key,
     video_example="2F01_01.avi",
-    published=published.BP4D,
 )
 
 
@@ -80,3 +97,15 @@ def load_bp4d(root: Path, options: Bp4dOptions, findings: Findings) -> Samples:
         DatasetError: if the labels or pixels cannot be found, or a label file makes no sense.
     """
     return load(root, LAYOUT, options, findings)
+
+
+BENCHMARK: Final = Benchmark(
+    name=LAYOUT.name,
+    title="BP4D-Spontaneous",
+    aus=EVALUATED_AUS,
+    options=Bp4dOptions,
+    read=load_bp4d,
+    counts=(COUNTS,),
+    folds=FOLDS,
+    subject_pattern=r"[FM]\d{3}",
+)

@@ -13,13 +13,13 @@ AUNCE, JAA-Net) or from 1 (FMAE-IAT, FG-Net, LibreFace).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
+from pydantic import Field
 
-from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
 from aucli.datasets.readers.label_files import parse_integers, read_text
 from aucli.datasets.readers.layout import (
     VIDEO_SUFFIXES,
@@ -31,18 +31,20 @@ from aucli.datasets.readers.layout import (
     visible,
     walk_files,
 )
-from aucli.datasets.readers.options import DatasetOptions, require_choice
-from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.readers.options import DatasetOptions
+from aucli.datasets.readers.published_counts import PublishedCounts, rates
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
-from aucli.errors import DatasetError, OptionsError
-from aucli.facs import DISFA_AUS
+from aucli.errors import DatasetError
 
 NAME: Final = "disfa"
 
 SUBJECTS: Final = tuple(f"SN{i:03d}" for i in (*range(1, 14), 16, 17, 18, 21, *range(23, 33)))
 """27 people; there is no SN014, 15, 19, 20, 22. Source: the lists of ME-GraphAU."""
+
+EVALUATED_AUS: Final = (1, 2, 4, 6, 9, 12, 25, 26)
+"""The 8 AUs that papers evaluate."""
 
 CODED_AUS: Final = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 """The AUs that have label files. Source: Mavadati et al. 2013."""
@@ -53,6 +55,27 @@ OpenGraphAU and OpenFace take 1 instead, which roughly doubles some base rates."
 
 MAX_INTENSITY: Final = 5
 
+PositiveIntensity = Annotated[int, Field(ge=1, le=MAX_INTENSITY)]
+
+FOLDS: Final = PublishedParts(
+    parts=(
+        "SN001 SN002 SN009 SN010 SN016 SN026 SN027 SN030 SN032",
+        "SN006 SN011 SN012 SN013 SN018 SN021 SN024 SN028 SN031",
+        "SN003 SN004 SN005 SN007 SN008 SN017 SN023 SN025 SN029",
+    ),
+    paper_order=(3, 2, 1),
+)
+"""The three parts of DISFA, the same sets in all repositories that publish lists.
+ME-GraphAU and AUNCE test part 3 in fold 1; JAA-Net, FG-Net and FMAE-IAT test part k in fold k."""
+
+COUNTS: Final = PublishedCounts(
+    subjects=27,
+    sequences=27,
+    frames=130_814,
+    base_rates=rates(EVALUATED_AUS, (4.97, 4.31, 15.24, 7.89, 4.18, 12.88, 27.71, 8.82)),
+    source="counted in the labels of lkq52110/au-recognition at intensity >= 2",
+)
+
 LABEL_FOLDERS: Final = ("ActionUnit_Labels", "Labels", "AU_Labels")
 FRAME_FOLDERS: Final = ("Images", "Frames", "img", "images_left")
 
@@ -62,7 +85,6 @@ _LABEL_NAME = re.compile(r"(SN\d{3})_au(\d{1,2})", re.IGNORECASE)
 Camera = Literal["left", "right"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class DisfaOptions(DatasetOptions):
     """How to read DISFA.
 
@@ -77,18 +99,10 @@ class DisfaOptions(DatasetOptions):
     """
 
     camera: Literal["left", "right", "both"] = "left"
-    positive_intensity: int = POSITIVE_INTENSITY
+    positive_intensity: PositiveIntensity = POSITIVE_INTENSITY
     pixels: Literal["auto", "images", "videos"] = "auto"
     first_image: Literal["auto", 0, 1] = "auto"
     check_video_lengths: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choice("camera", self.camera, ("left", "right", "both"))
-        require_choice("pixels", self.pixels, ("auto", "images", "videos"))
-        require_choice("first_image", self.first_image, ("auto", 0, 1))
-        if not 1 <= self.positive_intensity <= MAX_INTENSITY:
-            raise OptionsError(f"positive_intensity is {self.positive_intensity}; allowed are 1 to {MAX_INTENSITY}")
 
 
 def load_disfa(root: Path, options: DisfaOptions, findings: Findings) -> Samples:
@@ -97,7 +111,7 @@ def load_disfa(root: Path, options: DisfaOptions, findings: Findings) -> Samples
     Raises:
         DatasetError: if the labels or pixels cannot be found, or the label files of a subject disagree.
     """
-    aus = options.chosen_aus(DISFA_AUS, frozenset(CODED_AUS))
+    aus = options.chosen_aus(EVALUATED_AUS, frozenset(CODED_AUS))
     folder = require_folder(root, LABEL_FOLDERS, what="label folder", option="labels_dir", chosen=options.labels_dir)
     labels: dict[str, tuple[Int32Array, Int8Array]] = {}
     for subject_folder in subfolders(folder):
@@ -125,7 +139,6 @@ def load_disfa(root: Path, options: DisfaOptions, findings: Findings) -> Samples
             "intensity threshold differs from the papers'", "kept", len(samples), "frame", "",
             f"present from {options.positive_intensity} on, papers {POSITIVE_INTENSITY}",
         )  # fmt: skip
-    check_published(samples, published.DISFA, findings)
     return samples
 
 
@@ -282,3 +295,15 @@ def first_image_number(numbers: dict[str, tuple[Int32Array, int]], folder: Path)
             f"images under {folder} do not tell whether they count from 0 or 1; set the option first_image"
         )
     return 0 if from_zero else 1
+
+
+BENCHMARK: Final = Benchmark(
+    name=NAME,
+    title="DISFA",
+    aus=EVALUATED_AUS,
+    options=DisfaOptions,
+    read=load_disfa,
+    counts=(COUNTS,),
+    folds=FOLDS,
+    subject_pattern=r"SN\d{3}",
+)

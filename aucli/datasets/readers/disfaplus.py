@@ -12,21 +12,20 @@ A model that was trained on DISFA must leave these nine people out before it is 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from aucli.datasets.readers import published_counts as published
-from aucli.datasets.readers.disfa import CODED_AUS, MAX_INTENSITY, POSITIVE_INTENSITY
+from aucli.datasets.readers.benchmark import Benchmark
+from aucli.datasets.readers.disfa import CODED_AUS, MAX_INTENSITY, POSITIVE_INTENSITY, PositiveIntensity
 from aucli.datasets.readers.label_files import read_text
 from aucli.datasets.readers.layout import MAX_DIGITS, require_folder, resolve, subfolders, visible
 from aucli.datasets.readers.options import DatasetOptions
-from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.report import Findings
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
-from aucli.errors import DatasetError, OptionsError
+from aucli.errors import DatasetError
 
 NAME: Final = "disfaplus"
 
@@ -39,12 +38,15 @@ HEADER_LINES: Final = 2
 IMAGE_FOLDERS: Final = ("Images", "DISFAPlusDataset/Images")
 LABEL_FOLDERS: Final = ("Labels", "DISFAPlusDataset/Labels")
 
+COUNTS: Final = PublishedCounts(
+    subjects=9, sequences=641, frames=57_150, source="py-feat, docs/benchmarks/competitors/pyafar_accuracy_disfaplus"
+)
+
 _ROW = re.compile(r"(\S.*?)[ \t]+(\d+)\s*")
 _LABEL_NAME = re.compile(r"AU0*(\d{1,2})", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
-@dataclass(frozen=True, kw_only=True)
 class DisfaPlusOptions(DatasetOptions):
     """How to read DISFA+.
 
@@ -52,12 +54,7 @@ class DisfaPlusOptions(DatasetOptions):
         positive_intensity: an AU is present from this intensity on.
     """
 
-    positive_intensity: int = POSITIVE_INTENSITY
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.positive_intensity <= MAX_INTENSITY:
-            raise OptionsError(f"positive_intensity is {self.positive_intensity}; allowed are 1 to {MAX_INTENSITY}")
+    positive_intensity: PositiveIntensity = POSITIVE_INTENSITY
 
 
 def load_disfaplus(root: Path, options: DisfaPlusOptions, findings: Findings) -> Samples:
@@ -83,7 +80,6 @@ def load_disfaplus(root: Path, options: DisfaPlusOptions, findings: Findings) ->
     for subject in SUBJECTS:
         missing = f"{NAME}/{subject}" not in samples.subjects
         findings.warn("subject without labels", "dropped", int(missing), "subject", subject)
-    check_published(samples, published.DISFAPLUS, findings)
     return samples
 
 
@@ -170,3 +166,15 @@ def frame_number(image: str, trial: Path) -> int:
     if match is None or len(match.group(1).lstrip("0")) > MAX_DIGITS:
         raise DatasetError(f"the image name {image!r} in the labels of {trial} holds no frame number")
     return int(match.group(1))
+
+
+BENCHMARK: Final = Benchmark(
+    name=NAME,
+    title="DISFA+",
+    aus=CODED_AUS,
+    options=DisfaPlusOptions,
+    read=load_disfaplus,
+    counts=(COUNTS,),
+    folds=None,
+    subject_pattern=r"SN\d{3}",
+)

@@ -15,8 +15,9 @@ from string import ascii_letters
 from typing import Final, Literal
 
 import numpy as np
+from pydantic import field_validator
 
-from aucli.datasets.readers import published_counts as published
+from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
 from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header
 from aucli.datasets.readers.layout import (
     IMAGE_SUFFIXES,
@@ -28,22 +29,21 @@ from aucli.datasets.readers.layout import (
     visible,
     walk_files,
 )
-from aucli.datasets.readers.options import DatasetOptions, require_choice
-from aucli.datasets.readers.published_counts import check_published
+from aucli.datasets.readers.options import DatasetOptions, NumberSet
+from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo, SplitName
-from aucli.errors import DatasetError, OptionsError
-from aucli.facs import GFT_AUS
+from aucli.errors import DatasetError
 
 NAME: Final = "gft"
+
+EVALUATED_AUS: Final = (1, 2, 4, 6, 10, 12, 14, 15, 23, 24)
+"""The 10 AUs that papers evaluate (Girard et al. 2017)."""
 
 CODED_AUS: Final = frozenset((1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 19, 22, 23, 24, 28))
 """AUs that a label file may hold. Fourteen are named by the Fair-Consistent-Affect-Analysis readme; the rest are
 allowed because the distributed file could not be read."""
-
-PARTITION_COUNTS: Final = (78, 18)
-"""Training and test participants. Source: Girard et al. 2017; ZhiwenShao/AC2D."""
 
 MISSING_CODES: Final = frozenset({-1, 9, 999})
 """Codes taken as missing besides an empty cell and NaN. Unverified: an option."""
@@ -56,10 +56,25 @@ LABEL_FOLDERS: Final = ("labels", "annotations", "AU", "AUs", "occurrence", "FAC
 LABEL_SUFFIXES: Final = frozenset({".csv", ".txt", ".tsv"})
 PARTITION_FILE: Final = "gft_partition.csv"
 
+FOLDS: Final = OwnersSplits(
+    name="published split",
+    tested="test",
+    names=("train", "test"),
+    remedy=f"put them into {PARTITION_FILE} as participant,split and run the same aucli prepare again",
+    subjects=(78, 18),
+)
+"""Training and test participants. Source: Girard et al. 2017; ZhiwenShao/AC2D."""
+
+COUNTS: Final = PublishedCounts(
+    subjects=96,
+    sequences=96,
+    frames=172_800,
+    source="Girard et al. 2017, abstract; missing codes included",
+)
+
 _DELIMITERS: Final = {"comma": ",", "tab": "\t", "blank": None}
 
 
-@dataclass(frozen=True, kw_only=True)
 class GftOptions(DatasetOptions):
     """How to read GFT.
 
@@ -76,25 +91,29 @@ class GftOptions(DatasetOptions):
 
     participant_pattern: str = r"(\d{3}[A-Za-z])"
     frame_base: Literal[0, 1] = FRAME_BASE
-    missing_codes: frozenset[int] = MISSING_CODES
+    missing_codes: NumberSet = MISSING_CODES
     delimiter: Literal["auto", "comma", "tab", "blank"] = "auto"
     pixels: Literal["auto", "images", "videos"] = "auto"
     partition_file: str = PARTITION_FILE
     check_video_lengths: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choice("frame_base", self.frame_base, (0, 1))
-        require_choice("delimiter", self.delimiter, ("auto", *_DELIMITERS))
-        require_choice("pixels", self.pixels, ("auto", "images", "videos"))
-        if self.missing_codes & {0, 1}:
-            raise OptionsError(f"missing_codes is {sorted(self.missing_codes)}; 0 and 1 mean absent and present")
+    @field_validator("missing_codes")
+    @classmethod
+    def _not_zero_or_one(cls, codes: frozenset[int]) -> frozenset[int]:
+        if codes & {0, 1}:
+            raise ValueError("0 and 1 mean absent and present")
+        return codes
+
+    @field_validator("participant_pattern")
+    @classmethod
+    def _has_a_group(cls, pattern: str) -> str:
         try:
-            groups = re.compile(self.participant_pattern).groups
+            groups = re.compile(pattern).groups
         except re.error as error:
-            raise OptionsError(f"participant_pattern {self.participant_pattern!r} is not a pattern: {error}") from error
+            raise ValueError(f"this is not a pattern: {error}") from error
         if groups < 1:
-            raise OptionsError(f"participant_pattern {self.participant_pattern!r} has no group in parentheses")
+            raise ValueError("the pattern has no group in parentheses")
+        return pattern
 
 
 def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
@@ -103,7 +122,7 @@ def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
     Raises:
         DatasetError: if label files cannot be found, or hold something that the options do not explain.
     """
-    aus = options.chosen_aus(GFT_AUS, CODED_AUS)
+    aus = options.chosen_aus(EVALUATED_AUS, CODED_AUS)
     files = _label_files(root, options, findings)
     partition_path = _partition_path(root, options)
     splits = read_partition(partition_path) if partition_path else {}
@@ -115,7 +134,6 @@ def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
         _add_participant(builder, participant, frames, labels, splits.get(participant), pixels, options, findings)
     samples = builder.build()
     _report_unverified(splits, samples, options, findings)
-    check_published(samples, published.GFT, findings)
     return samples
 
 
@@ -367,3 +385,15 @@ def _report_unverified(splits: dict[str, SplitName], samples: Samples, options: 
             "no partition file", "kept", len(samples.sequences), "sequence", options.partition_file,
             "needed for the published split: rows of participant,split",
         )  # fmt: skip
+
+
+BENCHMARK: Final = Benchmark(
+    name=NAME,
+    title="GFT",
+    aus=EVALUATED_AUS,
+    options=GftOptions,
+    read=load_gft,
+    counts=(COUNTS,),
+    folds=FOLDS,
+    subject_pattern=r"\d{3}[A-C]",
+)

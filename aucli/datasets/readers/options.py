@@ -1,20 +1,121 @@
-"""Options of the loaders: frozen dataclasses that check themselves, one per benchmark."""
+"""Options of the readers: pydantic models, one per benchmark. A wrong value is one line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from aucli.errors import OptionsError
 
-OptionsT = TypeVar("OptionsT", bound="DatasetOptions")
+
+def _divided(value: object) -> object:
+    """``1,2`` as numbers; what is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return [int(part) for part in value.split(",") if part.strip()]
+    except ValueError:
+        raise ValueError("expected whole numbers, divided by commas where there are several") from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetOptions:
-    """What every loader can be told.
+Numbers = Annotated[tuple[StrictInt, ...], Field(strict=False), BeforeValidator(_divided)]
+"""Whole numbers in an order that counts; a text is divided at its commas."""
+NumberSet = Annotated[frozenset[StrictInt], Field(strict=False), BeforeValidator(_divided)]
+"""Different whole numbers; a text is divided at its commas."""
+Place = Annotated[str | None, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
+"""A folder or file, absolute or relative to the data set's."""
+
+
+class KeyValueOptions(BaseModel):
+    """Options that can be given as ``KEY=VALUE``. Values are taken as they are: a text is no number, 1 is not true.
+
+    Raises:
+        OptionsError: for an unknown name or a value that is not allowed, in one line.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise OptionsError(cls._first_problem(error, values)) from None
+
+    @classmethod
+    def _first_problem(cls, error: ValidationError, values: Any) -> str:
+        # A name that is not known comes first: it is often the misspelling of another.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        if not first["loc"]:
+            return _why(first)
+        name = first["loc"][0]
+        if first["type"] == "extra_forbidden":
+            return f"unknown data set option {name!r}; allowed are {', '.join(cls.model_fields)}"
+        value = values.get(name) if isinstance(values, Mapping) else first["input"]
+        return f"{name} is {value!r}: {_why(first)}"
+
+    @classmethod
+    def from_pairs(cls, pairs: Iterable[str]) -> Self:
+        """Read ``KEY=VALUE`` texts by the types of the options.
+
+        Example:
+            >>> DisfaOptions.from_pairs(["camera=right", "positive_intensity=3", "aus=1,2"])
+
+        Raises:
+            OptionsError: if a pair has no ``=``, its name is unknown, or its value is not allowed.
+        """
+        values: dict[str, Any] = {}
+        for pair in pairs:
+            name, equals, text = pair.partition("=")
+            if not equals or name not in cls.model_fields:
+                known = ", ".join(cls.model_fields)
+                raise OptionsError(f"`option` is {pair!r}; allowed is KEY=VALUE with one of {known} as KEY")
+            field: Any = cls.model_fields[name].rebuild_annotation()
+            try:
+                values[name] = _read(TypeAdapter(field), text)
+            except ValidationError as error:
+                raise OptionsError(f"`option` is {pair!r}: {_why(error.errors()[0])}") from None
+        return cls(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """The options as JSON values: sets sorted, so that equal options look alike."""
+        return {
+            name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+            for name, value in self
+        }
+
+
+def _read(field: TypeAdapter[Any], text: str) -> Any:
+    try:
+        return field.validate_strings(text)
+    except ValidationError as error:
+        # Of a choice among words and numbers, pydantic reads the words alone from a text.
+        if error.errors()[0]["type"] != "literal_error" or not text.isascii() or not text.isdigit():
+            raise
+        return field.validate_python(int(text))
+
+
+def _why(problem: Any) -> str:
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+class DatasetOptions(KeyValueOptions):
+    """What every reader can be told.
 
     Attributes:
         aus: action units to read, in this order; empty means the set that papers evaluate.
@@ -23,14 +124,17 @@ class DatasetOptions:
         videos_dir: folder of the videos, likewise.
     """
 
-    aus: tuple[int, ...] = ()
-    labels_dir: str | None = None
-    images_dir: str | None = None
-    videos_dir: str | None = None
+    aus: Numbers = ()
+    labels_dir: Place = None
+    images_dir: Place = None
+    videos_dir: Place = None
 
-    def __post_init__(self) -> None:
-        if len(set(self.aus)) != len(self.aus) or any(au < 1 for au in self.aus):
-            raise OptionsError(f"aus is {self.aus}; allowed are distinct action unit numbers")
+    @field_validator("aus")
+    @classmethod
+    def _different_numbers(cls, aus: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(aus)) != len(aus) or any(au < 1 for au in aus):
+            raise ValueError("allowed are distinct action unit numbers")
+        return aus
 
     def chosen_aus(self, default: tuple[int, ...], coded: frozenset[int]) -> tuple[int, ...]:
         """The action units to read.
@@ -42,60 +146,3 @@ class DatasetOptions:
         if strange:
             raise OptionsError(f"aus asks for AU {strange[0]}; coded are {', '.join(map(str, sorted(coded)))}")
         return self.aus or default
-
-
-def require_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Refuse a value outside a fixed set.
-
-    Raises:
-        OptionsError: naming the option, the value and what is allowed.
-    """
-    if value not in allowed:
-        raise OptionsError(f"{name} is {value!r}; allowed are {', '.join(map(repr, allowed))}")
-
-
-def options_from_mapping(kind: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:
-    """Build options from a recipe's table, where lists stand for tuples and sets.
-
-    Raises:
-        OptionsError: if a name is unknown or a value has the wrong type.
-    """
-    known = {f.name: f for f in fields(kind)}
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise OptionsError(f"unknown data set option {unknown[0]!r}; allowed are {', '.join(known)}")
-    converted: dict[str, Any] = {}
-    for name, value in values.items():
-        wanted = str(known[name].type)
-        if isinstance(value, list):
-            value = frozenset(value) if wanted.startswith("frozenset") else tuple(value)
-        elif isinstance(value, Path):
-            value = str(value)
-        _require_type(name, value, wanted)
-        converted[name] = value
-    return kind(**converted)
-
-
-def as_json(options: Any) -> dict[str, Any]:
-    """Options of a data set as JSON values: sets sorted, so that equal options look alike."""
-    return {
-        name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(options).items()
-    }
-
-
-def _require_type(name: str, value: object, wanted: str) -> None:
-    """Check a value against the written annotation, as far as the options use annotations."""
-    bool_given = isinstance(value, bool)
-    kinds: dict[str, bool] = {
-        "bool": bool_given,
-        "int": isinstance(value, int) and not bool_given,
-        "str": isinstance(value, str),
-        "tuple": isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value),
-        "frozenset": isinstance(value, frozenset) and all(isinstance(v, int) for v in value),
-        "None": value is None,
-        "Literal": isinstance(value, str | int),
-    }
-    named = [kind for kind in kinds if any(part.strip().startswith(kind) for part in wanted.split("|"))]
-    if not any(kinds[kind] for kind in named):
-        raise OptionsError(f"{name} is {value!r}; expected {wanted}")

@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from aucli.datasets.report import Findings, Unit
-from aucli.datasets.samples import Samples
-from aucli.facs import BP4D_AUS, DISFA_AUS
+from aucli.datasets.samples import Samples, SplitName
 
 TOLERANCE: Final = 0.1
 """Largest difference that passes without a warning, as a share of the published figure."""
 
 
 @dataclass(frozen=True)
-class Published:
-    """What is known about a benchmark.
+class PublishedCounts:
+    """What others counted in a benchmark, or in one split of it.
 
     Attributes:
         subjects: number of people (videos for Aff-Wild2, which names no people).
@@ -28,6 +29,7 @@ class Published:
         frames: number of labelled frames, where known.
         base_rates: share of labelled frames with the AU present, by AU, where known.
         source: who counted.
+        split: the owners' split that was counted; None for all of it.
     """
 
     subjects: int
@@ -35,64 +37,26 @@ class Published:
     sequences: int | None = None
     frames: int | None = None
     base_rates: Mapping[int, float] = field(default_factory=dict)
+    split: SplitName | None = None
 
 
-def _rates(aus: tuple[int, ...], percent: tuple[float, ...]) -> dict[int, float]:
+def rates(aus: tuple[int, ...], percent: tuple[float, ...]) -> dict[int, float]:
+    """Base rates as shares, from percent in the order of the action units."""
     return {au: value / 100 for au, value in zip(aus, percent, strict=True)}
 
 
-BP4D: Final = Published(
-    subjects=41,
-    sequences=328,
-    frames=146_847,
-    base_rates=_rates(BP4D_AUS, (21.1, 17.0, 20.3, 46.1, 54.9, 59.4, 56.2, 46.6, 16.9, 34.4, 16.5, 15.2)),
-    source="frames counted in the lists of CVI-SZU/ME-GraphAU; base rates in the label files of ihp-lab/FG-Net",
-)
-BP4DPLUS: Final = Published(
-    subjects=140,
-    sequences=560,
-    frames=197_875,
-    source="forever208/FMAE-IAT (197,756) and papers (197,875); 140 subjects by four coded tasks",
-)
-DISFA: Final = Published(
-    subjects=27,
-    sequences=27,
-    frames=130_814,
-    base_rates=_rates(DISFA_AUS, (4.97, 4.31, 15.24, 7.89, 4.18, 12.88, 27.71, 8.82)),
-    source="counted in the labels of lkq52110/au-recognition at intensity >= 2",
-)
-DISFAPLUS: Final = Published(
-    subjects=9, sequences=641, frames=57_150, source="py-feat, docs/benchmarks/competitors/pyafar_accuracy_disfaplus"
-)
-GFT: Final = Published(
-    subjects=96,
-    sequences=96,
-    frames=172_800,
-    source="Girard et al. 2017, abstract; missing codes included",
-)
-AFFWILD2_TRAIN: Final = Published(
-    subjects=295,
-    sequences=295,
-    frames=1_356_694,
-    source="frames with every AU annotated and an aligned crop: av-savchenko/face-emotion-recognition",
-)
-AFFWILD2_VALIDATION: Final = Published(
-    subjects=105,
-    sequences=105,
-    frames=445_836,
-    source="frames with every AU annotated and an aligned crop: av-savchenko/face-emotion-recognition",
-)
-
-
-def check_published(samples: Samples, published: Published, findings: Findings, *, what: str = "") -> None:
+def check_published(samples: Samples, published: PublishedCounts, findings: Findings) -> None:
     """Warn about counts and base rates that differ from the published ones by more than `TOLERANCE`.
 
     Args:
         samples: what was read.
         published: what it should be.
         findings: where warnings go.
-        what: which part of the data set this is, for the message.
     """
+    what = published.split or ""
+    if published.split is not None:
+        here = np.array([s.split == published.split for s in samples.sequences], dtype=np.bool_)
+        samples = samples.take(here[samples.sequence_index] if len(samples) else np.empty(0, dtype=np.bool_))
     used = len(set(samples.sequence_index.tolist()))
     counts: tuple[tuple[Unit, int, int | None], ...] = (
         ("subject", len(samples.subjects), published.subjects),

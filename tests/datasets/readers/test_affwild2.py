@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.folds import FoldOptions, make_folds
+from aucli.datasets.load import load_dataset
 from aucli.datasets.readers.affwild2 import without_side
-from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.samples import Samples
-from aucli.datasets.splits import SplitOptions, make_splits
 from aucli.errors import DatasetError, OptionsError
 from tests.builders.benchmark_trees import AFFWILD2_AUS, affwild2_lines, grey_of, make_affwild2
 
@@ -63,7 +63,7 @@ def test_sides_share_a_video_and_a_subject(tmp_path: Path) -> None:
 
 def test_the_split_is_the_folders(tmp_path: Path) -> None:
     samples, _ = load_dataset("affwild2", make_affwild2(tmp_path))
-    (split,), warnings = make_splits(samples)
+    (split,), warnings = make_folds(samples)
     assert split.test == ("affwild2/video10_1",)
     assert len(split.train) == len(split.validation) == 1
     assert warnings == ()
@@ -75,8 +75,8 @@ def test_a_video_on_both_sides_is_refused(tmp_path: Path) -> None:
     (labels / "Train_Set/video2_left.txt").rename(labels / "Validation_Set/video2_left.txt")
     samples, _ = load_dataset("affwild2", tmp_path)
     with pytest.raises(DatasetError, match="affwild2/video2 are in Train_Set and Validation_Set"):
-        make_splits(samples)
-    (split,), warnings = make_splits(samples, SplitOptions(allow_shared_videos=True))
+        make_folds(samples)
+    (split,), warnings = make_folds(samples, FoldOptions(allow_shared_videos=True))
     assert split.train == ("affwild2/1-30-160x120",)
     assert "affwild2/video2" in warnings[0]
     tested = samples.take(split.rows(samples).test)

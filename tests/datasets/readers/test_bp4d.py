@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.datasets.folds import make_folds
+from aucli.datasets.load import load_dataset
 from aucli.datasets.readers.binghamton import read_occurrence
-from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.samples import Samples
-from aucli.datasets.splits import make_splits
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.scoring import evaluate
 from tests.builders.benchmark_trees import (
@@ -77,7 +77,7 @@ def test_bp4d_counts_are_compared_with_the_published_ones(tmp_path: Path) -> Non
 
 def test_bp4d_first_fold_of_the_paper_tests_part_three(tmp_path: Path) -> None:
     samples, _ = load_dataset("bp4d", make_bp4d(tmp_path))
-    splits, warnings = make_splits(samples)
+    splits, warnings = make_folds(samples)
     assert [s.test for s in splits] == [("bp4d/F004",), ("bp4d/F003",), ("bp4d/F001",)]
     assert "38 of 41" in warnings[0]
     for split in splits:
@@ -168,7 +168,7 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
     write_legacy_csv(tmp_path / "AUCoding/AU_OCC/F001_T1.csv", [1], {})
     with pytest.raises(DatasetError, match="images_dir or videos_dir"):
         load_dataset("bp4d", tmp_path)
-    with pytest.raises(DatasetError, match="unknown data set"):
+    with pytest.raises(OptionsError, match="`dataset` is .bp5d.; allowed are bp4d"):
         load_dataset("bp5d", tmp_path)
     (tmp_path / "2D/F003/T1").mkdir(parents=True)
     with pytest.raises(DatasetError, match="labelled sequence without pixels"):
@@ -209,7 +209,7 @@ def test_bp4dplus(tmp_path: Path) -> None:
     assert [f.where for f in report.findings if f.kind == "labelled sequence without pixels"] == ["F005_T1"]
     assert [f.where for f in report.findings if f.kind == "intensity file of another length"] == ["F072_T1_AU12.csv"]
     assert report.count("images without label file") == 2
-    splits, warnings = make_splits(samples)
+    splits, warnings = make_folds(samples)
     assert [(s.number, s.test) for s in splits] == [
         (1, ("bp4dplus/F072",)),
         (3, ("bp4dplus/F001",)),

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from aucli.datasets.folds import make_folds
+from aucli.datasets.load import load_dataset
 from aucli.datasets.pictures import read_sequence, sequence_rows
-from aucli.datasets.readers.registry import load_dataset
 from aucli.datasets.report import Findings
-from aucli.datasets.splits import make_splits
 from aucli.errors import AucliError
 from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
 
@@ -79,7 +79,7 @@ def test_damage_is_reported_or_refused_in_one_line(
         read = sum(len(p.rows) for rows in sequence_rows(samples) for p in read_sequence(samples, rows, findings))
         lost = sum(f.count for f in findings.items if f.effect == "dropped")
         assert read + lost == len(samples)
-        make_splits(samples)
+        make_folds(samples)
     except AucliError as error:
         message = str(error)
     assert "\n" not in message

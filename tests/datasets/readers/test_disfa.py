@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aucli.datasets.readers.registry import load_dataset
-from aucli.datasets.splits import make_splits
+from aucli.datasets.folds import make_folds
+from aucli.datasets.load import load_dataset
 from aucli.errors import DatasetError, OptionsError
 from tests.builders.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
 
@@ -47,11 +47,11 @@ def test_the_right_camera_is_a_choice(tmp_path: Path) -> None:
 
 
 def test_fold_naming_switch(tmp_path: Path) -> None:
-    from aucli.datasets.splits import SplitOptions
+    from aucli.datasets.folds import FoldOptions
 
     samples, _ = load_dataset("disfa", make_disfa(tmp_path))
-    paper, _ = make_splits(samples)
-    part, _ = make_splits(samples, SplitOptions(numbering="part"))
+    paper, _ = make_folds(samples)
+    part, _ = make_folds(samples, FoldOptions(numbering="part"))
     assert [s.test[0] for s in paper] == ["disfa/SN003", "disfa/SN006", "disfa/SN001"]
     assert [s.test[0] for s in part] == ["disfa/SN001", "disfa/SN006", "disfa/SN003"]
 

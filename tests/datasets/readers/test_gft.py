@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aucli.datasets.readers.registry import load_dataset
-from aucli.datasets.splits import SplitOptions, make_splits
+from aucli.datasets.folds import make_folds
+from aucli.datasets.load import load_dataset
 from aucli.errors import DatasetError, OptionsError
 from tests.builders.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft, write_video
 
@@ -105,18 +105,16 @@ def test_numbered_header_with_a_frame_column(tmp_path: Path) -> None:
 def test_partition(tmp_path: Path) -> None:
     make_gft(tmp_path)
     samples, _ = load_dataset("gft", tmp_path)
-    with pytest.raises(DatasetError, match="lacks gft/002A"):
-        make_splits(samples)
+    with pytest.raises(DatasetError, match="lack gft/002A"):
+        make_folds(samples)
     samples, _ = load_dataset("gft", with_partition(tmp_path, "001A,train\n001B,train\n002A,test\n"))
-    (split,), warnings = make_splits(samples)
+    (split,), warnings = make_folds(samples)
     assert split.train == ("gft/001A", "gft/001B"), "one group cannot be cut, so nobody is left for validation"
     assert split.test == ("gft/002A",)
-    assert ["78 and 18" in w for w in warnings] == [True]
-    _, warnings = make_splits(samples, SplitOptions(allow_counts=True))
-    assert warnings == ()
+    assert ["published are 78 and 18" in w for w in warnings] == [True]
     samples, _ = load_dataset("gft", with_partition(tmp_path, "001A,train\n001B,test\n002A,train\n"))
-    _, warnings = make_splits(samples, SplitOptions(allow_counts=True))
-    assert ["divides the groups gft/001" in w for w in warnings] == [True]
+    _, warnings = make_folds(samples)
+    assert ["divide the groups gft/001" in w for w in warnings] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -138,4 +136,4 @@ def test_without_partition_file_it_is_said(tmp_path: Path) -> None:
     samples, report = load_dataset("gft", tmp_path)
     assert report.count("no partition file") == 3
     with pytest.raises(DatasetError, match=r"gft_partition\.csv"):
-        make_splits(samples)
+        make_folds(samples)

@@ -7,22 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aucli.datasets.published_folds import PARTS, person, published_folds
-from aucli.datasets.readers import bp4d, bp4dplus, disfa, disfaplus
-from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
-from aucli.datasets.splits import (
-    Split,
-    SplitOptions,
+from aucli.datasets.fold_lists import read_fold_lists
+from aucli.datasets.folds import (
+    Fold,
+    FoldOptions,
     cut_validation,
-    folds_from_files,
-    make_splits,
+    make_folds,
 )
+from aucli.datasets.readers import bp4d, bp4dplus, disfa, disfaplus
+from aucli.datasets.readers.benchmark import PublishedParts
+from aucli.datasets.readers.registry import find_benchmark
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError, OptionsError
+
+
+def published(dataset: str) -> PublishedParts:
+    folds = find_benchmark(dataset).folds
+    assert isinstance(folds, PublishedParts)
+    return folds
+
 
 SUBJECTS = {"bp4d": bp4d.SUBJECTS, "bp4dplus": bp4dplus.SUBJECTS, "disfa": disfa.SUBJECTS}
 
 
-def people(dataset: str, names: tuple[str, ...], *, groups: dict[str, str] | None = None) -> Samples:
+def of_subjects(dataset: str, names: tuple[str, ...], *, groups: dict[str, str] | None = None) -> Samples:
     builder = SamplesBuilder((1, 12))
     for name in names:
         info = SequenceInfo(dataset, f"{dataset}/{name}", name, Path(name), "folder", None, (groups or {}).get(name))
@@ -32,12 +40,12 @@ def people(dataset: str, names: tuple[str, ...], *, groups: dict[str, str] | Non
 
 @pytest.mark.parametrize("dataset", ["bp4d", "bp4dplus", "disfa"])
 def test_published_parts_are_disjoint_and_cover_everybody(dataset: str) -> None:
-    parts = [part.split() for part in PARTS[dataset]]
+    parts = [part.split() for part in published(dataset).parts]
     assert sorted(s for part in parts for s in part) == sorted(SUBJECTS[dataset])
     assert [len(part) for part in parts] == {"bp4d": [14, 14, 13], "bp4dplus": [35] * 4, "disfa": [9] * 3}[dataset]
 
 
-def test_there_are_so_many_people() -> None:
+def test_there_are_so_many_of_subjects() -> None:
     assert (len(bp4d.SUBJECTS), len(bp4dplus.SUBJECTS), len(disfa.SUBJECTS), len(disfaplus.SUBJECTS)) == (
         41,
         140,
@@ -49,20 +57,20 @@ def test_there_are_so_many_people() -> None:
 
 @pytest.mark.parametrize("dataset", ["bp4d", "disfa"])
 def test_the_two_numberings_are_each_other_backwards(dataset: str) -> None:
-    paper, part = published_folds(dataset), published_folds(dataset, "part")
+    paper, part = published(dataset).tested("paper"), published(dataset).tested("part")
     assert list(paper) == ["fold 1 (tests part 3)", "fold 2 (tests part 2)", "fold 3 (tests part 1)"]
-    assert list(paper.values()) == list(reversed(part.values()))
+    assert list(paper.values()) == list(part.values())[::-1]
 
 
 def test_fold_one_of_the_four_is_part_one_in_either_numbering() -> None:
-    assert published_folds("bp4dplus") == published_folds("bp4dplus", "part")
-    assert "F072" in published_folds("bp4dplus")["fold 1 (tests part 1)"]
+    assert published("bp4dplus").tested("paper") == published("bp4dplus").tested("part")
+    assert "F072" in published("bp4dplus").tested("paper")["fold 1 (tests part 1)"]
 
 
 @pytest.mark.parametrize("dataset", ["bp4d", "bp4dplus", "disfa"])
 def test_folds_of_the_whole_data_set(dataset: str) -> None:
-    samples = people(dataset, SUBJECTS[dataset])
-    splits, warnings = make_splits(samples)
+    samples = of_subjects(dataset, SUBJECTS[dataset])
+    splits, warnings = make_folds(samples)
     assert warnings == ()
     assert sorted(s for split in splits for s in split.test) == sorted(samples.subjects)
     for split in splits:
@@ -74,24 +82,24 @@ def test_folds_of_the_whole_data_set(dataset: str) -> None:
 
 
 def test_no_validation_part_on_request_as_in_the_papers() -> None:
-    splits, _ = make_splits(people("disfa", disfa.SUBJECTS), SplitOptions(validation_share=0))
+    splits, _ = make_folds(of_subjects("disfa", disfa.SUBJECTS), FoldOptions(validation_share=0))
     assert {len(s.train) for s in splits} == {18}
     assert {s.validation for s in splits} == {()}
 
 
 def test_an_unknown_person_is_in_no_fold() -> None:
     with pytest.raises(DatasetError, match="F099 is in no fold"):
-        make_splits(people("bp4d", ("F001", "F003", "F004", "F099")))
+        make_folds(of_subjects("bp4d", ("F001", "F003", "F004", "F099")))
     both = SamplesBuilder((1,))
     for dataset, name in (("bp4d", "F001"), ("disfa", "SN001")):
         info = SequenceInfo(dataset, f"{dataset}/{name}", name, Path(name), "folder")
         both.add(info, frame=np.arange(1), labels=np.zeros((1, 1), np.int8), member=["0.jpg"])
     with pytest.raises(DatasetError, match="one data set at a time"):
-        make_splits(both.build())
+        make_folds(both.build())
     with pytest.raises(DatasetError, match="no data set"):
-        make_splits(SamplesBuilder((1, 12)).build())
-    with pytest.raises(DatasetError, match="disfaplus has no published split"):
-        make_splits(people("disfaplus", ("SN001",)))
+        make_folds(SamplesBuilder((1, 12)).build())
+    with pytest.raises(DatasetError, match="disfaplus has no published folds; give `folds_dir`"):
+        make_folds(of_subjects("disfaplus", ("SN001",)))
 
 
 @given(st.integers(0, 2**40), st.integers(1, 30), st.floats(0, 0.5))
@@ -112,46 +120,46 @@ def test_the_drawn_people_never_change() -> None:
     assert cut_validation(subjects, share=0.1, seed=3407)[1] == ("disfa/SN005", "disfa/SN011", "disfa/SN024")
 
 
-def test_a_split_refuses_a_person_on_two_sides() -> None:
+def test_a_fold_refuses_a_subject_in_two_splits() -> None:
     with pytest.raises(DatasetError, match="has disfa/SN001 in train and in test"):
-        Split("x", ("disfa/SN001",), (), ("disfaplus/SN001",))
+        Fold("x", ("disfa/SN001",), (), ("disfa/SN001",))
     with pytest.raises(DatasetError, match="in validation and in test"):
-        Split("x", ("bp4d/F001",), ("bp4d/F002",), ("bp4d/F002",))
+        Fold("x", ("bp4d/F001",), ("bp4d/F002",), ("bp4d/F002",))
     with pytest.raises(DatasetError, match="nobody to test on"):
-        Split("x", ("bp4d/F001",), (), ())
-    Split("x", ("bp4d/F001",), (), ("bp4dplus/F001",))
+        Fold("x", ("bp4d/F001",), (), ())
+    Fold("x", ("bp4d/F001",), (), ("bp4dplus/F001",))
 
 
-def test_people_of_disfaplus_are_people_of_disfa() -> None:
-    assert person("disfaplus/SN001") == "disfa/SN001"
+def read_lists(folder: Path) -> dict[str, frozenset[str]]:
+    return read_fold_lists(folder, find_benchmark("bp4dplus").subject_pattern)
 
 
 def test_folds_from_a_users_files(tmp_path: Path) -> None:
     for k, (test, train) in enumerate((("F001,M001", "F002"), ("F002", "F001\nM001"))):
         (tmp_path / f"Split{k + 1}_Test_Subjects.csv").write_text(f"subjects\n{test}\n")
         (tmp_path / f"Split{k + 1}_Train_Subjects.csv").write_text(f"subjects\n{train}\n")
-    assert list(folds_from_files(tmp_path).values()) == [{"F001", "M001"}, {"F002"}]
-    samples = people("bp4dplus", ("F001", "F002", "M001"))
-    splits, _ = make_splits(samples, SplitOptions(folds_dir=str(tmp_path), validation_share=0))
+    assert list(read_lists(tmp_path).values()) == [{"F001", "M001"}, {"F002"}]
+    samples = of_subjects("bp4dplus", ("F001", "F002", "M001"))
+    splits, _ = make_folds(samples, FoldOptions(folds_dir=tmp_path, validation_share=0))
     assert [s.test for s in splits] == [("bp4dplus/F001", "bp4dplus/M001"), ("bp4dplus/F002",)]
     (tmp_path / "Split2_Test_Subjects.csv").write_text("F001\n")
     with pytest.raises(DatasetError, match="share F001"):
-        folds_from_files(tmp_path)
+        read_lists(tmp_path)
     (tmp_path / "Split2_Train_Subjects.csv").unlink()
     with pytest.raises(DatasetError, match="an earlier fold tests too"):
-        folds_from_files(tmp_path)
+        read_lists(tmp_path)
     (tmp_path / "Split2_Test_Subjects.csv").write_text("nobody\n")
-    with pytest.raises(DatasetError, match="names no subjects"):
-        folds_from_files(tmp_path)
+    with pytest.raises(DatasetError, match="names no subject of this data set"):
+        read_lists(tmp_path)
     with pytest.raises(DatasetError, match="not a folder"):
-        folds_from_files(tmp_path / "nowhere")
+        read_lists(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no files such as"):
-        folds_from_files(tmp_path / "empty")
+        read_lists(tmp_path / "empty")
 
 
 def test_options_are_checked() -> None:
-    with pytest.raises(OptionsError, match="numbering is 'mine'"):
-        SplitOptions(numbering="mine")  # type: ignore[arg-type]
+    with pytest.raises(OptionsError, match="`numbering` is 'mine'"):
+        FoldOptions(numbering="mine")  # type: ignore[arg-type]
     with pytest.raises(OptionsError, match="validation_share"):
-        SplitOptions(validation_share=0.9)
+        FoldOptions(validation_share=0.9)

@@ -1,0 +1,77 @@
+"""Options about a data set and its folds, the same in ``prepare``, ``train`` and ``evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+from aucli.datasets.readers.registry import FREE_DATA, READERS, listed
+
+if TYPE_CHECKING:
+    from aucli.datasets.folds import FoldOptions
+
+OPTION_OF: Final[Mapping[str, str]] = {
+    "dataset": "--dataset",
+    "root": "--root",
+    "cache": "--cache",
+    "option": "--option",
+    "photographs": "--option photographs",
+    "codes": "--option codes",
+    "fold": "--fold",
+    "numbering": "--numbering",
+    "folds_dir": "--folds-dir",
+    "allow_shared_videos": "--allow-shared-videos",
+}
+"""Option by field of `DatasetSource`, `FreeSource` and `FoldOptions`."""
+
+PREPARE_OPTION_OF: Final[Mapping[str, str]] = {
+    **OPTION_OF,
+    "cache": "--out",
+    "workers": "--workers",
+    "batch_size": "--batch-size",
+    "side_px": "--side",
+    "border": "--border",
+}
+"""Option of ``prepare`` by field of `PrepareOptions` and its source."""
+
+BENCHMARKS_HELP: Final = f"{listed(*READERS)}."
+TRAINING_HELP: Final = f"{listed(*READERS, *FREE_DATA)}."
+
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="The data set's own options, e.g. camera=right (see docs/datasets.md). Can be repeated.",
+        show_default=False,
+    ),
+]
+Numbering = Annotated[Literal["paper", "part"], typer.Option(help="Which part fold k tests.")]
+FoldsDir = Annotated[
+    Path | None,
+    typer.Option(help="Your own folds: a folder of Split1_Test_Subjects.csv ...", show_default="the published ones"),
+]
+AllowSharedVideos = Annotated[
+    bool,
+    typer.Option("--allow-shared-videos", help="Leave out of training what the owners' test split has too."),
+]
+
+
+def fold_options(
+    fold: str | None, numbering: Literal["paper", "part"], folds_dir: Path | None, allow_shared_videos: bool
+) -> FoldOptions:
+    """The words of the command line as `FoldOptions`.
+
+    Raises:
+        OptionsError: for a word that is not allowed.
+    """
+    from aucli.datasets.folds import FoldOptions
+
+    return FoldOptions(
+        fold=int(fold) if fold is not None and fold.isascii() and fold.isdigit() else fold,
+        numbering=numbering,
+        folds_dir=folds_dir,
+        allow_shared_videos=allow_shared_videos,
+    )
