@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import aucli
 from aucli.cli import app
-from aucli.commands.code_options import OPTION_OF, CodesGiven, as_options
+from aucli.commands.code_options import OPTION_OF, CodesGiven
+from aucli.commands.options import as_options
 from aucli.evaluation.agreement import AgreementOptions
 from aucli.evaluation.benchmarks import ScoringOptions
 from aucli.human_codes.values import CodeOptions
@@ -61,7 +62,7 @@ def test_every_field_that_a_message_names_is_an_option_of_the_command() -> None:
     options = {name for parameter in EVALUATE.params for name in parameter.opts}
     assert set(OPTION_OF.values()) <= options
     assert (
-        as_options("choose one with `subject`; `min_intensity` is 9")
+        as_options("choose one with `subject`; `min_intensity` is 9", OPTION_OF)
         == "choose one with --subject; --min-intensity is 9"
     )
 

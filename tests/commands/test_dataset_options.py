@@ -1,0 +1,47 @@
+"""What the library's messages call a field, the commands call an option, and each option exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import aucli
+from aucli.cli import app
+from aucli.commands.dataset_options import OPTION_OF, PREPARE_OPTION_OF
+from aucli.datasets.readers.registry import FREE_DATA, READERS
+
+COMMANDS: Any = get_command(app).commands  # type: ignore[attr-defined]
+ROOM = Path(aucli.__file__).parent / "datasets"
+
+
+def options_of(command: str) -> set[str]:
+    return {name for parameter in COMMANDS[command].params for name in parameter.opts}
+
+
+def test_every_field_in_a_message_has_an_option() -> None:
+    raised = [
+        block
+        for path in ROOM.rglob("*.py")
+        for block in re.findall(r"raise \w+Error\((.*?)\n\n|raise \w+Error\((.*)\)", path.read_text(), re.DOTALL)
+    ]
+    named = {name for block in raised for name in re.findall(r"`(\w+)`", "".join(block))}
+    assert {"dataset", "root", "cache", "folds_dir", "allow_shared_videos"} <= named
+    # The share of validation is the recipe's, and checked there.
+    assert named - {"validation_share", "name"} <= set(PREPARE_OPTION_OF)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_options_exist(command: str) -> None:
+    assert {option.split()[0] for option in OPTION_OF.values()} <= options_of(command)
+    assert {"--dataset", "--root", "--out", "--option", "--side"} <= options_of("prepare")
+
+
+def test_help_lists_every_data_set() -> None:
+    for command, names in (("prepare", READERS), ("evaluate", READERS), ("train", (*READERS, *FREE_DATA))):
+        (dataset,) = [parameter for parameter in COMMANDS[command].params if parameter.name == "dataset"]
+        for name in names:
+            assert re.search(rf"\b{name}\b", dataset.help), (command, name)
