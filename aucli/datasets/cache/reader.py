@@ -146,7 +146,7 @@ class CachedFaces:
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     def samples(self) -> Samples:
-        """The same rows as `Samples`, so that `aucli.datasets.splits` can divide them."""
+        """The same rows as `Samples`, so that `aucli.datasets.folds` can divide them."""
         return Samples(
             aus=self.aus,
             sequences=self.sequences,
