@@ -13,6 +13,7 @@ from typing import Final
 
 from aucli.errors import OptionsError, printable
 from aucli.video.folders import Listing, search_folder
+from aucli.video.pictures import PICTURE_SUFFIXES, is_picture_folder
 from aucli.video.suffixes import VIDEO_SUFFIXES
 
 LIST_BYTES: Final = 64 * 2**20
@@ -50,9 +51,10 @@ class Inputs:
 def find_videos(words: Sequence[str], *, root: Path | None = None) -> Inputs:
     """Resolve what a user typed.
 
-    A word is a file, a folder (searched to any depth), a glob (``**`` crosses folders), or ``@list.txt``: a text file
-    with one word a line, relative to the list's folder, where lines that start with ``#`` are comments; or words ended
-    by NULs, from ``find -print0``. A file that is named is tried whatever its suffix.
+    A word is a file, a folder (searched to any depth; one of numbered pictures is one video), a glob (``**`` crosses
+    folders), or ``@list.txt``: a text file with one word a line, relative to the list's folder, where lines that start
+    with ``#`` are comments; or words ended by NULs, from ``find -print0``. A file that is named is tried whatever its
+    suffix.
 
     A video that several words name, or that one names twice, is taken once, under the label that comes first. A link to
     a file that is among the videos itself is passed over; any other link is a video under the link's name.
@@ -162,9 +164,9 @@ class _Search:
             self._problems[printable(word)] = "no video matches"
 
     def _take_folder(self, folder: Path) -> bool:
-        """Take a folder's videos; False if it holds none and could be read."""
+        """Take a folder's videos, photographs and numbered pictures; False if it holds none and could be read."""
         listing = search_folder(folder)
-        videos = [path for path in listing.files if path.suffix.lower() in VIDEO_SUFFIXES]
+        videos = _videos_and_pictures(listing)
         self._take_problems(listing)
         if line := _tell_passed_over(listing):
             self._passed_over.append(f"{path_label(folder)}: {line}")
@@ -254,6 +256,15 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
+def _videos_and_pictures(listing: Listing) -> list[Path]:
+    """What of a folder is annotated, in order of path: videos, photographs, and folders of numbered pictures as one."""
+    videos = [path for path in listing.files if path.suffix.lower() in VIDEO_SUFFIXES]
+    pictures = [path for path in listing.files if path.suffix.lower() in PICTURE_SUFFIXES - VIDEO_SUFFIXES]
+    sequences = {folder for folder in {path.parent for path in pictures} if is_picture_folder(folder)}
+    found = {*videos, *sequences, *(path for path in pictures if path.parent not in sequences)}
+    return sorted(found, key=lambda path: [os.fsencode(part) for part in path.parts])
+
+
 def _kind(status: os.stat_result) -> str:
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     return next((name for is_kind, name in kinds if is_kind(status.st_mode)), "a device")
@@ -263,7 +274,7 @@ def _tell_passed_over(listing: Listing) -> str:
     """One line on what a folder holds and is not annotated; empty if there is nothing to tell."""
     suffixes: dict[str, int] = {}
     for path in listing.files:
-        if (suffix := path.suffix.lower()) not in VIDEO_SUFFIXES:
+        if (suffix := path.suffix.lower()) not in VIDEO_SUFFIXES | PICTURE_SUFFIXES:
             suffixes[suffix] = suffixes.get(suffix, 0) + 1
     told = []
     if suffixes:

@@ -408,7 +408,7 @@ def test_real_footage(shared: Path, tmp_path: Path) -> None:
         "face_noface.mov": 169,
         "no_face.mp4": 95,
         "single_face.mp4": 72,
-    }
+    } | {path.name: 1 for path in (shared / "videos").glob("*.jpg")}
     # An edit list hides the first 3 of its 98 frames.
     assert (outcome.videos["no_face.mp4"].n_failed, outcome.videos["no_face.mp4"].n_hidden) == (0, 3)
     assert rows.filter(pl.col("video") == "no_face.mp4")["face"].null_count() == 95

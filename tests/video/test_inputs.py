@@ -213,3 +213,13 @@ def test_pipes_devices_and_names_that_cannot_be_are_never_opened(tree: Path) -> 
         "''": "an empty name",
         "@pipe.mp4": "the list cannot be read (it is a pipe, not a file)",
     }
+
+
+def test_photographs_and_numbered_pictures_are_inputs(tree: Path) -> None:
+    for name in ("take/f_1.png", "take/f_2.png", "stills/anna.jpg", "stills/ben.JPG"):
+        (tree / "study" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "study" / name).touch()
+    assert _labels("study") == ["study/stills/anna.jpg", "study/stills/ben.JPG", "study/take"]
+    assert _labels("study/take") == ["study/take"]
+    assert _labels("study/take", root=tree / "study") == ["take"]
+    assert find_videos(["study"]).passed_over == ()
