@@ -97,7 +97,11 @@ def write_table(rows: pl.DataFrame, path: Path) -> Path:
         arrow[field.name].cast(field.type) if field.name in arrow.column_names else pa.nulls(len(arrow), field.type)
         for field in schema
     ]
-    metadata = {METADATA_KEY: json.dumps({"schema": SCHEMA_VERSION, "aus": ["AU06", "AU12"]}).encode()}
+    metadata = {
+        METADATA_KEY: json.dumps(
+            {"schema": SCHEMA_VERSION, "aus": ["AU06", "AU12"], "videos": {}, "options": {}}
+        ).encode()
+    }
     pq.write_table(pa.Table.from_arrays(columns, schema=schema.with_metadata(metadata)), path)
     return path
 
