@@ -164,7 +164,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with pq.ParquetFile(path) as file:
             return parse_metadata(path, file.metadata)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
 
 

@@ -39,7 +39,7 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
         raise TableError(f"the tables in {place} hold different action units; read them one by one")
     try:
         return polars.concat([as_schema_2(polars.read_parquet(file, glob=False), aus[0]) for file in files])
-    except (OSError, polars.exceptions.PolarsError) as error:
+    except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise TableError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
 
 
