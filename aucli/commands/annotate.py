@@ -108,11 +108,11 @@ def annotate(
         overwrite=overwrite,
         root=root,
     )
-    from aucli.annotation.run import annotate as run
+    from aucli.annotation.supervised import annotate_supervised
     from aucli.commands.progress import ProgressLines
 
     with ProgressLines(quiet=quiet) as progress:
-        outcome = run(videos, output, options=options, on_progress=progress)
+        outcome = annotate_supervised(videos, output, options=options, on_progress=progress)
     _print_outcome(outcome, as_json=as_json, quiet=quiet)
     if outcome.failures:
         raise typer.Exit(FAILED)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import aucli
-from aucli.annotation import run as annotation_run
+from aucli.annotation import supervised
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Outcome
 from aucli.cli import app
@@ -45,7 +45,7 @@ def test_every_option_reaches_the_library(video: Path, monkeypatch: pytest.Monke
         calls.append((videos, output, options))
         return Outcome((), {}, (), {}, 0)
 
-    monkeypatch.setattr(annotation_run, "annotate", record)
+    monkeypatch.setattr(supervised, "annotate_supervised", record)
     # fmt: off
     _run("annotate", "a", "b", "-o", "o.parquet", "--model", "m", "--detector", "d", "--detect-every", 3,
          "--device", "cpu", "--batch-size", 4, "--fps", 5, "--start", 1, "--end", 2.5, "--max-faces", 2,
@@ -122,7 +122,7 @@ def test_an_interrupt_says_how_to_go_on(video: Path, tmp_path: Path, monkeypatch
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(annotation_run, "annotate", interrupted)
+    monkeypatch.setattr(supervised, "annotate_supervised", interrupted)
     result = _run("annotate", video, "-o", tmp_path / "t.parquet", code=130)
     assert "run the same command again to go on" in result.stderr
 
