@@ -50,7 +50,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Report:
+class Told:
     """What the other process tells: one of these.
 
     Attributes:
@@ -156,7 +156,7 @@ def _worker(request: Request) -> Iterator[subprocess.Popen[bytes]]:
                 process.kill()
 
 
-def _reports(process: subprocess.Popen[bytes]) -> Iterator[Report]:
+def _reports(process: subprocess.Popen[bytes]) -> Iterator[Told]:
     assert process.stdout is not None
     # A process that dies while it writes leaves half a report.
     with contextlib.suppress(EOFError, pickle.UnpicklingError):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from threading import Thread
 from typing import IO
 
-from aucli.annotation.supervised import Report, Request
+from aucli.annotation.supervised import Request, Told
 
 
 def main() -> None:
@@ -29,9 +29,9 @@ def main() -> None:
             request.videos, request.output, options=request.options, on_progress=told.progress, journal=told
         )
     except BaseException as error:
-        told.send(Report(error=_portable(error)))
+        told.send(Told(error=_portable(error)))
     else:
-        told.send(Report(outcome=outcome))
+        told.send(Told(outcome=outcome))
 
 
 class _Reports:
@@ -42,15 +42,15 @@ class _Reports:
         self.given_up = given_up
 
     def begin(self, label: str) -> None:
-        self.send(Report(begun=label))
+        self.send(Told(begun=label))
 
     def end(self, label: str, n_frames: int) -> None:
-        self.send(Report(ended=(label, n_frames)))
+        self.send(Told(ended=(label, n_frames)))
 
     def progress(self, progress: object) -> None:
-        self.send(Report(progress=progress))  # type: ignore[arg-type]
+        self.send(Told(progress=progress))  # type: ignore[arg-type]
 
-    def send(self, report: Report) -> None:
+    def send(self, report: Told) -> None:
         pickle.dump(report, self._pipe)
         self._pipe.flush()
 
