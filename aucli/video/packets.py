@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
+from aucli.video.orientation import UPRIGHT
 from aucli.video.shapes import ShapeWatch
 from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, Joints
 from aucli.video.values import VideoInfo
@@ -88,6 +89,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         except av.error.FFmpegError as error:
             error_text = reason_of(error)
         pix_fmt = stream.codec_context.pix_fmt
+        can_lay_upright = info.orientation == UPRIGHT or hasattr(stream, "set_display_rotation")
         start_s = (container.start_time or 0) / 1e6
         promised_s = (container.duration or 0) / 1e6
         if container.format.flags & MAY_BEGIN_ANEW:
@@ -102,6 +104,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         why_not = f"pixel format {pix_fmt}"
     elif not info.is_stored_as_shown:
         why_not = "pixels that are not square" if info.pixel_aspect != 1 else "high dynamic range"
+    elif not can_lay_upright:
+        why_not = "an orientation, which this PyAV cannot take out"  # before 18.1
     elif not info.container.startswith(DECORD_CONTAINERS):
         why_not = f"container {info.container}"
     elif not shape.is_constant:
@@ -205,7 +209,8 @@ def cut_segments(info: VideoInfo, lengths: list[int]) -> Iterator[bytes]:
             memory = io.BytesIO()
             with av.open(memory, "w", format="matroska") as copy:
                 target = copy.add_stream_from_template(stream, opaque=True)
-                target.set_display_rotation(0)
+                if info.orientation != UPRIGHT:
+                    target.set_display_rotation(0)
                 for n, packet in enumerate(members):
                     packet.stream, packet.time_base = target, FRAME_STEP
                     packet.dts, packet.pts, packet.duration = n, int(rank[n]) + delay, 1

@@ -31,7 +31,10 @@ class ShapeWatch:
         self._codec = stream.codec_context.codec.canonical_name
         self._known = bytes(stream.codec_context.extradata or b"")
         self._first: bytes | None = None
-        self.is_constant = self._codec in ("h264", "hevc", "mpeg4", "vp8", "mjpeg")
+        from av.packet import Packet
+
+        known = self._codec in ("h264", "hevc", "mpeg4", "vp8", "mjpeg")
+        self.is_constant = known and hasattr(Packet, "has_sidedata")  # PyAV 15 cannot tell
 
     def look(self, packet: Packet[Any]) -> None:
         """Look at the next packet."""
