@@ -16,7 +16,6 @@ import numpy as np
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import AnnotatedFrames
 from aucli.faces.appearance import (
-    Features,
     Observation,
     describe,
     describe_scene,
@@ -73,7 +72,10 @@ class Engine:
     def look(self, frames_rgb: Any) -> list[Observation]:
         """Detect and describe the faces of (B, H, W, 3) frames."""
         found = self.detector.detect(frames_rgb, min_face_px=self.min_face_px)
-        return [observe(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]
+        seen = [observe(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]
+        for observation in seen:  # here, in one of several threads, rather than in the one that tracks
+            _ = observation.appearances.features
+        return seen
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def _carry(
     if (np.abs(faces.boxes_xyxy - boxes).max(axis=1, initial=0.0) > JUMP_SIZES * sizes).any():
         return None
     ends = [
-        (Features.of(describe(frame.frame_rgb, found)), describe_scene(frame.frame_rgb, found))
+        (describe(frame.frame_rgb, found).features, describe_scene(frame.frame_rgb, found))
         for frame, found in ((before, before.tracked.faces), (after, faces))
     ]
     carried = []
@@ -198,7 +200,7 @@ def _carry(
         between = interpolate(
             before.tracked, TrackedFaces(faces, before.tracked.tracks, before.tracked.detected), share
         )
-        here = Features.of(describe(frame.frame_rgb, between.faces))
+        here = describe(frame.frame_rgb, between.faces).features
         scene = describe_scene(frame.frame_rgb, between.faces)
         alike = np.max([np.diagonal(same_person_scores(end, here)[..., 0]) for end, _ in ends], axis=0)
         new_cells = np.logical_and(*(unlike_cells(end, scene) for _, end in ends))

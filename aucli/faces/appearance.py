@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -99,6 +99,11 @@ class Appearances:
         rows = rows if rows.dtype == bool else rows.astype(np.intp)
         return Appearances(self.faces[rows], self.surrounds[rows], self.inside[rows])
 
+    @cached_property
+    def features(self) -> Features:
+        """What they are compared by."""
+        return Features.of(self)
+
     def to_text(self) -> str:
         """All bytes in base64, for JSON."""
         parts = (self.faces.tobytes(), self.surrounds.tobytes(), np.packbits(self.inside).tobytes())
@@ -126,28 +131,27 @@ def describe(frame_rgb: Any, faces: Faces) -> Appearances:
     """
     if not len(faces):
         return Appearances.empty()
-    face, _ = _cells(frame_rgb, faces, FACE_SPEC)
-    surround, inside = _cells(frame_rgb, faces, SURROUND_SPEC)
-    return Appearances(face, surround, inside)
-
-
-def _cells(frame_rgb: Any, faces: Faces, spec: CropSpec) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Mean colours of the cells of upright crops, and whether their middles lie in the frame."""
-    n = len(faces)
-    to_frame = invert_similarity(similarity_from_landmarks(faces.landmarks_xy, spec.template_xy()))
-    xy = np.clip(to_frame @ _points(spec.size_px), -1e6, 1e6).astype(np.int32)
+    n, n_points = len(faces), FACE_SPEC.size_px**2
+    to_frame = invert_similarity(similarity_from_landmarks(faces.landmarks_xy, FACE_SPEC.template_xy()))
+    xy = np.clip(to_frame @ _points(), -1e6, 1e6).astype(np.int32)
     height, width = frame_rgb.shape[:2]
     x, y = np.clip(xy[:, 0], 0, width - 1), np.clip(xy[:, 1], 0, height - 1)
-    blocks = _pixels(frame_rgb, y, x).reshape(n, CELLS, POINTS_PER_CELL, CELLS, POINTS_PER_CELL, 3)
+    cells = _mean(_pixels(frame_rgb, y, x).reshape(n, 2, CELLS, POINTS_PER_CELL, CELLS, POINTS_PER_CELL, 3), (3, 5))
+    around = (xy[:, 0, n_points:] == x[:, n_points:]) & (xy[:, 1, n_points:] == y[:, n_points:])
     middle = slice(POINTS_PER_CELL // 2, None, POINTS_PER_CELL)
-    inside = ((xy[:, 0] == x) & (xy[:, 1] == y)).reshape(n, spec.size_px, spec.size_px)[:, middle, middle]
-    return _mean(blocks, (2, 4)), inside
+    inside = around.reshape(n, SURROUND_SPEC.size_px, SURROUND_SPEC.size_px)[:, middle, middle]
+    return Appearances(cells[:, 0], cells[:, 1], inside)
 
 
 @cache
-def _points(size_px: int) -> npt.NDArray[np.float64]:
-    v, u = np.mgrid[:size_px, :size_px] + 0.5
-    return np.stack([u, v, np.ones_like(u)]).reshape(3, -1)
+def _points() -> npt.NDArray[np.float64]:
+    """Where the points of the face and then those of the surround lie in the face's crop: (3, P), the third being 1."""
+    size_px = FACE_SPEC.size_px
+    v, u = (np.mgrid[:size_px, :size_px] + 0.5) / size_px - 0.5
+    ratio = FACE_SPEC.scale / SURROUND_SPEC.scale
+    around = u * ratio, (v - SURROUND_SPEC.shift_y) * ratio + FACE_SPEC.shift_y
+    of_both = np.stack([np.stack([u, v]), np.stack(around)], axis=1).reshape(2, -1)
+    return np.concatenate([(of_both + 0.5) * size_px, np.ones((1, 2 * size_px**2))])
 
 
 def _pixels(frame_rgb: Any, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -187,8 +191,13 @@ class Features:
         halves[:, 1, :, half:] = _unit(cells[:, :, half:]).reshape(n, CELLS, half, 3)
         skin = _opponent(cells[:, 3:10, 3:9])[..., 1:].mean(axis=(1, 2))
         surrounds = _opponent(appearances.surrounds)
-        surrounds[..., 0] -= np.median(surrounds[:, FACE_REGION, 0], axis=1)[:, None, None]
+        light = np.sort(surrounds[:, FACE_REGION, 0], axis=1)[:, FACE_REGION.sum() // 2]
+        surrounds[..., 0] -= light[:, None, None]
         return cls(colours, skin, surrounds.reshape(n, CELLS**2, 3), appearances.inside.reshape(n, CELLS**2))
+
+    def __getitem__(self, which: Sequence[int]) -> Features:
+        """Choose faces by a list of indices."""
+        return Features(self.colours[which], self.skin[which], self.surrounds[which], self.inside[which])
 
     @classmethod
     def join(cls, parts: Sequence[Features]) -> Self:
@@ -315,7 +324,7 @@ def describe_scene(frame_rgb: Any, faces: Faces) -> SceneThumbnail:
 def unlike_cells(a: SceneThumbnail, b: SceneThumbnail) -> npt.NDArray[np.bool_]:
     """Cells that show different things in two frames, whatever the light: (12, 16)."""
     of_a, of_b = _opponent(a.cells), _opponent(b.cells)
-    brighter = np.median(of_b[..., 0] - of_a[..., 0])
+    brighter = np.sort((of_b[..., 0] - of_a[..., 0]).ravel())[of_a[..., 0].size // 2]
     of_a[..., 0] += brighter
     return np.asarray(_apart(of_a, of_b) > UNLIKE)
 

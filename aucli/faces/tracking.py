@@ -13,7 +13,6 @@ to begin a number, and only `KEEP_SCORE` to go on with one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +34,9 @@ GATE_LOG_SIZE_MAX: Final = 0.9
 
 SCORE_IN_PLACE: Final = 0.0
 """`same_person_scores` needed where the person is expected."""
+SCORE_AT_ONCE: Final = 1.5
+"""The same of a person seen `AT_ONCE_S` ago: nobody changes much so fast, but a cut may change everything."""
+AT_ONCE_S: Final = 0.25
 SCORE_CROWDED: Final = -1.0
 """The same for faces so close that they may hide one another; judged by the half that shows."""
 SCORE_DOUBTFUL: Final = -2.0
@@ -47,8 +49,8 @@ SCORE_ANYWHERE: Final = 2.0
 """Needed without the evidence of a place: after a cut, elsewhere in the picture. docs/people.md has the error rates."""
 PLACE_COUNTS: Final = 4.5
 """What a place counts, as a score, less the distance in face sizes and in size."""
-SCORE_NEW_VIEW: Final = 4.0
-"""A face that looks less than this like all views kept of its person is kept, too."""
+NEW_VIEW_DISTANCE: Final = 0.25
+"""A face whose colours lie farther than this from all views kept of its person is kept, too."""
 VIEWS_KEPT: Final = 3
 PEOPLE_REMEMBERED: Final = 32
 """How many people who are not in the picture are remembered: those seen last."""
@@ -109,14 +111,15 @@ class Track:
 
 @dataclass(frozen=True)
 class KnownView:
-    """What one face looked like once."""
+    """What one face looked like once, and what that is compared by."""
 
     appearance: Appearances
+    features: Features
 
-    @cached_property
-    def features(self) -> Features:
-        """What it is compared by."""
-        return Features.of(self.appearance)
+    @classmethod
+    def of(cls, appearances: Appearances, face: int) -> KnownView:
+        """Take one of several faces."""
+        return cls(appearances[[face]], appearances.features[[face]])
 
 
 class Tracker:
@@ -146,7 +149,7 @@ class Tracker:
         self._shot = self._shot_of(observation.scene)
         self._resize(observation.scene)
         faces = observation.faces
-        pairs = self._match(observation, time_s)
+        pairs = self._match(observation, time_s, self._shot)
         crowded = _crowded(faces)
         for track, face in pairs:
             _move(track, observation, face, time_s, self._shot, crowded=bool(crowded[face]))
@@ -169,7 +172,8 @@ class Tracker:
 
     def match(self, observation: Observation, time_s: float) -> dict[int, int]:
         """Which face would continue which number, without changing anything: number -> index of the face."""
-        return {track.number: face for track, face in self._match(observation, time_s)}
+        shot = self._shot_of(observation.scene)
+        return {track.number: face for track, face in self._match(observation, time_s, shot)}
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on later, as plain JSON values."""
@@ -203,7 +207,7 @@ class Tracker:
                     known,
                     centre_xy=np.array(known["centre_xy"]),
                     velocity_xy=np.array(known["velocity_xy"]),
-                    views=[KnownView(Appearances.from_text(text)) for text in known["views"]],
+                    views=[KnownView.of(Appearances.from_text(text), 0) for text in known["views"]],
                 )
             )
             for known in state["tracks"]
@@ -223,7 +227,7 @@ class Tracker:
 
     def _start(self, observation: Observation, face: int, time_s: float, *, crowded: bool) -> Track:
         centre, size = _centre_and_size(observation.faces)
-        view = KnownView(observation.appearances[[face]])
+        view = KnownView.of(observation.appearances, face)
         where = (centre[face], float(size[face]), np.zeros(2), time_s)
         track = Track(self._next_number, *where, self._shot, None, crowded, [view])
         self._tracks.append(track)
@@ -239,23 +243,23 @@ class Tracker:
         forgotten = {track.number for track in missing[PEOPLE_REMEMBERED:]}
         self._tracks = [track for track in self._tracks if track.number not in forgotten]
 
-    def _match(self, observation: Observation, time_s: float) -> list[tuple[Track, int]]:
+    def _match(self, observation: Observation, time_s: float, shot: int) -> list[tuple[Track, int]]:
         """Pair people with faces so that the most speaks for all pairs together."""
         if not self._tracks or not len(observation.faces):
             return []
-        gain = self._gain(observation, time_s)
+        gain = self._gain(observation, time_s, shot)
         pairs = [(self._tracks[t], f) for t, f in best_pairs(gain)]
         if self._max_faces is not None:
             pairs = sorted(pairs, key=lambda pair: (-pair[0].time_s, pair[0].number))[: self._max_faces]
         return pairs
 
-    def _gain(self, observation: Observation, time_s: float) -> npt.NDArray[np.float64]:
+    def _gain(self, observation: Observation, time_s: float, shot: int) -> npt.NDArray[np.float64]:
         """(T, F): how much speaks for a face being a person's; not above 0 where too little does."""
         tracks, faces = self._tracks, observation.faces
         owner = np.repeat(np.arange(len(tracks)), [len(track.views) for track in tracks])
         views = Features.join([view.features for track in tracks for view in track.views])
         lowest = min(SCORE_CROWDED, SCORE_DOUBTFUL)
-        of_views = same_person_scores(views, Features.of(observation.appearances), at_least=lowest)
+        of_views = same_person_scores(views, observation.appearances.features, at_least=lowest)
         score = np.full((len(tracks), len(faces), 2), -np.inf)
         np.maximum.at(score, owner, of_views)
         whole, by_half = score[..., 0], score[..., 1]
@@ -268,7 +272,7 @@ class Tracker:
         distance = np.linalg.norm(centre[None] - predicted[:, None], axis=-1)
         distance /= np.maximum(size[None], track_size[:, None])
         log_size = np.abs(np.log(size[None] / track_size[:, None]))
-        same_shot = np.array([track.shot for track in tracks])[:, None] == self._shot_of(observation.scene)
+        same_shot = np.array([track.shot for track in tracks])[:, None] == shot
         near = distance <= np.minimum(GATE_SIZES + GATE_SIZES_PER_S * gap_s, GATE_SIZES_MAX)
         near &= log_size <= np.minimum(GATE_LOG_SIZE + GATE_LOG_SIZE_PER_S * gap_s, GATE_LOG_SIZE_MAX)
         in_place = same_shot & near
@@ -276,7 +280,8 @@ class Tracker:
         crowded = np.array([track.crowded for track in tracks])[:, None] | _crowded(faces)[None]
         doubtful = (faces.scores < START_SCORE)[None]
         placed = np.where(crowded, by_half, whole)
-        needed = np.where(away_s > AWAY_S, SCORE_BACK_IN_PLACE, np.where(crowded, SCORE_CROWDED, SCORE_IN_PLACE))
+        needed = np.where(gap_s <= AT_ONCE_S, SCORE_AT_ONCE, SCORE_IN_PLACE)
+        needed = np.where(away_s > AWAY_S, SCORE_BACK_IN_PLACE, np.where(crowded, SCORE_CROWDED, needed))
         needed = np.where(doubtful, np.where(gap_s <= DOUBTFUL_S, SCORE_DOUBTFUL, np.inf), needed)
         gain_in_place = np.where(
             in_place & (placed >= needed), placed - SCORE_DOUBTFUL + PLACE_COUNTS - distance - log_size, -np.inf
@@ -337,20 +342,17 @@ def _move(track: Track, observation: Observation, face: int, time_s: float, shot
     track.centre_xy, track.size_px = centre[face], float(size[face])
     track.time_s, track.shot, track.missed_s, track.crowded = time_s, shot, None, crowded
     if not crowded and observation.faces.scores[face] >= START_SCORE:
-        _learn(track, KnownView(observation.appearances[[face]]))
+        _learn(track, KnownView.of(observation.appearances, face))
 
 
 def _learn(track: Track, view: KnownView) -> None:
     """Keep the newest view, and beside it the first and later ones that looked unlike those kept."""
     last, *others = track.views
     others = others or [last]
-    if _best_score(view, others) < SCORE_NEW_VIEW:
+    alike = max(float(view.features.colours[0, 0] @ other.features.colours[0, 0]) for other in others)
+    if 1.0 - alike > NEW_VIEW_DISTANCE:
         others = [view, *others][: VIEWS_KEPT - 1]
     track.views = [view, *others]
-
-
-def _best_score(view: KnownView, others: list[KnownView]) -> float:
-    return float(same_person_scores(view.features, Features.join([other.features for other in others]))[..., 0].max())
 
 
 def _centre_and_size(faces: Faces) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from aucli.faces.appearance import (
     CLOTHES_REGION,
+    GREY,
     HEAD_REGION,
     NEUTRAL_CLOTHES,
     NEUTRAL_HEAD,
+    NEUTRAL_SKIN,
     SCORE_AT_ZERO,
     SCORE_PER_CLOTHES,
     SCORE_PER_COLOURS,
@@ -145,10 +147,11 @@ def _slow_score(a: Appearances, b: Appearances) -> float:
     p, q = (x.faces[0].astype(np.float64).ravel() for x in (a, b))
     score = SCORE_AT_ZERO + SCORE_PER_COLOURS * (1 - np.corrcoef(p, q)[0, 1])
     skins = [opponent(x.faces[0, 3:10, 3:9])[..., 1:].mean(axis=(0, 1)) for x in (a, b)]
-    score += SCORE_PER_SKIN * np.abs(skins[0] - skins[1]).sum()
+    grey = all(np.abs(skin).max() < GREY for skin in skins)
+    score += SCORE_PER_SKIN * (NEUTRAL_SKIN if grey else np.abs(skins[0] - skins[1]).sum())
     around = [opponent(x.surrounds[0]) for x in (a, b)]
     for x in around:
-        x[..., 0] -= np.median(x[4:7, 5:7, 0])
+        x[..., 0] -= np.sort(x[4:7, 5:7, 0].ravel())[3]
     both = a.inside[0] & b.inside[0]
     for region, weight, neutral in (
         (HEAD_REGION, SCORE_PER_HEAD, NEUTRAL_HEAD),
