@@ -42,7 +42,7 @@ SCORE_PER_COLOURS: Final = -11.1
 SCORE_PER_SKIN: Final = -5.9
 SCORE_PER_HEAD: Final = -5.5
 SCORE_PER_CLOTHES: Final = -1.7
-"""Logistic regression of "the same person" on four distances, fitted on one half of the people and judged on the other:
+"""Logistic regression of "the same person" on four distances, fitted on one half of the pairs and judged on the other:
 docs/people.md says on whom and with what errors."""
 NEUTRAL_SKIN: Final = 0.12
 NEUTRAL_HEAD: Final = 0.45
