@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from aucli.errors import AucliError
+from aucli.runtime.packages import NEEDED_BY, missing_packages
 
 State = Literal["ok", "missing", "failed"]
 
@@ -36,8 +37,9 @@ class Check:
 def examine() -> Iterator[Check]:
     """Look at everything, one check at a time; the last really annotates a small video."""
     yield Check("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in ("aucli", "decord2", "av", "onnxruntime", "torch", "pyarrow", "polars"):
+    for package in ("aucli", "decord2", "av", "onnxruntime", "pyarrow", "polars"):
         yield _version(package)
+    yield _torch()
     yield _gpu()
     yield _needed("detector centerface", _centerface)
     yield _insightface()
@@ -51,6 +53,43 @@ def _version(package: str) -> Check:
         return Check(package, "ok", importlib.metadata.version(package))
     except importlib.metadata.PackageNotFoundError:
         return Check(package, "failed", f"not installed; pip install {package}")
+
+
+def _torch() -> Check:
+    try:
+        return Check("torch", "ok", importlib.metadata.version("torch"))
+    except importlib.metadata.PackageNotFoundError:
+        return Check("torch", "missing", "not installed; annotate needs none on a CPU")
+
+
+@dataclass(frozen=True)
+class CommandHere:
+    """Whether a command runs on this installation.
+
+    Attributes:
+        name: of the command.
+        runs: it does.
+        detail: what is missing, and the line that installs it; or why it does not run.
+    """
+
+    name: str
+    runs: bool
+    detail: str
+
+
+def commands_here(*, annotate_runs: bool) -> list[CommandHere]:
+    """Say of each command whether the packages it needs are installed.
+
+    Args:
+        annotate_runs: whether all of `examine` went well.
+    """
+    found = []
+    for name, modules in NEEDED_BY.items():
+        problem = missing_packages(*modules)
+        if problem is None and name == "annotate" and not annotate_runs:
+            problem = "see what FAILED above"
+        found.append(CommandHere(name, problem is None, problem or ""))
+    return found
 
 
 def _gpu() -> Check:

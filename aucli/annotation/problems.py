@@ -56,4 +56,4 @@ def expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
 
 
 def _without_path(text: str, path: Path) -> str:
-    return text.removeprefix(f"{path}: ")
+    return text.removeprefix(f"{path}: ").removeprefix(f"{printable(str(path))}: ")

@@ -17,6 +17,7 @@ _KINDS: dict[str, Any] = {
     "int": int,
     "float": (int, float),
     "float | None": (int, float, type(None)),
+    "int | None": (int, type(None)),
     "str": str,
     "str | None": (str, type(None)),
     "bool": bool,
@@ -52,6 +53,8 @@ class VideoRecord:
         stream: number among the file's video streams, 0-based.
         n_streams: video streams in the file.
         notes: what a user should know of how the file was read.
+        n_faces: rows with a face; None in older tables.
+        n_frames_with_face: frames in the table with a face at least; None in older tables.
     """
 
     n_frames: int
@@ -76,6 +79,8 @@ class VideoRecord:
     stream: int = 0
     n_streams: int = 1
     notes: tuple[str, ...] = ()
+    n_faces: int | None = None
+    n_frames_with_face: int | None = None
 
     @classmethod
     def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str, fingerprint: str) -> VideoRecord:

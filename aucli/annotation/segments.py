@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -46,6 +46,8 @@ class Segments:
         next_frame: number of the first frame that is not yet in.
         n_frames: frames in all segments.
         n_rows: rows in all segments.
+        n_faces: rows with a face in all segments.
+        n_frames_with_face: frames with a face at least in all segments.
         state: the tracker's, after the last segment.
         record: set when the video is complete.
     """
@@ -57,6 +59,8 @@ class Segments:
     next_frame: int = 0
     n_frames: int = 0
     n_rows: int = 0
+    n_faces: int = 0
+    n_frames_with_face: int = 0
     state: dict[str, Any] | None = None
     record: VideoRecord | None = None
 
@@ -69,18 +73,24 @@ class Segments:
             rows: of `to_rows`.
             next_frame: number of the first frame that is not yet in.
             state: the tracker's, to go on with.
-            record: given with the last stretch: the video is complete.
+            record: given with the last stretch: the video is complete. The faces in all stretches are counted into it.
 
         Raises:
             StorageError: if it cannot be written.
         """
         n_frames = self.n_frames + len(pc.unique(rows["frame"]))
+        with_face = rows["frame"].filter(pc.is_valid(rows["face"]))
+        n_faces, n_frames_with_face = self.n_faces + len(with_face), self.n_frames_with_face + len(pc.unique(with_face))
+        if record is not None:
+            record = replace(record, n_faces=n_faces, n_frames_with_face=n_frames_with_face)
         note = {
             "label": self.label,
             "fingerprint": self.fingerprint,
             "next_frame": next_frame,
             "n_frames": n_frames,
             "n_rows": self.n_rows + len(rows),
+            "n_faces": n_faces,
+            "n_frames_with_face": n_frames_with_face,
             "state": state,
             "record": record and asdict(record),
         }
@@ -102,6 +112,7 @@ class Segments:
             ) from error
         self.paths.append(path)
         self.n_frames, self.n_rows = n_frames, self.n_rows + len(rows)
+        self.n_faces, self.n_frames_with_face = n_faces, n_frames_with_face
         self.next_frame, self.state, self.record = next_frame, state, record
 
     def take_back(self, path: Path) -> bool:
@@ -115,10 +126,12 @@ class Segments:
             if (note["label"], note["fingerprint"], note["n_rows"]) != (self.label, self.fingerprint, n_rows):
                 return False
             record = VideoRecord.from_json(note["record"]) if note["record"] else None
+            n_faces, n_frames_with_face = int(note["n_faces"]), int(note["n_frames_with_face"])
             self.next_frame, self.n_frames, self.state = int(note["next_frame"]), int(note["n_frames"]), note["state"]
         except (OSError, pa.ArrowException, TableError, ValueError, TypeError, KeyError):
             return False  # torn: the machine went down, or somebody else wrote here
         self.n_rows, self.record = n_rows, record
+        self.n_faces, self.n_frames_with_face = n_faces, n_frames_with_face
         self.paths.append(path)
         return True
 
@@ -138,6 +151,7 @@ class Segments:
         for path in self.paths:
             path.unlink(missing_ok=True)
         self.paths, self.next_frame, self.n_frames, self.n_rows = [], 0, 0, 0
+        self.n_faces = self.n_frames_with_face = 0
         self.state, self.record = None, None
 
 

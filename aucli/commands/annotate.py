@@ -1,38 +1,37 @@
-"""aucli annotate."""
+"""The command ``aucli annotate``: parse, call, print."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aucli.commands.options import FAILED, Json, Quiet
+from aucli.commands.options import FAILED, Detector, Device, Json, Model, Overwrite, Quiet
+from aucli.commands.output import Printer, quoted
 
 if TYPE_CHECKING:
     from aucli.annotation.outcome import Outcome
+    from aucli.runtime.progress import OnProgress, Progress
 
 
 def annotate(
     videos: Annotated[
         list[str],
-        typer.Argument(help="Files, folders, globs, or @list.txt with one of these a line.", metavar="VIDEOS..."),
+        typer.Argument(help="Files, folders, globs, or @list.txt with one of these a line.", metavar="VIDEOS"),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="x.parquet: one table. Anything else: a folder, one table per video.")
     ],
-    model: Annotated[str, typer.Option(help="Name of a model, or path of a model folder.")] = "aunce-small",
-    detector: Annotated[
-        str, typer.Option(help="centerface, an insightface pack, an imported detector, or an SCRFD .onnx file.")
-    ] = "centerface",
+    model: Model = "aunce-small",
+    detector: Detector = "centerface",
     detect_every: Annotated[
         int,
         typer.Option(
             metavar="N", help="Detect faces on every N-th frame; carry them in between where they move little."
         ),
     ] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     batch_size: Annotated[
         int | None, typer.Option(help="Frames decoded at once. Never changes the values.", show_default="by device")
     ] = None,
@@ -72,9 +71,7 @@ def annotate(
         typer.Option(metavar="F", help="Pictures a second in a folder of numbered pictures.", show_default="25"),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads for the networks.", show_default="one per core")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite/--resume", help="Do these videos anew, or go on with what is there.")
-    ] = False,
+    overwrite: Overwrite = False,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -88,6 +85,7 @@ def annotate(
 
     Exit status 0 if every video was annotated to its end, 1 if some were not (they are listed), 2 for wrong options.
     """
+    from aucli.annotation import supervised
     from aucli.annotation.options import AnnotateOptions, parse_thresholds, seconds_per_frame
 
     options = AnnotateOptions(
@@ -108,45 +106,71 @@ def annotate(
         overwrite=overwrite,
         root=root,
     )
-    from aucli.annotation.supervised import annotate_supervised
-    from aucli.commands.progress import ProgressLines
-
-    with ProgressLines(quiet=quiet) as progress:
-        outcome = annotate_supervised(videos, output, options=options, on_progress=progress)
-    _print_outcome(outcome, as_json=as_json, quiet=quiet)
+    out = Printer("annotate", as_json=as_json, quiet=quiet)
+    with out.progress() as draw:
+        seen = Ended(draw)
+        outcome = supervised.annotate_supervised(videos, output, options=options, on_progress=seen)
+    _print(out, outcome, seen, output)
     if outcome.failures:
         raise typer.Exit(FAILED)
 
 
-def _print_outcome(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
+class Ended:
+    """Remembers which videos came to their end in this run, and hands the reports on to who draws them."""
+
+    def __init__(self, draw: OnProgress) -> None:
+        self._draw = draw
+        self.labels: set[str] = set()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a report."""
+        if progress.ended:
+            self.labels.add(progress.item)
+        self._draw(progress)
+
+
+def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
     from dataclasses import asdict
 
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "tables": [str(table) for table in outcome.tables],
-                    "videos": {label: asdict(record) for label, record in outcome.videos.items()},
-                    "skipped": list(outcome.skipped),
-                    "failures": dict(outcome.failures),
-                    "n_frames": outcome.n_frames,
-                    "passed_over": list(outcome.passed_over),
-                }
-            )
+    done = seen.labels - set(outcome.skipped)
+    annotated = {label: record for label, record in outcome.videos.items() if label in done}
+    n_videos = len(seen.labels | set(outcome.failures))
+    n_faces = sum(record.n_faces or 0 for record in annotated.values())
+    n_frames_with_face = sum(record.n_frames_with_face or 0 for record in annotated.values())
+    n_frames_in_table = n_frames_with_face + sum(record.n_rows for record in annotated.values()) - n_faces
+    out.json(
+        exit_status=FAILED if outcome.failures else 0,
+        tables=[str(table) for table in outcome.tables],
+        videos={label: asdict(record) for label, record in outcome.videos.items()},
+        annotated=list(annotated),
+        skipped=list(outcome.skipped),
+        failures=dict(outcome.failures),
+        passed_over=list(outcome.passed_over),
+        n_frames=outcome.n_frames,
+    )
+    out.notes([*outcome.passed_over])
+    out.notes([f"{label}: {note}" for label, record in annotated.items() for note in record.notes])
+    out.notes(
+        [
+            f"{label}: {record.n_failed} of {record.n_frames + record.n_failed} promised frames did not decode"
+            for label, record in annotated.items()
+            if record.n_failed
+        ]
+    )
+    if outcome.skipped:
+        out.note(f"{len(outcome.skipped)} of {n_videos} videos were finished before")
+    out.failures(outcome.failures, of=n_videos, what="videos")
+    if annotated:
+        share = n_frames_with_face / max(n_frames_in_table, 1)
+        out.result(
+            f"{_counted(len(annotated), 'video')}, {_counted(n_frames_in_table, 'frame')}: "
+            f"{_counted(n_faces, 'face')}; a face in {100 * share:.1f} % of the frames"
         )
-    elif not quiet:
-        for line in outcome.passed_over:
-            typer.echo(f"note: {line}", err=True)
-        for label, record in outcome.videos.items():
-            for line in record.notes if label not in outcome.skipped else ():
-                typer.echo(f"note: {label}: {line}", err=True)
-            if record.n_failed:
-                promised = record.n_frames + record.n_failed
-                typer.echo(f"note: {label}: {record.n_failed} of {promised} promised frames did not decode", err=True)
-        if outcome.skipped:
-            typer.echo(f"{len(outcome.skipped)} of {len(outcome.videos)} videos were finished before", err=True)
-        if outcome.tables:
-            where = str(outcome.tables[0]) if len(outcome.tables) == 1 else f"{len(outcome.tables)} tables"
-            typer.echo(f"{outcome.n_frames} frames annotated -> {where}")
-    for label, problem in outcome.failures.items():
-        typer.secho(f"failed: {label}: {problem}", err=True, fg="red")
+    if outcome.tables:
+        tables = "" if len(outcome.tables) == 1 else f"{_counted(len(outcome.tables), 'table')} in "
+        out.result(f"-> {tables}{outcome.tables[0] if len(outcome.tables) == 1 else where}")
+        out.result(f"next: aucli evaluate {quoted(where)} --codes YOUR_CODES.csv, or aucli.read in Python")
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

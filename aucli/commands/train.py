@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aucli.commands import dataset_options
-from aucli.commands.options import as_options, fields_as_options
+from aucli.commands.options import Device, Json, Quiet, as_options, fields_as_options
+from aucli.commands.output import Printer, quoted
 
 if TYPE_CHECKING:
+    from aucli.runtime.progress import OnProgress, Reporter
     from aucli.training.plan import TrainingPlan
+    from aucli.training.run import TrainResult
+    from aucli.training.run_log import TrainingProgress
 
 
 def train(
-    dataset: Annotated[
-        str,
-        typer.Option(help=dataset_options.TRAINING_HELP, show_default=False),
-    ],
+    dataset: dataset_options.TrainingData,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.", show_default="runs/DATASET")] = Path(),
     root: Annotated[
         Path | None,
@@ -27,9 +28,7 @@ def train(
             help="The data set's folder; for synth the rig. Not needed with a finished cache.", show_default=False
         ),
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Made by prepare; made now if it is not there.", show_default=False)
-    ] = None,
+    cache: dataset_options.Cache = None,
     recipe: Annotated[
         str | None, typer.Option(help="A TOML file, or the name of a recipe of aucli.", show_default="the data set's")
     ] = None,
@@ -42,29 +41,25 @@ def train(
     numbering: dataset_options.Numbering = "paper",
     folds_dir: dataset_options.FoldsDir = None,
     allow_shared_videos: dataset_options.AllowSharedVideos = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between checkpoints.")] = 50,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a model on a benchmark or on free data, test it on other people, and write a model folder.
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
-    from aucli.runtime.packages import require
+    from aucli.runtime.packages import NEEDED_BY, require
 
-    # All that a run needs at any time, so that none fails at its end; the exporter writes the model's graph.
-    require("torch", "timm", "pydantic", "onnxscript", for_="aucli train")
-    from aucli.commands.progress import ProgressLines
-    from aucli.commands.train_display import TrainDisplay
+    require(*NEEDED_BY["train"], for_="aucli train")
     from aucli.datasets.source import training_source
-    from aucli.evaluation.score_tables import render
     from aucli.runtime.device import resolve_device
+    from aucli.training import plan as planning
+    from aucli.training import run
     from aucli.training.distributed import process_group, rank
     from aucli.training.options import TrainOptions
-    from aucli.training.plan import plan
-    from aucli.training.run import train as train_folds
 
     with fields_as_options(dataset_options.OPTION_OF), process_group(resolve_device(device)) as own_device:
         options = TrainOptions(
@@ -77,23 +72,73 @@ def train(
             checkpoint_every=checkpoint_every,
         )
         is_first = rank() == 0
-        with TrainDisplay(quiet=quiet or as_json or not is_first) as display:
-            with ProgressLines(quiet=quiet or as_json or not is_first) as preparing:
-                planned = plan(options, tell=display.tell, on_prepare=preparing)
-            for warning in planned.warnings if is_first else ():
-                text = as_options(warning, dataset_options.OPTION_OF)
-                typer.secho(f"warning: {text}", err=True, fg="yellow")
-            if dry_run:
-                hours = _hours(planned)
-                if is_first:
-                    typer.echo(_plan_as_json(planned, hours) if as_json else _plan_as_text(planned, hours))
-                return
-            display.tell(_plan_as_text(planned))
-            result = train_folds(options, planned=planned, tell=display.tell, on_progress=display.show)
-    if is_first and not quiet:
-        typer.echo(render(result.scores, kind="json" if as_json else "table"), nl=False)
-        for model in result.models:
-            display.tell(f"aucli annotate --model {model} ...")
+        output = Printer("train", as_json=as_json and is_first, quiet=quiet or not is_first)
+        with output.progress() as progress:
+            planned = planning.plan(options, tell=output.note, on_prepare=progress)
+        warnings = [as_options(warning, dataset_options.OPTION_OF) for warning in planned.warnings]
+        for warning in warnings:
+            output.warn(warning)
+        if dry_run:
+            hours = _hours(planned)
+            output.json(**_plan_as_json(planned, hours), warnings=warnings)
+            for line in _plan_as_text(planned, hours):
+                output.result(line)
+            return
+        for line in _plan_as_text(planned):
+            output.note(line)
+        with output.progress() as progress:
+            folds = FoldReports(progress, [fold.number for fold in planned.folds])
+            result = run.train(options, planned=planned, tell=output.note, on_progress=folds)
+    _print(output, result, warnings)
+
+
+class FoldReports:
+    """Turns what training says of a fold's stage 1 into `Progress`.
+
+    Args:
+        on_progress: who draws.
+        numbers: of all folds, in their order.
+    """
+
+    def __init__(self, on_progress: OnProgress, numbers: Sequence[int]) -> None:
+        self._on_progress, self._numbers = on_progress, list(numbers)
+        self._reporter: Reporter | None = None
+        self._at = -1
+
+    def __call__(self, fold: int, now: TrainingProgress) -> None:
+        """Take a report of a fold."""
+        from aucli.runtime.progress import Reporter
+
+        if self._reporter is None:  # the clock begins with the first step
+            self._reporter = Reporter(self._on_progress, [1.0] * len(self._numbers), unit="steps", items="folds")
+        while self._at < self._numbers.index(fold):
+            if self._at >= 0:
+                self._reporter.end()
+            self._at += 1
+            self._reporter.begin(f"fold {self._numbers[self._at]}")
+            if self._numbers[self._at] == fold:
+                self._reporter.go_on_from(now.step)
+        step = f"fold {fold}, step {now.step}/{now.total_steps}  " if len(self._numbers) > 1 else ""
+        self._reporter.advance(now.step, now.total_steps, note=step + figures(now))
+
+
+def figures(now: TrainingProgress) -> str:
+    """The figures beside the bar."""
+    loss = f"loss {now.loss:.4f}"
+    if now.validation_auc is None or now.validation_f1 is None:
+        return loss
+    return f"{loss}  AUC {now.validation_auc:.3f}  F1 {now.validation_f1:.3f}"
+
+
+def _print(output: Printer, result: TrainResult, warnings: Sequence[str]) -> None:
+    from dataclasses import asdict
+
+    from aucli.evaluation.score_tables import render
+
+    output.json(models=[str(model) for model in result.models], scores=asdict(result.scores), warnings=list(warnings))
+    output.text(render(result.scores))
+    for model in result.models:
+        output.note(f"next: aucli annotate VIDEOS -o aus.parquet --model {quoted(model)}")
 
 
 def _hours(planned: TrainingPlan) -> float:
@@ -107,7 +152,7 @@ def _hours(planned: TrainingPlan) -> float:
     return mean_step_s * planned.steps / 3600
 
 
-def _plan_as_json(planned: TrainingPlan, hours: float) -> str:
+def _plan_as_json(planned: TrainingPlan, hours: float) -> dict[str, Any]:
     import numpy as np
 
     from aucli.training.plan import sides
@@ -120,7 +165,7 @@ def _plan_as_json(planned: TrainingPlan, hours: float) -> str:
             "absent": dict(zip(map(str, faces.aus), (faces.labels == 0).sum(axis=0).tolist(), strict=True)),
         }
 
-    about = {
+    return {
         "recipe": planned.recipe.model_dump(mode="json"),
         "device": planned.device,
         "parameters": planned.parameters,
@@ -128,10 +173,9 @@ def _plan_as_json(planned: TrainingPlan, hours: float) -> str:
         "hours_of_stage_1": round(hours, 4),
         "folds": {fold.number: {name: side(faces) for name, faces in sides(fold)} for fold in planned.folds},
     }
-    return json.dumps(about, indent=1)
 
 
-def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> str:
+def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> list[str]:
     import numpy as np
 
     from aucli.training.plan import sides
@@ -149,7 +193,7 @@ def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> str:
             lines.append(f"fold {fold.number} {name}: {len(faces)} faces of {people} people; present: {counts}")
     if hours is not None:
         lines.append(f"about {_duration(hours)} for stage 1, by a few steps here; linear evaluation and test apart")
-    return "\n".join(lines)
+    return lines
 
 
 def _duration(hours: float) -> str:

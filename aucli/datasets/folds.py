@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.datasets.cache.reader import CachedFaces
+from aucli.datasets.choices import Numbering
 from aucli.datasets.fold_lists import read_fold_lists
-from aucli.datasets.readers.benchmark import Numbering, OwnersSplits, PublishedParts
+from aucli.datasets.readers.benchmark import OwnersSplits, PublishedParts
 from aucli.datasets.readers.registry import find_benchmark
 from aucli.datasets.samples import Samples, SplitName
 from aucli.errors import DatasetError, OptionsError

@@ -166,7 +166,7 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
             crop=options.crop,
             quality=options.quality,
         )
-        reporter = Reporter(on_progress, list(map(len, parts)))
+        reporter = Reporter(on_progress, list(map(len, parts)), items="sequences")
         for rows in parts:
             sequence = samples.sequences[samples.sequence_index[rows[0]]]
             reporter.begin(sequence.name)

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
+from aucli.evaluation.choices import Alignment, LostFaces
 from aucli.evaluation.films import FaceRows, FaceWanted, Film, Films
-from aucli.evaluation.pairing import Alignment, FrameLabels, film_range, lay_on_frames
+from aucli.evaluation.pairing import FrameLabels, film_range, lay_on_frames
 from aucli.evaluation.scoring import evaluate_predictions
-from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, LostFaces, Predictions
+from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, Predictions
 from aucli.facs import au_column
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedFrames, CodeOptions, Codes

@@ -19,9 +19,10 @@ from aucli.datasets.folds import FoldOptions, Rows, fold_rows
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
+from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.predictions import FoldPredictions, find_predictions
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
-from aucli.evaluation.values import DEFAULT_REPLICATES, CrossValidation, Evaluation, LostFaces
+from aucli.evaluation.values import DEFAULT_REPLICATES, CrossValidation, Evaluation
 from aucli.models.config import ModelConfig
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
@@ -125,7 +126,7 @@ def evaluate_faces(
     aus, notes = shared_aus(config, faces.aus, dataset, wanted=what.aus)
     folds, warnings = fold_rows(faces, dataset, what.folds)
     predictor = open_predictor(model, device=resolve_device(what.device), threads=available_cores())
-    reporter = Reporter(on_progress, [len(rows.test) for _, rows, _ in folds], unit="faces")
+    reporter = Reporter(on_progress, [len(rows.test) for _, rows, _ in folds], unit="faces", items="folds")
     predictions = []
     for number, rows, lost in folds:
         reporter.begin(f"{dataset} fold {number}" if number else dataset)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from aucli.datasets.samples import MISSING, Float64Array, Int64Array
 from aucli.errors import OptionsError
+from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.figures import decision_scores, safe_ratio
-from aucli.evaluation.values import LostFaces, Predictions
+from aucli.evaluation.values import Predictions
 
 MIN_DEFINED_REPLICATES: Final = 0.9
 """An interval is given only if at least this share of the replicates has the score."""

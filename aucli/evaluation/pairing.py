@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
+from aucli.evaluation.choices import Alignment
 from aucli.human_codes.occurrence import ROUNDING_S, intensities, not_coded, occurrence
 from aucli.human_codes.values import CodedIntervals, CodeOptions, Codes
-
-Alignment = Literal["auto", "time", "frame"]
 
 END_SLACK_S: Final = 1.0
 """Codes may run so far past the last frame: sound goes on after the pictures, and coders stop a little late."""

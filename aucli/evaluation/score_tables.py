@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aucli.errors import OptionsError
+from aucli.evaluation.choices import Format
 from aucli.evaluation.values import LEVEL, METRICS, CrossValidation, Estimate, Evaluation
 from aucli.facs import AU_NAMES
 
@@ -32,7 +33,7 @@ TITLES: Final[Mapping[str, str]] = {
 }
 
 
-FORMATS: Final = ("table", "json", "csv", "latex")
+FORMATS: Final = get_args(Format)
 _PADDING: Final = 3
 """Columns of a frame and its blanks, per column."""
 

@@ -28,6 +28,7 @@ from aucli.evaluation.bootstrap import (
     filled,
     replicate_decisions,
 )
+from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.figures import all_positive_f1, decision_scores, ranked_scores
 from aucli.evaluation.thresholds import DEFAULT_THRESHOLD
 from aucli.evaluation.values import (
@@ -38,7 +39,6 @@ from aucli.evaluation.values import (
     CrossValidation,
     Estimate,
     Evaluation,
-    LostFaces,
     Predictions,
 )
 

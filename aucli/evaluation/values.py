@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.datasets.samples import Float64Array, Int8Array
 from aucli.errors import DatasetError
-
-LostFaces = Literal["negative", "leave_out"]
+from aucli.evaluation.choices import LostFaces
 
 METRICS: Final[Mapping[str, str]] = {
     "f1": "F1-frame, 2TP / (2TP + FP + FN)",

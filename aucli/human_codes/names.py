@@ -14,6 +14,8 @@ ABSENT: Final = 0
 MISSING: Final = -1
 
 Side = Literal["", "left", "right"]
+OneSided = Literal["leave_out", "count"]
+"""An action unit that was coded on one side of the face only: not compared there, or present."""
 
 _ABSENT_WORDS: Final = frozenset({"0", "n", "no", "non", "nein", "absent", "none", "false", "off", "-"})
 _PRESENT_WORDS: Final = frozenset(

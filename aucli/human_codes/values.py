@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
 from aucli.facs import AU_NAMES
-
-OneSided = Literal["leave_out", "count"]
+from aucli.human_codes.names import OneSided
 
 ONE_SIDED: Final = 2
 """State of an interval in which the action unit was coded on one side of the face only."""

@@ -12,6 +12,18 @@ PIP_NAMES: Final[Mapping[str, str]] = {"ai_edge_litert": "ai-edge-litert"}
 """What pip calls a package where that is not the name it is imported by."""
 
 
+NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "annotate": (),
+    "prepare": (),
+    "evaluate": (),
+    "models": (),
+    # All that a run needs at any time, so that none fails at its end; the exporter writes the model's graph.
+    "train": ("torch", "timm", "pydantic", "onnxscript"),
+    "synth": ("moderngl",),
+}
+"""What each command cannot do without, beside what every installation has."""
+
+
 def is_installed(module: str) -> bool:
     """Whether a top-level module can be found; it is not imported."""
     return find_spec(module) is not None
@@ -28,9 +40,13 @@ def require(*modules: str, for_: str, install: str | None = None) -> None:
     Raises:
         MissingPackageError: in one line, naming all that are missing.
     """
-    missing = [module for module in modules if not is_installed(module)]
-    if missing:
-        names = [PIP_NAMES.get(module, module) for module in missing]
-        raise MissingPackageError(
-            f"{for_} needs {' and '.join(names)}, not installed here: {install or 'pip install ' + ' '.join(names)}"
-        )
+    if problem := missing_packages(*modules, install=install):
+        raise MissingPackageError(f"{for_} {problem}")
+
+
+def missing_packages(*modules: str, install: str | None = None) -> str | None:
+    """Say which packages are missing and how to install them, in the words of `require`; None if none is."""
+    names = [PIP_NAMES.get(module, module) for module in modules if not is_installed(module)]
+    if not names:
+        return None
+    return f"needs {' and '.join(names)}, not installed here: {install or 'pip install ' + ' '.join(names)}"

@@ -20,6 +20,7 @@ class Progress:
         n_done: steps of this item that are through, those of an earlier run included.
         n_total: steps expected of it; 0 where nobody can tell.
         unit: what a step is: ``frames``, ``faces``, ``pictures``.
+        items: what an item is: ``files``, ``sequences``, ``folds``.
         ended: this is the item's last report.
         kept: an earlier run had finished the item.
         problem: one line, if the item failed, or did not end well.
@@ -37,6 +38,7 @@ class Progress:
     n_done: int = 0
     n_total: int = 0
     unit: str = "frames"
+    items: str = "files"
     ended: bool = False
     kept: bool = False
     problem: str | None = None
@@ -58,6 +60,7 @@ class Reporter:
         work: of each item, in any unit (bytes, frames): says which share of the run an item is; 0 for those that an
             earlier run finished.
         unit: what a step is.
+        items: what an item is.
         clock: seconds.
 
     Example:
@@ -73,9 +76,11 @@ class Reporter:
         work: Sequence[float],
         *,
         unit: str = "frames",
+        items: str = "files",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._on_progress, self._work, self._unit, self._clock = on_progress, work, unit, clock
+        self._on_progress, self._work, self._clock = on_progress, work, clock
+        self._unit, self._items = unit, items
         self._whole = sum(work)
         self._began_s = clock()
         self._number = self._n_failed = 0
@@ -139,6 +144,7 @@ class Reporter:
                 n_done=self._n_done,
                 n_total=self._n_total,
                 unit=self._unit,
+                items=self._items,
                 share=min(through / self._whole, 1.0) if self._whole else 0.0,
                 film_s=film_s,
                 per_s=steps / elapsed_s if elapsed_s > 0 else 0.0,

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from aucli.errors import OptionsError, RenderError, RigError
 from aucli.runtime.files import whole_or_nothing
-from aucli.runtime.packages import require
+from aucli.runtime.packages import NEEDED_BY, require
 from aucli.runtime.progress import OnProgress, Reporter
 from aucli.synth.appearance import IDENTITY_MODES
 from aucli.synth.expressions import SYNTH_AUS
@@ -69,7 +69,7 @@ def generate(options: SynthOptions, *, on_progress: OnProgress | None = None) ->
         RenderError: if there is no OpenGL.
         MissingPackageError: if moderngl is not installed.
     """
-    require("moderngl", for_="rendering")
+    require(*NEEDED_BY["synth"], for_="rendering")
     out = options.out
     rig = _whole_rig(options.rig)
     content = {**options.content(), "rig_sha256": rig.sha256}

@@ -56,9 +56,9 @@ class SynthOptions:
             ("supersampling", 1 <= self.supersampling <= 4, "1 to 4"),
         ):
             if not allowed:
-                raise OptionsError(f"{name} is {getattr(self, name)!r}; allowed is {wanted}")
+                raise OptionsError(f"`{name}` is {getattr(self, name)!r}; allowed is {wanted}")
         if self.kind == "videos" and not self.frames_of(0):
-            raise OptionsError(f"seconds={self.seconds} at fps={self.fps} make no whole frame: raise either")
+            raise OptionsError(f"`seconds` {self.seconds} at `fps` {self.fps} make no whole frame: raise either")
 
     @property
     def units(self) -> int:

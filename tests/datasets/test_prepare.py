@@ -431,7 +431,7 @@ def test_the_command(bp4d: Path, tmp_path: Path) -> None:
     shutil.rmtree(bp4d / "Sequences_2D+3D/F004")
     paths = ("--root", bp4d, "-o", tmp_path / "c", "--device", "cpu")
     first = command("--dataset", "bp4d", *paths)
-    assert first.stdout.replace("\n", "") == f"23 faces in 23 labelled frames -> {tmp_path / 'c'}"
+    assert first.stdout.splitlines()[0] == f"23 faces in 23 labelled frames -> {tmp_path / 'c'}"
     assert "labelled sequence without pixels" in first.stderr
     second = command("--dataset", "bp4d", *paths)
     assert "4 of 4 sequences were prepared before; --overwrite reads the data set again" in second.stderr

@@ -417,13 +417,13 @@ def test_videos(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"count": -1}, "count is -1"),
+        ({"count": -1}, "`count` is -1"),
         ({"count": 10**7}, "allowed is 0 to 9999999"),
         ({"size_px": 65}, "even number"),
         ({"kind": "films"}, "pictures or videos"),
-        ({"seed": 2**63}, "seed is 9223372036854775808; allowed is 0 to"),
-        ({"kind": "videos", "seconds": 0.2, "fps": 1}, "seconds=0.2 at fps=1 make no whole frame"),
-        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"seed": 2**63}, "`seed` is 9223372036854775808; allowed is 0 to"),
+        ({"kind": "videos", "seconds": 0.2, "fps": 1}, "`seconds` 0.2 at `fps` 1 make no whole frame"),
+        ({"seconds": float("nan")}, "`seconds` is nan"),
     ],
 )
 def test_options_check_themselves(changes: dict[str, Any], message: str, tmp_path: Path) -> None:

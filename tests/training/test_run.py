@@ -110,7 +110,7 @@ def test_cross_validation_from_cache_to_annotated_video(
     assert json.loads(again.stdout)
     scored = CliRunner().invoke(app, ["evaluate", str(run), "--format", "json"])
     assert scored.exit_code == 0, scored.output
-    assert json.loads(scored.stdout) == json.loads(again.stdout)
+    assert json.loads(scored.stdout) == json.loads(again.stdout)["scores"]
     model = run / "fold2" / "model"
     assert '"batch_size": 8' in (model / "README.md").read_text(encoding="utf-8")
     table = tmp_path / "clip.parquet"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from aucli.datasets.choices import Numbering
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.report import Findings
 from aucli.datasets.samples import Samples, SplitName
 
-Numbering = Literal["paper", "part"]
 """Which part fold k tests: the one of most papers, or part k."""
 
 

@@ -1,0 +1,156 @@
+"""aucli annotate: what is parsed, printed and returned."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aucli
+from aucli.annotation import supervised
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.outcome import Outcome
+from tests.builders.command_line import environment, left_out, run
+from tests.builders.media import MadeVideo
+
+
+@pytest.fixture
+def video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Five frames without a face, named as typed in their own folder."""
+    monkeypatch.chdir(tmp_path)
+    MadeVideo(n_frames=5).write(tmp_path / "v.mp4")
+    return Path("v.mp4")
+
+
+def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, Any, AnnotateOptions]] = []
+
+    def record(videos: Any, output: Any, *, options: AnnotateOptions, on_progress: object) -> Outcome:
+        calls.append((videos, output, options))
+        return Outcome((), {}, (), {}, 0)
+
+    monkeypatch.setattr(supervised, "annotate_supervised", record)
+    # fmt: off
+    given = ("a", "b", "-o", "o.parquet", "--model", "m", "--detector", "d", "--detect-every", 3,
+             "--device", "cpu", "--batch-size", 4, "--fps", 5, "--start", 1, "--end", 2.5, "--max-faces", 2,
+             "--min-face", 30, "--threshold", "0.4", "--threshold", "AU12=0.6", "--workers", 3, "--overwrite",
+             "--stream", 1, "--picture-rate", 10, "--root", "/videos", "--json", "--quiet")
+    # fmt: on
+    assert left_out("annotate", given, but=frozenset({"--every"})) == set()
+    run("annotate", *given)
+    expected = AnnotateOptions(
+        model="m",
+        detector="d",
+        detect_every=3,
+        device="cpu",
+        batch_size=4,
+        every_s=0.2,
+        start_s=1.0,
+        end_s=2.5,
+        max_faces=2,
+        min_face_px=30,
+        thresholds={0: 0.4, 12: 0.6},
+        workers=3,
+        overwrite=True,
+        root=Path("/videos"),
+        stream=1,
+        picture_rate=10.0,
+    )
+    assert calls == [(["a", "b"], Path("o.parquet"), expected)]
+    run("annotate", "a", "-o", "o.parquet")
+    assert calls[1][2] == AnnotateOptions()
+    run("annotate", "a", "-o", "o.parquet", "--every", 0.5)
+    assert calls[2][2] == AnnotateOptions(every_s=0.5)
+
+
+def test_the_end_says_what_was_found_and_what_to_type_next(video: Path) -> None:
+    result = run("annotate", video, "-o", "t.parquet")
+    assert result.stdout.splitlines() == [
+        "1 video, 5 frames: 0 faces; a face in 0.0 % of the frames",
+        "-> t.parquet",
+        "next: aucli evaluate t.parquet --codes YOUR_CODES.csv, or aucli.read in Python",
+    ]
+    assert result.stderr.splitlines()[-1].startswith("v.mp4, 5/5 frames, ")
+    again = run("annotate", video, "-o", "t.parquet")
+    assert again.stderr == "1 of 1 videos were finished before\n"
+    assert again.stdout.splitlines()[0] == "-> t.parquet"
+
+
+def test_faces_and_frames_with_a_face_are_counted(example: Path, tmp_path: Path) -> None:
+    said = json.loads(run("annotate", example, "-o", tmp_path / "t.parquet", "--end", "0.5", "--json").stdout)
+    table = aucli.read(tmp_path / "t.parquet")
+    with_face = table.drop_nulls("face")
+    ((label, record),) = said["videos"].items()
+    assert said["annotated"] == [label]
+    assert said["n_frames"] == table["frame"].n_unique()
+    assert record["n_frames_with_face"] == with_face["frame"].n_unique()
+    assert record["n_faces"] == len(with_face) > 0
+
+
+def test_quiet_prints_nothing_but_failures(video: Path) -> None:
+    assert run("annotate", video, "-o", "t.parquet", "--quiet").output == ""
+    failed = run("annotate", video, "no.mp4", "-o", "t.parquet", "--quiet", code=1)
+    assert failed.stdout == ""
+    assert failed.stderr.splitlines() == [
+        "failed: no.mp4: No such file or directory",
+        "1 of 2 videos failed, listed above",
+    ]
+
+
+def test_json_is_one_object_and_nothing_else(video: Path) -> None:
+    result = run("annotate", video, "no.mp4", "-o", "t.parquet", "--json", code=1)
+    said = json.loads(result.stdout)
+    assert (said["schema"], said["command"], said["exit_status"]) == (1, "annotate", 1)
+    assert said["tables"] == ["t.parquet"]
+    assert said["n_frames"] == 5
+    assert said["videos"]["v.mp4"]["n_rows"] == 5
+    assert list(said["failures"]) == ["no.mp4"]
+    assert result.stderr == "failed: no.mp4: No such file or directory\n"
+
+
+def test_each_failure_is_one_line_that_names_the_file_once(video: Path) -> None:
+    Path("text.mp4").write_text("hello")
+    Path("empty").mkdir()
+    result = run("annotate", video, "text.mp4", "no.mp4", "empty", "-o", "t.parquet", code=1)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert [line.split(": ")[1] for line in lines] == ["text.mp4", "no.mp4", "empty"]
+    assert "is not a video" in lines[0]
+    assert all(result.stderr.count(name) == 1 for name in ("text.mp4", "no.mp4"))
+    assert result.stderr.splitlines()[-1] == "3 of 4 videos failed, listed above"
+    assert result.stdout.startswith("1 video, 5 frames")
+
+
+def test_a_name_cannot_make_a_terminal_do_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a\x1b[2Jb.mp4").write_text("hello")
+    result = run("annotate", "a\x1b[2Jb.mp4", "-o", "t.parquet", code=1)
+    assert "\x1b" not in result.output
+    assert r"failed: a\x1b[2Jb.mp4: is not a video" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--detect-every", "0"], 2, "error: --detect-every is 0; allowed is 1 to 1000"),
+        (["--every", "1", "--fps", "2"], 2, "give one of them"),
+        (["--threshold", "high"], 2, "write 0.5 or AU12=0.4"),
+        (["--device", "tpu"], 2, "allowed are auto, cpu, cuda, cuda:N"),
+        (["--model", "nosuch"], 1, "error: unknown model 'nosuch'"),
+        (["--detector", "nosuch"], 1, "error: unknown detector 'nosuch'"),
+    ],
+)
+def test_mistakes_are_one_line(video: Path, arguments: list[str], code: int, message: str) -> None:
+    result = run("annotate", video, "-o", "t.parquet", *arguments, code=code)
+    (line,) = result.stderr.splitlines()
+    assert message in line
+    assert not Path("t.parquet").exists()
+
+
+def test_it_runs_as_a_program(video: Path) -> None:
+    command = [sys.executable, "-m", "aucli", "annotate", str(video), "-o", "t.parquet"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    assert "1 video, 5 frames" in result.stdout
