@@ -50,8 +50,7 @@ from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.models.predictor import load_network
 from aucli.models.zoo import find_model
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
-from aucli.training.linear_heads import au_weights
-from aucli.training.losses import AULoss, LossName, Outputs, WeightedBCE, make_loss
+from aucli.training.losses import AULoss, LossName, Outputs, WeightedBCE, au_weights, make_loss
 
 Loss = Literal["wbce", "ntxent", "supcon", "aunce", "aunce+wbce"]
 LOSSES: Final[tuple[Loss, ...]] = ("wbce", "ntxent", "supcon", "aunce", "aunce+wbce")

@@ -17,6 +17,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -50,11 +51,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     recipe = load_recipe(bundled_folder("train") / "bp4d.toml", arguments.set)
-    plain = recipe.model_copy(update={"encoder": recipe.encoder.model_copy(update={"pretrained": ""})})
+    training = replace(recipe.encoder_training(), start="")
     with tempfile.TemporaryDirectory() as folder:
         write_cache(noise(recipe.encoder.aus), Path(folder) / "cache")
         faces = CachedFaces.open(Path(folder) / "cache")
-        trainer = Trainer(plain, faces, Path(folder) / "run", device=arguments.device)
+        trainer = Trainer(training, faces, Path(folder) / "run", device=arguments.device)
         about = f"{recipe.encoder.backbone}, {recipe.crop.size_px} px, batch {recipe.optim.batch_size}"
         print(f"{about}, {len(recipe.encoder.aus)} action units, {torch.get_num_threads()} threads of torch")
         whole, waiting = trained(trainer, arguments.steps)
@@ -103,7 +104,7 @@ def trained(trainer: Trainer, steps: int) -> tuple[float, float]:
                 began = time.perf_counter()
             float(trainer.train_step(batch))
         seconds = time.perf_counter() - began
-        return steps * trainer.recipe.optim.batch_size / seconds, batches.take_waited_s() / seconds
+        return steps * trainer.training.optim.batch_size / seconds, batches.take_waited_s() / seconds
 
 
 def bare_steps(trainer: Trainer, steps: int) -> float:
@@ -116,17 +117,17 @@ def bare_steps(trainer: Trainer, steps: int) -> float:
         trainer.network.logits(crops).sum().backward()  # type: ignore[no-untyped-call]
 
     step()
-    return trainer.recipe.optim.batch_size / median(timed(step) for _ in range(steps))
+    return trainer.training.optim.batch_size / median(timed(step) for _ in range(steps))
 
 
 def share_of_loss(trainer: Trainer) -> None:
     """One whole step of a large batch, and the loss alone on its embeddings."""
-    rows = [trainer.batches.batch(k) for k in range(LOSS_BATCH // trainer.recipe.optim.batch_size)]
+    rows = [trainer.batches.batch(k) for k in range(LOSS_BATCH // trainer.training.optim.batch_size)]
     batch = Batch(*(torch.cat([getattr(one, name) for one in rows], dim) for name, dim in PARTS))
     trainer.train_step(batch)
     step_s = median(timed(lambda: float(trainer.train_step(batch))) for _ in range(2))
     with torch.no_grad():
-        z = trainer._embed(batch.views.to(trainer.device))
+        z = trainer.embed(batch.views.to(trainer.device))
     labels = batch.labels.to(trainer.device)
     print(f"step of {LOSS_BATCH} faces x {z.shape[2]} action units: {step_s:.2f} s; of it the loss")
     for name in LOSSES:
@@ -136,7 +137,7 @@ def share_of_loss(trainer: Trainer) -> None:
         print(f"  {name}: {seconds * 1000:.0f} ms, {seconds / step_s:.1%}")
 
 
-PARTS = (("views", 1), ("labels", 0), ("people", 0))
+PARTS = (("views", 1), ("labels", 0), ("subjects", 0))
 
 
 def compute(loss: AULoss, z: Tensor, labels: Tensor) -> None:

@@ -47,7 +47,7 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on a benchmark or on free data, test it on other people, and write a model folder.
+    """Train a model on a benchmark or on free data, test it on other subjects, and write a model folder.
 
     The same command goes on with a run that was stopped. annotate --model OUT/model uses what comes out.
     """
@@ -74,7 +74,7 @@ def train(
         is_first = rank() == 0
         output = Printer("train", as_json=as_json and is_first, quiet=quiet or not is_first)
         with output.progress() as progress:
-            planned = planning.plan(options, tell=output.note, on_prepare=progress)
+            planned = planning.plan(options, report=output.note, on_prepare=progress)
         warnings = [as_options(warning, dataset_options.OPTION_OF) for warning in planned.warnings]
         for warning in warnings:
             output.warn(warning)
@@ -88,12 +88,12 @@ def train(
             output.note(line)
         with output.progress() as progress:
             folds = FoldReports(progress, [fold.number for fold in planned.folds])
-            result = run.train(options, planned=planned, tell=output.note, on_progress=folds)
+            result = run.train(options, planned=planned, report=output.note, on_progress=folds)
     _print(output, result, warnings)
 
 
 class FoldReports:
-    """Turns what training says of a fold's stage 1 into `Progress`.
+    """Turns what training says of a fold's encoder into `Progress`.
 
     Args:
         on_progress: who draws.
@@ -142,10 +142,10 @@ def _print(output: Printer, result: TrainResult, warnings: Sequence[str]) -> Non
 
 
 def _hours(planned: TrainingPlan) -> float:
-    """Of stage 1 of all folds, from a few steps of the first."""
-    from aucli.training.estimate import seconds_per_stage
+    """Of the encoders of all folds, from a few steps of the first."""
+    from aucli.training.estimate import seconds_per_step
 
-    seconds = seconds_per_stage(planned.recipe, planned.folds[0].train, planned.device)
+    seconds = seconds_per_step(planned.recipe.encoder_training(), planned.folds[0].train, planned.device)
     stages = planned.recipe.stages
     epochs = sum(stage.epochs for stage in stages)
     mean_step_s = sum(one * stage.epochs / epochs for one, stage in zip(seconds, stages, strict=True))
@@ -155,12 +155,10 @@ def _hours(planned: TrainingPlan) -> float:
 def _plan_as_json(planned: TrainingPlan, hours: float) -> dict[str, Any]:
     import numpy as np
 
-    from aucli.training.plan import sides
-
-    def side(faces: Any) -> dict[str, Any]:
+    def split(faces: Any) -> dict[str, Any]:
         return {
             "faces": len(faces),
-            "people": len(np.unique(faces.subjects)),
+            "subjects": len(np.unique(faces.subjects)),
             "present": dict(zip(map(str, faces.aus), (faces.labels == 1).sum(axis=0).tolist(), strict=True)),
             "absent": dict(zip(map(str, faces.aus), (faces.labels == 0).sum(axis=0).tolist(), strict=True)),
         }
@@ -170,15 +168,13 @@ def _plan_as_json(planned: TrainingPlan, hours: float) -> dict[str, Any]:
         "device": planned.device,
         "parameters": planned.parameters,
         "steps": planned.steps,
-        "hours_of_stage_1": round(hours, 4),
-        "folds": {fold.number: {name: side(faces) for name, faces in sides(fold)} for fold in planned.folds},
+        "hours_of_encoder_training": round(hours, 4),
+        "folds": {fold.number: {name: split(faces) for name, faces in fold.splits()} for fold in planned.folds},
     }
 
 
 def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> list[str]:
     import numpy as np
-
-    from aucli.training.plan import sides
 
     recipe = planned.recipe
     lines = [
@@ -186,13 +182,13 @@ def _plan_as_text(planned: TrainingPlan, hours: float | None = None) -> list[str
         f"{recipe.loss.name}; {planned.steps} steps of {recipe.optim.batch_size} faces on {planned.device}"
     ]
     for fold in planned.folds:
-        for name, faces in sides(fold):
+        for name, faces in fold.splits():
             present = (faces.labels == 1).sum(axis=0)
             counts = ", ".join(f"AU{au} {count}" for au, count in zip(faces.aus, present, strict=True))
-            people = len(np.unique(faces.subjects))
-            lines.append(f"fold {fold.number} {name}: {len(faces)} faces of {people} people; present: {counts}")
+            subjects = len(np.unique(faces.subjects))
+            lines.append(f"fold {fold.number} {name}: {len(faces)} faces of {subjects} subjects; present: {counts}")
     if hours is not None:
-        lines.append(f"about {_duration(hours)} for stage 1, by a few steps here; linear evaluation and test apart")
+        lines.append(f"about {_duration(hours)} to train the encoder, by a few steps here; without heads and test")
     return lines
 
 

@@ -33,6 +33,10 @@ LUMA_BT601: Final = (0.299, 0.587, 0.114)
 """Weights of R, G and B in the grey value, as Pillow and JPEG use them (ITU-R BT.601)."""
 
 
+MIN_INPUT_PX: Final = 32
+"""Smallest crop that the backbones can take: they halve it five times."""
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """Everything that fixes the network's shape and its input.
@@ -65,17 +69,22 @@ class EncoderConfig:
     drop_path: float = 0.0
 
     def __post_init__(self) -> None:
-        unknown = [au for au in self.aus if au not in AU_NAMES]
-        if not self.aus or unknown or len(set(self.aus)) != len(self.aus):
-            raise ModelError(f"aus is {self.aus}; allowed are one or more different action units of facs.AU_NAMES")
+        if unknown := [au for au in self.aus if au not in AU_NAMES]:
+            allowed = ", ".join(map(str, AU_NAMES))
+            raise ModelError(f"aus names AU {unknown[0]}, which is not known; allowed are {allowed}")
+        if not self.aus or len(set(self.aus)) != len(self.aus):
+            raise ModelError(f"aus is {list(self.aus)}; allowed are one or more action units, each once")
         if self.colour not in ("rgb", "grey"):
             raise ModelError(f"colour is {self.colour!r}; allowed are 'rgb' and 'grey'")
-        if self.input_size_px < 32:
-            raise ModelError(f"input_size_px is {self.input_size_px}; a backbone needs at least 32")
-        if min(self.global_dim, self.embedding_dim, self.head_dim, self.neighbours) < 1:
-            raise ModelError("global_dim, embedding_dim, head_dim and neighbours must each be at least 1")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ModelError(f"mean {self.mean} and std {self.std} need three values each, std above 0")
+        if self.input_size_px < MIN_INPUT_PX:
+            raise ModelError(f"input_size_px is {self.input_size_px}; a backbone needs at least {MIN_INPUT_PX}")
+        for name in ("global_dim", "embedding_dim", "head_dim", "neighbours"):
+            if getattr(self, name) < 1:
+                raise ModelError(f"{name} is {getattr(self, name)}; allowed is 1 or more")
+        if len(self.mean) != 3:
+            raise ModelError(f"mean is {self.mean}; it needs three values")
+        if len(self.std) != 3 or min(self.std) <= 0:
+            raise ModelError(f"std is {self.std}; it needs three values above 0")
         if not 0.0 <= self.drop_path < 1.0:
             raise ModelError(f"drop_path is {self.drop_path}; allowed is 0 to below 1")
 

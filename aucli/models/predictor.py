@@ -102,11 +102,12 @@ class TorchPredictor:
     """The network in torch, on any device; crops are made there too, and only probabilities come back."""
 
     def __init__(self, model: Model, *, device: str) -> None:
+        network = load_network(model)  # first: it says in one line if torch is missing
         import torch
 
         self._device = torch.device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
-        self._network = load_network(model).to(self._device, self._dtype).eval()
+        self._network = network.to(self._device, self._dtype).eval()
         self._spec = model.config.crop
         self._outputs = list(model.config.outputs)
         self.backend = f"torch {torch.__version__} ({device})"

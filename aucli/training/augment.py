@@ -9,18 +9,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from aucli.faces.alignment import CropSpec, invert_similarity, similarity_from_landmarks
+from aucli.training.settings import Settings
 
 Rng = torch.Generator | None
 
 
-class AugmentConfig(BaseModel):
-    """Strength of the random changes. Distances are shares of the distance between the eyes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class AugmentConfig(Settings):
+    """Strength of the random changes. Distances are shares of the interocular distance."""
 
     landmark_jitter: float = Field(default=0.035, ge=0, le=0.5)
     shift: float = Field(default=0.08, ge=0, le=1)

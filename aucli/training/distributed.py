@@ -19,22 +19,22 @@ from torch import Tensor
 PATIENCE: Final = timedelta(days=7)
 """How long processes wait for each other: the first one may prepare a whole data set meanwhile."""
 
-_works_alone: ContextVar[bool] = ContextVar("works_alone", default=False)
+_rank_zero_only: ContextVar[bool] = ContextVar("rank_zero_only", default=False)
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """What follows is done by this process while the others wait: nothing is gathered from them."""
-    token = _works_alone.set(True)
+def rank_zero_only() -> Iterator[None]:
+    """What follows is done by the process of rank 0 while the others wait: nothing is gathered from them."""
+    token = _rank_zero_only.set(True)
     try:
         yield
     finally:
-        _works_alone.reset(token)
+        _rank_zero_only.reset(token)
 
 
 def is_distributed() -> bool:
     """Whether more than one process takes part."""
-    return not _works_alone.get() and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    return not _rank_zero_only.get() and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 class _Gather(torch.autograd.Function):

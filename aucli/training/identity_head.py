@@ -1,4 +1,4 @@
-"""Identity-adversarial training: a classifier of people whose gradient reaches the encoder with the sign turned round.
+"""Identity-adversarial training: a classifier of subjects whose gradient reaches the encoder reversed.
 
 Source: Ning et al. 2024 (FMAE-IAT); gradient reversal of Ganin and Lempitsky 2015.
 """
@@ -23,13 +23,13 @@ class _Reverse(torch.autograd.Function):
 
 
 class IdentityHead(nn.Module):
-    """Names the person from the embeddings of all action units; the encoder learns to make that hard."""
+    """Names the subject from the embeddings of all action units; the encoder learns to make that hard."""
 
-    def __init__(self, n_aus: int, embedding_dim: int, n_people: int) -> None:
+    def __init__(self, n_aus: int, embedding_dim: int, n_subjects: int) -> None:
         super().__init__()
-        self.classifier = nn.Linear(n_aus * embedding_dim, n_people)
+        self.classifier = nn.Linear(n_aus * embedding_dim, n_subjects)
 
-    def forward(self, embeddings: Tensor, people: Tensor) -> Tensor:
-        """(M, A, D) unit vectors and (M,) numbers of people -> mean cross-entropy."""
+    def forward(self, embeddings: Tensor, subjects: Tensor) -> Tensor:
+        """(M, A, D) unit vectors and (M,) numbers of subjects -> mean cross-entropy."""
         reversed_ = cast(Tensor, _Reverse.apply(embeddings))
-        return F.cross_entropy(self.classifier(reversed_.flatten(1).float()), people)
+        return F.cross_entropy(self.classifier(reversed_.flatten(1).float()), subjects)

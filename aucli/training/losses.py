@@ -13,7 +13,7 @@ one number. Contrastive losses read the embeddings, cross-entropy reads the log-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -127,7 +127,7 @@ class AUNCE(ContrastiveLoss):
         shares: probabilities of the three kinds (most similar, mean, other view); they sum to 1.
         beta_present: exponent of the negatives of anchors where the AU is present.
         beta_absent: the same where it is absent.
-        published: do what the authors' code does, to the letter: the anchor counts among its own positives (so the
+        authors_code: do what the authors' code does, to the letter: the anchor counts among its own positives (so the
             most similar one is itself, a constant), and the "mean" divides by 2N. No label may be missing.
 
     Raises:
@@ -141,7 +141,7 @@ class AUNCE(ContrastiveLoss):
         shares: Sequence[float] = (0.2, 0.6, 0.2),
         beta_present: float = 1.2,
         beta_absent: float = 0.8,
-        published: bool = False,
+        authors_code: bool = False,
     ) -> None:
         super().__init__(temperature)
         if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
@@ -151,7 +151,7 @@ class AUNCE(ContrastiveLoss):
         self.shares = tuple(shares)
         self.beta_present = beta_present
         self.beta_absent = beta_absent
-        self.published = published
+        self.authors_code = authors_code
 
     def _of_similarities(self, log_s: Tensor, labels: Tensor) -> Tensor:
         draws = same_everywhere(torch.rand(len(log_s), device=log_s.device))
@@ -166,8 +166,8 @@ class AUNCE(ContrastiveLoss):
             draws: (A,) uniform in 0..1, one per AU.
         """
         known = labels >= 0  # false for -1 and NaN
-        if self.published and not bool(known.all()):
-            raise ValueError("the published AUNCE loss knows no missing labels; use published=False")
+        if self.authors_code and not bool(known.all()):
+            raise ValueError("AUNCE as the authors' code computes it knows no missing labels; use authors_code=False")
         present = labels == 1
         same = (present.unsqueeze(2) == present.unsqueeze(1)) & known.unsqueeze(2) & known.unsqueeze(1)
         other = (present.unsqueeze(2) != present.unsqueeze(1)) & known.unsqueeze(2) & known.unsqueeze(1)
@@ -188,8 +188,8 @@ class AUNCE(ContrastiveLoss):
 
     def _labelled_positives(self, log_s: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
         """Log of the mean and of the largest similarity to samples with the anchor's label, each (A, 2N)."""
-        candidates = same if self.published else same & not_self(log_s)
-        if self.published:
+        candidates = same if self.authors_code else same & not_self(log_s)
+        if self.authors_code:
             size = torch.full_like(log_s[:, :, 0], log_s.shape[-1])
         else:
             # Its own other view has the same label, so only an anchor without a label has an empty sum here.
@@ -223,7 +223,7 @@ class WeightedBCE(AULoss):
     """Weighted cross-entropy: -w [y log p + (1 - y) log(1 - p)], per AU the mean over known labels, then over AUs.
 
     Args:
-        weights: (A,) weight of each AU, see `aucli.training.linear_heads.au_weights`; None for 1 each.
+        weights: (A,) weight of each AU, see `au_weights`; None for 1 each.
         min_probability: probabilities are clamped below at this value (published: 1e-3), which bounds the loss of a
             wrong label and takes its gradient away; 0 switches it off.
 
@@ -258,20 +258,48 @@ class WeightedBCE(AULoss):
         return mean_over_aus(weighted, (targets >= 0).transpose(0, 1).flatten(1))
 
 
+LOSSES: Final[Mapping[LossName, type[AULoss]]] = {
+    "aunce": AUNCE,
+    "ntxent": NTXent,
+    "supcon": SupCon,
+    "wbce": WeightedBCE,
+}
+
+
 def make_loss(
-    name: LossName, *, temperature: float = 0.5, weights: Tensor | None = None, published: bool = False
+    name: LossName, *, temperature: float = 0.5, weights: Tensor | None = None, authors_code: bool = False
 ) -> AULoss:
-    """A loss by its name, with the published constants; ``published`` is AUNCE as in the authors' code.
+    """A loss by its name, its other constants as in the papers.
+
+    Args:
+        name: see `LOSSES`.
+        temperature: of the contrastive losses.
+        weights: (A,) of cross-entropy.
+        authors_code: of AUNCE.
 
     Raises:
         RecipeError: if there is no loss of that name.
     """
+    if name not in LOSSES:
+        raise RecipeError(f"loss is {name!r}; allowed are {', '.join(LOSSES)}")
     if name == "wbce":
         return WeightedBCE(weights)
-    contrastive: dict[str, type[ContrastiveLoss]] = {"aunce": AUNCE, "ntxent": NTXent, "supcon": SupCon}
-    if name not in contrastive:
-        raise RecipeError(f"loss is {name!r}; allowed are aunce, ntxent, supcon and wbce")
-    return AUNCE(temperature, published=True) if published and name == "aunce" else contrastive[name](temperature)
+    if name == "aunce":
+        return AUNCE(temperature, authors_code=authors_code)
+    return NTXent(temperature) if name == "ntxent" else SupCon(temperature)
+
+
+def au_weights(labels: Tensor) -> Tensor:
+    """Weight of each AU: proportional to 1 / its occurrence rate among known labels, summing to the number of AUs.
+
+    Source: arXiv 2402.06165, after Shao et al. 2018 (JAA-Net). An AU that never occurs counts as occurring once.
+
+    Args:
+        labels: (N, A), 1, 0 or -1.
+    """
+    known = (labels >= 0).sum(dim=0).clamp_min(1).float()
+    rate = (labels == 1).sum(dim=0).clamp_min(1).float() / known
+    return (1 / rate) * labels.shape[1] / (1 / rate).sum()
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -7,20 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aucli.evaluation.values import Estimate, Evaluation
+from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
 from aucli.models.config import ModelConfig
 from aucli.models.export import export_network
 from aucli.models.network import AUNetwork
 from aucli.models.zoo import write_model
-from aucli.training.recipe import Recipe
 
 
-def write_bundle(
+def write_model_folder(
     network: AUNetwork,
     results: Evaluation,
-    recipe: Recipe,
     folder: Path,
     *,
+    crop: CropSpec,
     name: str,
     licence: str,
     summary: str,
@@ -32,8 +32,8 @@ def write_bundle(
     Args:
         network: the network with its heads.
         results: of the test; their thresholds go into the config.
-        recipe: the run's recipe.
         folder: the model folder, made if it is not there.
+        crop: how faces are laid into the network's input.
         name: the model's name.
         licence: of the weights, SPDX.
         summary: one line: what the model was trained on.
@@ -46,7 +46,7 @@ def write_bundle(
         name=name,
         aus=tuple(scores.au for scores in shipped),
         thresholds=tuple(scores.threshold for scores in shipped),
-        crop=recipe.crop_spec(),
+        crop=crop,
         encoder=asdict(network.config),
         licence=licence,
         summary=summary,

@@ -19,20 +19,19 @@ from aucli.errors import OptionsError, RecipeError
 from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
-from aucli.training.batches import BatchMaker
 from aucli.training.distributed import first_process_first, world_size
 from aucli.training.options import TrainOptions
 from aucli.training.recipe import Recipe, load_recipe
-from aucli.training.trainer import start_from
+from aucli.training.start import start_from
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingFold:
-    """One division of the people.
+    """One division of the subjects.
 
     Attributes:
         number: from 1.
-        train, validation, test: faces of different people.
+        train, validation, test: faces of different subjects.
         sequences, frames: (N,) of the test faces, for the file of predictions.
         lost_labels, lost_subjects, lost_sequences, lost_frames: test frames in which no face was found.
     """
@@ -47,6 +46,10 @@ class TrainingFold:
     lost_subjects: npt.NDArray[Any]
     lost_sequences: npt.NDArray[Any]
     lost_frames: npt.NDArray[Any]
+
+    def splits(self) -> Iterator[tuple[str, FaceSource]]:
+        """The three splits with their names."""
+        yield from (("train", self.train), ("validation", self.validation), ("test", self.test))
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,10 @@ def find_recipe(options: TrainOptions) -> Path:
 def plan(
     options: TrainOptions,
     *,
-    tell: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
     on_prepare: Callable[[Any], None] | None = None,
 ) -> TrainingPlan:
-    """Read recipe and data, and divide the people.
+    """Read recipe and data, and divide the subjects.
 
     Raises:
         AucliError: if recipe or data make no sense, or do not fit each other.
@@ -98,24 +101,24 @@ def plan(
             f"add --set data={options.dataset} if that is meant"
         )
     device = resolve_device(options.device)
-    network = AUNetwork(recipe.encoder_config())
-    if recipe.encoder.pretrained != "timm":  # that one is downloaded: not for a dry run
-        start_from(network, recipe.encoder.pretrained)  # a start that does not fit is refused before anything is done
+    training = recipe.encoder_training()
+    network = AUNetwork(training.network)
+    if training.start != "timm":  # that one is downloaded: not for a dry run
+        start_from(network, training.start)  # a start that does not fit is refused before anything is done
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = {}
     with first_process_first():
         if isinstance(options.source, FreeSource):
-            folds = _free_folds(options, options.source, recipe, tell)
+            folds = _free_folds(options, options.source, recipe, report)
             sources = {path.name: digest for path, digest in options.source.digests.items()}
         else:
             folds, warnings = _benchmark_folds(options, options.source, recipe, on_prepare)
-    epochs = sum(stage.epochs for stage in recipe.stages)
-    steps = [BatchMaker(recipe, fold.train, world_size=world_size()).steps_per_epoch * epochs for fold in folds]
+    steps = [training.batches(fold.train, world_size=world_size()).total_steps for fold in folds]
     for fold in folds:
         warnings += tuple(
-            f"fold {fold.number} has no {name} people: {meaning}"
+            f"fold {fold.number} has no {name} subjects: {meaning}"
             for name, faces, meaning in (
-                ("validation", fold.validation, "thresholds are chosen on the training people"),
+                ("validation", fold.validation, "thresholds are chosen on the training subjects"),
                 ("test", fold.test, "the model's card holds no figures"),
             )
             if not len(faces)
@@ -150,9 +153,9 @@ def _benchmark_folds(
     for number, rows, lost in divided:
         trained_on = rows.train
         known: npt.NDArray[np.bool_] = np.asarray((faces.labels[trained_on] >= 0).all(axis=1))
-        if recipe.loss.published and not known.all():
+        if recipe.loss.authors_code and not known.all():
             warnings += (
-                f"fold {number}: the published loss knows no missing labels; {int((~known).sum())} of {len(known)} "
+                f"fold {number}: loss.authors_code knows no missing labels; {int((~known).sum())} of {len(known)} "
                 "training faces are left out",
             )
             trained_on = trained_on[known]
@@ -174,7 +177,7 @@ def _benchmark_folds(
 
 
 def _free_folds(
-    options: TrainOptions, source: FreeSource, recipe: Recipe, tell: Callable[[str], None]
+    options: TrainOptions, source: FreeSource, recipe: Recipe, report: Callable[[str], None]
 ) -> tuple[TrainingFold, ...]:
     wanted = FreeDataWanted(
         aus=recipe.encoder.aus,
@@ -184,7 +187,7 @@ def _free_folds(
         **recipe.split.model_dump(),
         **recipe.free_data.model_dump(),
     )
-    parts = read_free_data(source, wanted, source.cache or options.out / "cache", report=tell)
+    parts = read_free_data(source, wanted, source.cache or options.out / "cache", report=report)
     n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
     no_names = np.zeros(0, np.str_)
     fold = TrainingFold(
@@ -200,8 +203,3 @@ def _free_folds(
         lost_frames=np.zeros(0, np.int32),
     )
     return (fold,)
-
-
-def sides(fold: TrainingFold) -> Iterator[tuple[str, FaceSource]]:
-    """The three sides with their names, for tables."""
-    yield from (("train", fold.train), ("validation", fold.validation), ("test", fold.test))

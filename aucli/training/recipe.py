@@ -1,21 +1,30 @@
-"""A training recipe: everything that defines a run, one TOML file, checked before anything starts."""
+"""A training recipe: everything that defines a run, one TOML file, checked before anything starts.
+
+Each section is the very value that its part of training takes; its defaults and bounds stand there. For the network
+and the crop these are the dataclasses that annotate uses.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from aucli.datasets.readers.registry import FREE_DATA, READERS
-from aucli.errors import RecipeError
+from aucli.errors import ModelError, RecipeError
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
 from aucli.models.network import EncoderConfig
 from aucli.training.augment import AugmentConfig
-from aucli.training.losses import LossName
+from aucli.training.batches import Stage
+from aucli.training.linear_heads import LinearOptions
+from aucli.training.objective import LossOptions
+from aucli.training.optimiser import OptimOptions
+from aucli.training.settings import Settings
+from aucli.training.trainer import EncoderTraining
 
 
 def _known_data(name: str) -> str:
@@ -28,54 +37,49 @@ DataName = Annotated[str, AfterValidator(_known_data)]
 """Of a benchmark, or of data that needs no form."""
 
 
-def _known_and_different(aus: tuple[int, ...]) -> tuple[int, ...]:
+def _known(aus: tuple[int, ...]) -> tuple[int, ...]:
     if strange := [au for au in aus if au not in AU_NAMES]:
         raise ValueError(f"AU {strange[0]} is not known; allowed are {', '.join(map(str, AU_NAMES))}")
-    if len(set(aus)) < len(aus):
-        raise ValueError("an action unit is named twice")
     return aus
 
 
-ActionUnits = Annotated[tuple[int, ...], AfterValidator(_known_and_different)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EncoderSection(_Section):
-    """The network; see `aucli.models.network.EncoderConfig`."""
+class EncoderSection(Settings):
+    """The network, see `aucli.models.network.EncoderConfig`, to which defaults and bounds belong; and its start."""
 
     backbone: str
-    aus: Annotated[ActionUnits, Field(min_length=1)]
-    colour: Literal["rgb", "grey"] = "rgb"
-    global_dim: int = Field(default=1024, ge=1)
-    embedding_dim: int = Field(default=1024, ge=1)
-    neighbours: int = Field(default=4, ge=1)
-    drop_path: float = Field(default=0.0, ge=0, lt=1)
-    mean: tuple[float, float, float] = (0.4914, 0.4822, 0.4465)
-    std: tuple[float, float, float] = (0.2023, 0.1994, 0.2010)
+    aus: tuple[int, ...]
+    colour: Literal["rgb", "grey"] = EncoderConfig.colour
+    global_dim: int = EncoderConfig.global_dim
+    embedding_dim: int = EncoderConfig.embedding_dim
+    neighbours: int = EncoderConfig.neighbours
+    drop_path: float = EncoderConfig.drop_path
+    mean: tuple[float, float, float] = EncoderConfig.mean
+    std: tuple[float, float, float] = EncoderConfig.std
     pretrained: str = ""
     """Where the encoder starts: "" at random, "package" from ImageNet (see `training.start_imagenet`), "timm" from the
     weights that timm downloads, else the name or folder of a model."""
 
+    @model_validator(mode="after")
+    def _is_a_network(self) -> EncoderSection:
+        try:
+            self.config(EncoderConfig.input_size_px)
+        except ModelError as error:
+            raise ValueError(str(error)) from None
+        return self
 
-class CropSection(_Section):
-    """The crop's geometry; see `aucli.faces.alignment.CropSpec`."""
-
-    size_px: int = Field(default=160, ge=32)
-    scale: float = Field(default=0.72, ge=0.2, le=1.5)
-    shift_y: float = Field(default=-0.02, ge=-0.3, le=0.3)
+    def config(self, input_size_px: int) -> EncoderConfig:
+        """The network for crops of a size."""
+        return EncoderConfig(input_size_px=input_size_px, **self.model_dump(exclude={"pretrained"}))
 
 
-class SplitSection(_Section):
-    """Shares of the people held out."""
+class SplitSection(Settings):
+    """Shares of the subjects held out."""
 
     test: float = Field(default=0.2, ge=0, lt=1)
     validation: float = Field(default=0.1, ge=0, le=0.5)
 
 
-class FreeDataSection(_Section):
+class FreeDataSection(Settings):
     """The data of ``synth``: how many renders, and how often an epoch shows each photograph for every render."""
 
     renders: int = Field(default=8000, ge=16)
@@ -83,88 +87,24 @@ class FreeDataSection(_Section):
     photograph_repeats: int = Field(default=2, ge=1)
 
 
-class LossSection(_Section):
-    """The loss of stage 1.
-
-    ``bce_weight`` adds cross-entropy through the heads to a contrastive loss; ``bce_balanced`` weighs its AUs by
-    1 / occurrence rate. ``published`` follows the authors' code of AUNCE to the letter.
-    """
-
-    name: LossName = "aunce"
-    temperature: float = Field(default=0.5, gt=0.01)
-    published: bool = False
-    bce_weight: float = Field(default=0.0, ge=0)
-    bce_balanced: bool = True
-
-    @property
-    def trains_heads(self) -> bool:
-        """Whether the heads learn in stage 1 already."""
-        return self.name == "wbce" or self.bce_weight > 0
-
-
-class StageSection(_Section):
-    """A stretch of training at one crop size."""
-
-    size_px: int = Field(ge=32)
-    epochs: int = Field(ge=1)
-
-
-class OptimSection(_Section):
-    """AdamW with warm-up and cosine over all stretches together.
-
-    ``batch_size`` counts the pictures of all processes and parts together. ``accumulate`` is the number of parts in
-    which a process goes through its share, to save memory: the loss still compares all pictures of the batch.
-    ``steps_per_epoch`` cuts epochs of video, whose neighbouring frames hardly differ; 0 is one pass over the pictures.
-    ``pictures_per_person`` above 0 makes identity-balanced batches: so many pictures of each person, who are
-    drawn anew for every batch. ``identity_weight`` adds a head that names the person, against whom the encoder learns
-    (see `aucli.training.identity_head`). ``backbone_lr_factor`` multiplies the rate of the backbone: below 1 tunes a
-    pretrained one gently. ``patience`` ends training after so many epochs without a better mean AUC on the validation
-    people (0: never) and keeps the best; where stage 1 trains no heads, similar training pictures vote.
-    """
-
-    batch_size: int = Field(default=64, ge=2)
-    accumulate: int = Field(default=1, ge=1)
-    steps_per_epoch: int = Field(default=0, ge=0)
-    pictures_per_person: int = Field(default=0, ge=0)
-    identity_weight: float = Field(default=0.0, ge=0)
-    lr: float = Field(default=1e-3, gt=0)
-    backbone_lr_factor: float = Field(default=1.0, ge=0, le=100)
-    weight_decay: float = Field(default=0.02, ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    patience: int = Field(default=0, ge=0)
-    warmup_share: float = Field(default=0.05, ge=0, lt=1)
-    ema_decay: float = Field(default=0.995, ge=0, lt=1)
-    clip_norm: float = Field(default=5.0, gt=0)
-
-
-class LinearSection(_Section):
-    """Linear evaluation: the heads on the frozen encoder. ``epochs = 0`` keeps the heads of stage 1."""
-
-    epochs: int = Field(default=30, ge=0)
-    views: int = Field(default=2, ge=1)
-    lr: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
-    batch_size: int = Field(default=256, ge=2)
-
-
-class Recipe(_Section):
+class Recipe(Settings):
     """The whole recipe."""
 
     name: str
     data: DataName
     seed: int = Field(default=3407, ge=0)
-    leave_out: ActionUnits = ()
+    leave_out: Annotated[tuple[int, ...], AfterValidator(_known)] = ()
     """AUs that are trained and measured, but are not columns of the model."""
     encoder: EncoderSection
-    crop: CropSection = CropSection()
+    crop: CropSpec = CropSpec()
     split: SplitSection = SplitSection()
     free_data: FreeDataSection = FreeDataSection()
     augment: AugmentConfig = AugmentConfig()
-    loss: LossSection = LossSection()
-    stages: tuple[StageSection, ...]
+    loss: LossOptions = LossOptions()
+    stages: tuple[Stage, ...]
     """None at all: linear evaluation alone, on the encoder that ``encoder.pretrained`` names."""
-    optim: OptimSection = OptimSection()
-    linear: LinearSection = LinearSection()
+    optim: OptimOptions = OptimOptions()
+    linear: LinearOptions = LinearOptions()
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Recipe:
@@ -183,36 +123,34 @@ class Recipe(_Section):
                 f"the last of stages has size_px {self.stages[-1].size_px}, but crop.size_px, at which the model is "
                 f"used, is {self.crop.size_px}: they must be equal"
             )
-        optim = self.optim
-        if optim.pictures_per_person == optim.batch_size:
-            raise ValueError(
-                f"optim.pictures_per_person is {optim.pictures_per_person}, the whole batch: no two people would be "
-                "compared; allowed is up to half of optim.batch_size"
-            )
-        if optim.batch_size % optim.accumulate or optim.batch_size // optim.accumulate < 2:
-            raise ValueError(
-                f"optim.batch_size {optim.batch_size} cannot be shared by optim.accumulate = {optim.accumulate} parts: "
-                "they must be equal, of 2 pictures or more"
-            )
-        if optim.pictures_per_person and optim.batch_size % optim.pictures_per_person:
-            raise ValueError(
-                f"optim.batch_size {optim.batch_size} is no multiple of optim.pictures_per_person = "
-                f"{optim.pictures_per_person}"
-            )
         if set(self.leave_out) >= set(self.encoder.aus):
             raise ValueError("leave_out leaves no AU")
-        if self.loss.published and self.loss.name != "aunce":
-            raise ValueError(f"loss.published is a variant of aunce; the loss is {self.loss.name}")
+        try:
+            self.encoder.config(self.crop.size_px)
+        except ModelError as error:
+            raise ValueError(f"crop.size_px is the network's input: {error}") from None
         return self
 
-    def encoder_config(self) -> EncoderConfig:
-        """The network that the recipe asks for, at the crop's final size."""
-        return EncoderConfig(input_size_px=self.crop.size_px, **self.encoder.model_dump(exclude={"pretrained"}))
+    def encoder_training(self) -> EncoderTraining:
+        """How the encoder is trained, as `aucli.training.trainer` takes it."""
+        return EncoderTraining(
+            network=self.encoder.config(self.crop.size_px),
+            start=self.encoder.pretrained,
+            crop=self.crop,
+            augment=self.augment,
+            loss=self.loss,
+            stages=self.stages,
+            optim=self.optim,
+            seed=self.seed,
+        )
 
-    def crop_spec(self, size_px: int | None = None) -> CropSpec:
-        """The crop, at another size if asked: the face fills the same share of it."""
-        crop = self.crop.model_dump()
-        return CropSpec(**(crop if size_px is None else crop | {"size_px": size_px}))
+    def first_difference(self, other: Recipe) -> str | None:
+        """The first value in which another recipe differs from this one, as "seed was 1, now 2"; None if none does."""
+        one, two = _flat(self.model_dump()), _flat(other.model_dump())
+        for key in sorted({*one, *two}):
+            if one.get(key) != two.get(key):
+                return f"{key} was {one.get(key)!r}, now {two.get(key)!r}"
+        return None
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -234,16 +172,27 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe(**raw)
     except ValidationError as error:
-        # A word that is not known comes first: it is often the misspelling of one that then seems to be missing.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        if first["type"] == "missing":
-            raise RecipeError(f"{path}: {where} is missing") from error
-        if first["type"] == "extra_forbidden":
-            raise RecipeError(f"{path}: {where} is not a word of recipes") from error
-        if not where:
-            raise RecipeError(f"{path}: {why}") from error
-        raise RecipeError(f"{path}: {where} is {first['input']!r}: {why}") from error
+        raise RecipeError(f"{path}: {first_problem(error)}") from error
+
+
+UNKNOWN_NAME = ("extra_forbidden", "unexpected_keyword_argument")
+"""pydantic's words for a name that is none of a section's: of a model, of a dataclass."""
+
+
+def first_problem(error: ValidationError) -> str:
+    """One line on what is wrong with a recipe, with the value's place in it."""
+    # A name that is not known comes first: it is often the misspelling of one that then seems to be missing.
+    first = min(error.errors(), key=lambda one: one["type"] not in UNKNOWN_NAME)
+    where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    if first["type"] in UNKNOWN_NAME:
+        return f"{where} is not a word of recipes"
+    if not where:
+        return why
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):
+        return f"{where}.{why}"  # about a whole section; the message begins with the name of one of its values
+    return f"{where} is {first['input']!r}: {why}"
 
 
 def _set(raw: dict[str, Any], override: str) -> None:
@@ -261,3 +210,10 @@ def _set(raw: dict[str, Any], override: str) -> None:
         if not isinstance(raw, dict):
             raise RecipeError(f"{override!r}: {section} is no section of the recipe")
     raw[last] = value
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat

@@ -20,13 +20,13 @@ class TrainingProgress:
     """How a run stands.
 
     Attributes:
-        step, total_steps: of stage 1.
+        step, total_steps: of the encoder's training.
         epoch: from 0.
         loss: of the last step.
         lr: of everything behind the backbone.
         faces_per_s: since the last report, all processes together.
         waiting: share of that time in which the network waited for pictures and their views.
-        validation_auc, validation_f1: means over AUs on the validation people at the end of the last epoch; F1 at
+        validation_auc, validation_f1: means over AUs on the validation subjects at the end of the last epoch; F1 at
             0.5. None before that, or where nobody is there to validate on.
     """
 

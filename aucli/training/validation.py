@@ -1,4 +1,4 @@
-"""How good is the encoder now? A quick score on the validation people, for early stopping."""
+"""How good is the encoder now? A quick score on the validation subjects, for early stopping."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from aucli.datasets.faces import FaceSource
 from aucli.evaluation.scoring import evaluate
+from aucli.faces.alignment import CropSpec
 from aucli.models.network import AUNetwork
-from aucli.training.linear_heads import embed, predict
-from aucli.training.recipe import Recipe
+from aucli.training.embeddings import embed, predict
 
 NEIGHBOURS: Final = 20
 """How many of the most similar training pictures vote."""
@@ -21,17 +21,26 @@ VOTERS: Final = 4096
 """Training pictures that can be asked."""
 
 
-def validate(network: AUNetwork, train: FaceSource, validation: FaceSource, recipe: Recipe) -> tuple[float, float]:
-    """Mean ROC-AUC and mean F1 at 0.5 over AUs; NaN where it cannot be computed.
+def validate(
+    network: AUNetwork, train: FaceSource, validation: FaceSource, crop: CropSpec, *, by_heads: bool
+) -> tuple[float, float]:
+    """Score a network on validation subjects.
 
-    From the heads where stage 1 trains them, else from the vote of the most similar training pictures.
+    Args:
+        network: with trained heads or without.
+        train: the faces that the network learns from.
+        validation: faces of other subjects.
+        crop: how faces are laid into the network's input.
+        by_heads: whether the network's heads say what is present, or the vote of the most similar training pictures.
+
+    Returns:
+        Mean ROC-AUC and mean F1 at 0.5 over AUs; NaN where it is not defined.
     """
-    if recipe.loss.trains_heads:
-        probabilities = predict(network, validation, recipe)
+    if by_heads:
+        probabilities = predict(network, validation, crop)
     else:
         known = _some(train)
-        of_train = embed(network, known, recipe, augmented=False)
-        of_validation = embed(network, validation, recipe, augmented=False)
+        of_train, of_validation = embed(network, known, crop), embed(network, validation, crop)
         probabilities = vote(of_train, torch.from_numpy(known.labels), of_validation)
     found = evaluate(validation.labels, probabilities.double().numpy(), aus=validation.aus, replicates=0)
     auc, f1 = (found.mean[name].value for name in ("roc_auc", "f1"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.datasets.faces import LabelledFaces, split_of_subject
+from aucli.datasets.faces import LabelledFaces, join, split_of_subject
 from aucli.errors import DatasetError
 from tests.builders.tiny_training import AUS, tiny_faces
 
@@ -55,3 +55,14 @@ def test_labels_that_make_no_sense_are_refused() -> None:
         LabelledFaces(**{**faces.__dict__, "labels": faces.labels + 2})
     with pytest.raises(DatasetError, match="have shapes"):
         LabelledFaces(**{**faces.__dict__, "labels": faces.labels[:2]})
+
+
+def test_joined_faces_keep_their_own() -> None:
+    one, other = tiny_faces(4), tiny_faces(3)
+    small = LabelledFaces(**{**other.__dict__, "pictures": other.pictures[:, :40, :50]})
+    both = join([one, small])
+    assert both.pictures.shape == (7, 64, 64, 1)
+    np.testing.assert_array_equal(both.pictures[4:, :40, :50], small.pictures)
+    np.testing.assert_array_equal(both.labels[:4], one.labels)
+    with pytest.raises(DatasetError, match="no faces to join"):
+        join([])

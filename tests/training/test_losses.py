@@ -6,22 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.multiprocessing.spawn import spawn
 
 from aucli.errors import RecipeError
-from aucli.training.distributed import gather_batch
 from aucli.training.losses import (
     AUNCE,
-    AULoss,
     LossName,
     NTXent,
     Outputs,
     SupCon,
     WeightedBCE,
+    au_weights,
     make_loss,
     mean_over_aus,
 )
@@ -34,14 +31,14 @@ def _fixed_draws(monkeypatch: pytest.MonkeyPatch, draws: Tensor) -> None:
 
 
 @pytest.mark.parametrize("case", range(4))
-def test_published_aunce_reproduces_the_authors_values_and_gradients(
+def test_aunce_as_the_authors_code_reproduces_their_values_and_gradients(
     case: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = np.load(FIXTURE)
     views = [torch.tensor(data[f"case{case}_view{v}"], requires_grad=True) for v in (1, 2)]
     _fixed_draws(monkeypatch, torch.tensor(data[f"case{case}_u"]))
     outputs = Outputs(torch.stack(views).transpose(2, 3))  # N x D x A -> N x A x D
-    loss = AUNCE(published=True)(outputs, torch.tensor(data[f"case{case}_labels"]))
+    loss = AUNCE(authors_code=True)(outputs, torch.tensor(data[f"case{case}_labels"]))
     loss.backward()
     assert abs(loss.item() - float(data[f"case{case}_loss"])) < 1e-9
     for v, view in enumerate(views, start=1):
@@ -52,7 +49,7 @@ def test_published_aunce_reproduces_the_authors_values_and_gradients(
 # --- slow versions, written from the papers -------------------------------------------------------------------------
 
 
-def _slow_aunce(z: Tensor, labels: Tensor, draws: Tensor, tau: float, published: bool) -> Tensor:
+def _slow_aunce(z: Tensor, labels: Tensor, draws: Tensor, tau: float, authors_code: bool) -> Tensor:
     """z (2, N, A, D), labels (N, A), in loops over AUs, anchors and samples."""
     _, count, num_aus, _ = z.shape
     total = z.sum() * 0.0
@@ -66,13 +63,13 @@ def _slow_aunce(z: Tensor, labels: Tensor, draws: Tensor, tau: float, published:
             if not known and kind != "own view":
                 continue
             s = {(w, m): torch.exp(z[v, n, a] @ z[w, m, a] / tau) for w, m in samples}
-            positives = [s[w, m] for w, m in samples if float(labels[m, a]) == y and (published or (w, m) != (v, n))]
+            positives = [s[w, m] for w, m in samples if float(labels[m, a]) == y and (authors_code or (w, m) != (v, n))]
             if kind == "own view":
                 pos = s[1 - v, n]
             elif kind == "nearest":
                 pos = torch.stack(positives).max()
             else:
-                pos = torch.stack(positives).sum() / (2 * count if published else len(positives))
+                pos = torch.stack(positives).sum() / (2 * count if authors_code else len(positives))
             beta = {1.0: 1.2, 0.0: 0.8}.get(y, 1.0)
             if known:
                 negatives = [s[w, m] for w, m in samples if float(labels[m, a]) == 1.0 - y]
@@ -171,10 +168,10 @@ def test_contrastive_losses_agree_with_loops(
     outputs = Outputs(z)
     log_s = z.flatten(0, 1).transpose(0, 1) @ z.flatten(0, 1).permute(1, 2, 0) / tau
     both = labels.T.repeat(1, 2)
-    _agree(AUNCE(tau).of_draws(log_s, both, draws), _slow_aunce(z, labels, draws, tau, published=False), z)
+    _agree(AUNCE(tau).of_draws(log_s, both, draws), _slow_aunce(z, labels, draws, tau, authors_code=False), z)
     if set(classes) <= {0.0, 1.0}:
-        published = AUNCE(tau, published=True).of_draws(log_s, both, draws)
-        _agree(published, _slow_aunce(z, labels, draws, tau, published=True), z)
+        as_authors = AUNCE(tau, authors_code=True).of_draws(log_s, both, draws)
+        _agree(as_authors, _slow_aunce(z, labels, draws, tau, authors_code=True), z)
     _agree(NTXent(tau)(outputs, labels), _slow_ntxent(z, tau), z)
     _agree(SupCon(tau)(outputs, labels), _slow_supcon(z, labels, tau), z)
 
@@ -221,8 +218,8 @@ def test_one_class_batches_are_finite_with_a_graph(name: LossName, fill: float, 
 def test_one_class_gives_zero_aunce(monkeypatch: pytest.MonkeyPatch) -> None:
     z = torch.nn.functional.normalize(torch.randn(2, 4, 3, 8), dim=-1)
     _fixed_draws(monkeypatch, torch.tensor([0.1, 0.5, 0.9]))
-    for published in (False, True):
-        assert AUNCE(published=published)(Outputs(z), torch.ones(4, 3)).item() == 0.0
+    for authors_code in (False, True):
+        assert AUNCE(authors_code=authors_code)(Outputs(z), torch.ones(4, 3)).item() == 0.0
 
 
 @pytest.mark.parametrize(("draw", "moves"), [(0.1, False), (0.5, False), (0.9, True)])
@@ -270,53 +267,6 @@ def test_saved_memory_is_linear_in_aus_and_quadratic_in_the_batch() -> None:
     assert saved_bytes(64, 4) < 4.4 * base
 
 
-# --- several processes ----------------------------------------------------------------------------------------------
-
-
-def _joint(num_aus: int = 3, count: int = 6) -> tuple[Tensor, Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(5)
-    x = torch.randn(count, num_aus, 4, generator=generator, dtype=torch.float64)
-    labels = _labels(generator, count, num_aus, [0.0, 1.0, -1.0])
-    weight = torch.randn(4, 4, generator=generator, dtype=torch.float64)
-    return x, labels, weight
-
-
-def _loss_and_gradient(loss: AULoss, x: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """A tiny network with one parameter; views differ by a fixed shift."""
-    parameter = weight.clone().requires_grad_()
-    views = torch.stack([x, x.flip(-1)]) @ parameter
-    outputs = Outputs(torch.nn.functional.normalize(views, dim=-1), views.sum(dim=-1))
-    torch.manual_seed(1)
-    value = loss(outputs, labels)
-    (gradient,) = torch.autograd.grad(value, parameter)
-    return value.detach(), gradient
-
-
-def _worker(rank: int, folder: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    x, labels, weight = _joint()
-    mine = slice(rank * 3, rank * 3 + 3)
-    results = {}
-    for name in ALL_LOSSES:
-        value, gradient = _loss_and_gradient(make_loss(name), x[mine], labels[mine], weight)
-        dist.all_reduce(gradient)  # what DistributedDataParallel does: the mean over processes
-        results[name] = (value, gradient / 2)
-    assert gather_batch(labels[mine]).shape == labels.shape
-    torch.save(results, Path(folder) / f"rank{rank}.pt")
-    dist.destroy_process_group()
-
-
-def test_two_processes_equal_one_with_the_joined_batch(tmp_path: Path) -> None:
-    spawn(_worker, args=(str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
-    x, labels, weight = _joint()
-    for name in ALL_LOSSES:
-        value, gradient = _loss_and_gradient(make_loss(name), x, labels, weight)
-        for rank in range(2):
-            there = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)[name]
-            torch.testing.assert_close(there[0], value, rtol=1e-12, atol=1e-12)
-            torch.testing.assert_close(there[1], gradient, rtol=1e-10, atol=1e-12)
-
-
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
@@ -333,7 +283,7 @@ def test_shapes_that_disagree_are_refused() -> None:
     with pytest.raises(ValueError, match="reads log-odds"):
         WeightedBCE()(Outputs(z), torch.zeros(4, 3))
     with pytest.raises(ValueError, match="no missing labels"):
-        AUNCE(published=True)(Outputs(z), torch.full((4, 3), -1))
+        AUNCE(authors_code=True)(Outputs(z), torch.full((4, 3), -1))
 
 
 def test_senseless_constants_are_refused() -> None:
@@ -353,3 +303,9 @@ def test_senseless_constants_are_refused() -> None:
 
 def test_mean_over_aus_of_nothing_is_zero() -> None:
     assert mean_over_aus(torch.ones(2, 3), torch.zeros(2, 3, dtype=torch.bool)).item() == 0.0
+
+
+def test_au_weights_are_inverse_to_occurrence() -> None:
+    labels = torch.tensor([[1, 1], [0, 1], [0, 0], [0, -1], [-1, -1]])
+    torch.testing.assert_close(au_weights(labels), torch.tensor([4.0, 1.5]) * 2 / 5.5)
+    torch.testing.assert_close(au_weights(labels[:0]), torch.ones(2))  # nobody knows: no AU counts more

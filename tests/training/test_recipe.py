@@ -1,19 +1,41 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from aucli.errors import RecipeError
+from aucli.faces.alignment import CropSpec
+from aucli.models.network import EncoderConfig
 from aucli.runtime.files import bundled_folder
-from aucli.training.recipe import load_recipe
+from aucli.training.recipe import EncoderSection, Recipe, load_recipe
+
+SMALLEST = {
+    "name": "x",
+    "data": "bp4d",
+    "encoder": {"backbone": "mobilenetv4_conv_small", "aus": [1]},
+    "stages": [{"size_px": 160, "epochs": 1}],
+}
 
 
-def test_bundled_recipes_are_valid() -> None:
-    found = sorted(bundled_folder("train").glob("photographs.toml"))
-    assert found
-    for path in found:
-        assert load_recipe(path).encoder_config().aus
+@pytest.mark.parametrize("path", sorted(bundled_folder("train").rglob("*.toml")), ids=lambda path: path.stem)
+def test_bundled_recipes_are_valid(path: Path) -> None:
+    recipe = load_recipe(path)
+    training = recipe.encoder_training()
+    assert training.network.aus == recipe.encoder.aus
+    assert training.network.input_size_px == training.crop.size_px == training.stages[-1].size_px
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_defaults_are_those_of_the_network_and_the_crop() -> None:
+    recipe = Recipe.model_validate(SMALLEST)
+    assert recipe.crop == CropSpec()
+    assert recipe.encoder_training().network == EncoderConfig("mobilenetv4_conv_small", (1,), input_size_px=160)
+    # All of the network can be asked for, but the input's size, which is the crop's, and the heads' inner width.
+    names = {field.name for field in fields(EncoderConfig)}
+    assert names - set(EncoderSection.model_fields) == {"input_size_px", "head_dim"}
+    assert set(EncoderSection.model_fields) - names == {"pretrained"}
 
 
 @pytest.mark.parametrize(
@@ -28,3 +50,53 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
     (tmp_path / "r.toml").write_text(text)
     with pytest.raises(RecipeError, match=message):
         load_recipe(tmp_path / "r.toml")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("encoder.aus=[]", "encoder.aus is []; allowed are one or more action units, each once"),
+        ("encoder.aus=[1, 1]", "encoder.aus is [1, 1]; allowed are one or more action units, each once"),
+        ("encoder.aus=[1, 99]", "encoder.aus names AU 99, which is not known; allowed are 1, 2, 4"),
+        ("encoder.colour=green", "encoder.colour is 'green': Input should be 'rgb' or 'grey'"),
+        ("encoder.neighbours=0", "encoder.neighbours is 0; allowed is 1 or more"),
+        ("encoder.std=[0.0, 1.0, 1.0]", "encoder.std is (0.0, 1.0, 1.0); it needs three values above 0"),
+        ("encoder.drop_path=1.0", "encoder.drop_path is 1.0; allowed is 0 to below 1"),
+        ("encoder.input_size_px=64", "encoder.input_size_px is not a word of recipes"),
+        ("crop.scale=9", "crop.scale is 9.0; allowed is 0.2 to 1.5"),
+        ("crop.scale=inf", "crop.scale is inf: Input should be a finite number"),
+        ("crop.sise_px=9", "crop.sise_px is not a word of recipes"),
+        ("crop=9", "crop is 9: Input should be a dictionary"),
+        ("crop.size_px=33", "the last of stages has size_px 32, but crop.size_px, at which the model is used, is 33"),
+        ("stages=[] encoder.pretrained=x crop.size_px=20", "crop.size_px is the network's input: input_size_px is 20"),
+        ("stages=[{size_px=16,epochs=1}]", "stages.0.size_px is 16: Input should be greater than or equal to 32"),
+        ("stages=[]", "linear evaluation alone needs encoder.pretrained"),
+        ("optim.lr=-1", "optim.lr is -1: Input should be greater than 0"),
+        ("optim.lr=inf", "optim.lr is inf: Input should be a finite number"),
+        ("optim.speed=3", "optim.speed is not a word of recipes"),
+        ("optim.pictures_per_subject=8", "optim.pictures_per_subject is 8, the whole batch"),
+        ("optim.accumulate=3", "optim.batch_size 8 cannot be shared by accumulate = 3 parts"),
+        ("linear.epochs=0 loss.bce_weight=0", "trains no heads"),
+        ("loss.authors_code=true loss.name=supcon", "loss.authors_code is a variant of aunce; the loss is supcon"),
+        ("loss.name=nonsense", "loss.name is 'nonsense'"),
+        ("seed=-5", "seed is -5: Input should be greater than or equal to 0"),
+        ("leave_out=[99]", "leave_out is [99]: AU 99 is not known"),
+        ("leave_out=[1,12]", "leave_out leaves no AU"),
+        ("nonsense", "write it as section.key=value"),
+        ("name.first=x", "name is no section of the recipe"),
+    ],
+)
+def test_values_that_make_no_sense(settings: str, message: str, recipe: Path) -> None:
+    overrides = [settings] if "[1, " in settings or ", 1.0" in settings else settings.split()
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe, overrides)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_first_difference_is_named() -> None:
+    recipe = Recipe.model_validate(SMALLEST)
+    assert recipe.first_difference(recipe) is None
+    other = Recipe.model_validate(SMALLEST | {"seed": 1, "optim": {"lr": 5e-5}, "crop": {"scale": 0.7}})
+    assert recipe.first_difference(other) == "crop.scale was 0.72, now 0.7"
+    assert recipe.first_difference(recipe.model_copy(update={"seed": 1})) == "seed was 3407, now 1"

@@ -8,7 +8,7 @@ import torch
 from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.training.start_imagenet import load_imagenet
-from tests.builders.tiny_training import AUS, tiny_recipe
+from tests.builders.tiny_training import AUS, TINY_NETWORK
 
 
 def test_the_imagenet_start_is_the_packages_network_and_its_grey_form_sees_the_same() -> None:
@@ -24,4 +24,4 @@ def test_the_imagenet_start_is_the_packages_network_and_its_grey_form_sees_the_s
     seen = [network.encoder.backbone(network.encoder.normalise(picture)) for network in (colour, grey)]
     torch.testing.assert_close(*seen, rtol=1e-3, atol=1e-3)
     with pytest.raises(RecipeError, match="no package carries mobilenetv4_conv_small; allowed are efficientnet_lite0"):
-        load_imagenet(AUNetwork(tiny_recipe().encoder_config()), "package")
+        load_imagenet(AUNetwork(TINY_NETWORK), "package")

