@@ -98,7 +98,7 @@ def test_every_option_of_import_reaches_the_library(monkeypatch: pytest.MonkeyPa
     run("models", "import", *given)
     run("models", "import", "x.pth")
     assert calls == [
-        ((Path("x.pth"),), {"aus": "bp4d", "name": "mine", "overwrite": True}),
+        ((Path("x.pth"),), {"aus": "1,2,4,6,7,10,12,14,15,17,23,24", "name": "mine", "overwrite": True}),
         ((Path("x.pth"),), {"aus": None, "name": None, "overwrite": False}),
     ]
 
