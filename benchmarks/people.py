@@ -5,7 +5,8 @@
 The films are put together from photographs (a Parquet file with the column `jpeg`; with the column `identity`, several
 of one person) and from films that show one person each. A shot has a camera of its own (frame, light, colour), every
 frame trembles, flickers and is compressed. They go through the real detector, the real tracker and the real rules of
-carrying; no file is written. Thresholds are chosen on the people of `--half choose`, judged on those of `--half judge`.
+carrying; no file is written. `--half` takes one half of the people; the scores that appearance gives were fitted on
+pairs of people from both halves.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def is_one_table(output: Path) -> bool:
         return True
     if suffix in FILE_SUFFIXES and not output.is_dir():
         table = output.with_suffix(TABLE_SUFFIX)
-        as_csv = f", then aucli.read({str(table)!r}).drop('landmarks').write_csv({str(output)!r}) in Python"
+        as_csv = f", then aucli.read({str(table)!r}).write_csv({str(output)!r}) in Python"
         raise OptionsError(
             f"-o {output}: tables are written as Parquet; use -o {table}{as_csv if suffix == '.csv' else ''}"
         )
