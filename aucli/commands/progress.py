@@ -161,7 +161,11 @@ def shortened(text: str, cells: int) -> str:
     """A text of at most so many cells, both ends of it kept: one of them is where names of files differ."""
     if cell_len(text) <= cells:
         return text
+    if cells <= 0:
+        return ""
     before, after = text[: len(text) // 2], text[len(text) // 2 :]
-    while cell_len(before) + 1 + cell_len(after) > cells and (before or after):
+    # Each step takes a character from a side that has cells left, so the loop ends: characters of no width at all
+    # (combining accents) never make a text too long.
+    while cell_len(before) + 1 + cell_len(after) > cells:
         before, after = (before[:-1], after) if cell_len(before) >= cell_len(after) else (before, after[1:])
-    return f"{before}…{after}" if cells > 0 else ""
+    return f"{before}…{after}"
