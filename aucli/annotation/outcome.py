@@ -5,9 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from aucli.annotation.records import VideoRecord
+if TYPE_CHECKING:
+    from aucli.annotation.records import VideoRecord
+    from aucli.annotation.writing import RunTables
+    from aucli.video.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class VideoOutcome:
+    """What a run did with one video.
+
+    Attributes:
+        n_frames: frames annotated in this run.
+        was_finished: an earlier run had annotated it to its end.
+        problem: one line, if it failed, or did not end well.
+    """
+
+    n_frames: int = 0
+    was_finished: bool = False
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,19 @@ class Outcome:
     failures: Mapping[str, str]
     n_frames: int
     passed_over: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, results: Mapping[str, VideoOutcome], inputs: Inputs, tables: RunTables) -> Outcome:
+        """Sum up a run from what it did with each of its videos, in their order."""
+        failures = {label: result.problem for label, result in results.items() if result.problem is not None}
+        return cls(
+            tables=tables.paths(results),
+            videos={label: video.record for label, video in tables.finished.items()},
+            skipped=tuple(label for label, result in results.items() if result.was_finished),
+            failures={**inputs.problems, **failures},
+            n_frames=sum(result.n_frames for result in results.values()),
+            passed_over=inputs.passed_over,
+        )
 
 
 class Journal(Protocol):

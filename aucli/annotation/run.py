@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from aucli import __version__
-from aucli.annotation.finished import FinishedVideo
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.outcome import Journal, NoJournal, Outcome
+from aucli.annotation.outcome import Journal, NoJournal, Outcome, VideoOutcome
 from aucli.annotation.problems import CHANGED, expected_frames, one_line, problem_of
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, plan_run
 from aucli.annotation.segments import Segments, WorkFolder
 from aucli.annotation.stages import Engine, Stretches, find_faces, follow, read_action_units
 from aucli.annotation.table import table_schema, to_rows
-from aucli.annotation.writing import write_table
+from aucli.annotation.writing import RunTables
 from aucli.errors import StorageError, VideoError
 from aucli.faces.tracking import Tracker
 from aucli.runtime.concurrency import iterate_in_thread
-from aucli.runtime.progress import OnProgress, Progress, Reporter
+from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
 from aucli.video.content import content_digest, content_fingerprint, content_size
-from aucli.video.inputs import Inputs, find_videos
+from aucli.video.inputs import Inputs, VideoInput, find_videos
 from aucli.video.reader import FrameReader
 
 STRETCH_FRAMES: Final = 1000
@@ -61,45 +58,45 @@ def annotate(
     options, journal = options or AnnotateOptions(), journal or NoJournal()
     inputs = _find(videos, options)
     place = Output.of(Path(output), inputs.videos)
-    with _errors_of_the_caller(on_progress) as report, Engine(options) as engine:
+    with errors_of_the_caller(on_progress) as report, Engine(options) as engine:
         run = _describe_run(engine, options)
         with WorkFolder(place.work_folder, run, overwrite=options.overwrite) as work:
             plan = plan_run(place, inputs.videos, run, work, overwrite=options.overwrite)
-            finished, refused = dict(plan.finished), {**plan.refused, **journal.given_up}
-            failures, skipped, n_frames = dict(inputs.problems), [], 0
+            tables, refused = RunTables(place, run, plan.finished), {**plan.refused, **journal.given_up}
             reporter = Reporter(report, [0 if v.label in plan.skipped else _size_bytes(v.path) for v in inputs.videos])
+            results: dict[str, VideoOutcome] = {}
             for video in inputs.videos:
-                label, n_now = video.label, 0
-                reporter.begin(label)
-                journal.begin(label)
-                if label in plan.skipped:
-                    skipped.append(label)
-                    problem = problem_of(finished[label].record, video.path)
-                elif (problem := refused.get(label)) is None:
-                    try:
-                        segments = work.segments(label, content_fingerprint(video.path))
-                        if segments.record is not None:
-                            skipped.append(label)
-                        n_now = annotate_video(video.path, segments, engine, options, reporter)
-                        finished[label] = FinishedVideo.of(segments)
-                        problem = problem_of(finished[label].record, video.path)
-                        if not place.is_one_table:
-                            finished[label] = _write_own_table(place, run, finished[label])
-                    except StorageError:
-                        raise  # for the next video there would be no room either
-                    except Exception as error:  # whatever it is, it ends this video only
-                        problem = one_line(error, video.path)
-                if problem is not None:
-                    failures[label] = problem
-                n_frames += n_now
-                reporter.end(problem, kept=label in plan.skipped)
-                journal.end(label, n_now)
-            _write_what_waits(place, run, finished)
-            tables = (place.table_of(video.label) for video in inputs.videos if video.label in finished)
-            records = {label: video.record for label, video in finished.items()}
-            return Outcome(
-                tuple(dict.fromkeys(tables)), records, tuple(skipped), failures, n_frames, inputs.passed_over
-            )
+                reporter.begin(video.label)
+                journal.begin(video.label)
+                if video.label in plan.skipped:
+                    record = plan.finished[video.label].record
+                    result = VideoOutcome(was_finished=True, problem=problem_of(record, video.path))
+                elif video.label in refused:
+                    result = VideoOutcome(problem=refused[video.label])
+                else:
+                    result = _annotate_next(video, work, tables, engine, options, reporter)
+                results[video.label] = result
+                reporter.end(result.problem, kept=video.label in plan.skipped)
+                journal.end(video.label, result.n_frames)
+            tables.write_what_waits()
+            return Outcome.of(results, inputs, tables)
+
+
+def _annotate_next(
+    video: VideoInput, work: WorkFolder, tables: RunTables, engine: Engine, options: AnnotateOptions, reporter: Reporter
+) -> VideoOutcome:
+    """Annotate one video of a run. Whatever goes wrong with it, the others go on, unless the disk is full."""
+    n_frames, was_finished = 0, False
+    try:
+        segments = work.segments(video.label, content_fingerprint(video.path))
+        was_finished = segments.record is not None
+        n_frames = annotate_video(video.path, segments, engine, options, reporter)
+        record = tables.add(segments)
+        return VideoOutcome(n_frames, was_finished=was_finished, problem=problem_of(record, video.path))
+    except StorageError:
+        raise  # for the next video there would be no room either
+    except Exception as error:  # whatever it is, it ends this video only
+        return VideoOutcome(n_frames, was_finished=was_finished, problem=one_line(error, video.path))
 
 
 def annotate_video(path: Path, segments: Segments, engine: Engine, options: AnnotateOptions, reporter: Reporter) -> int:
@@ -189,53 +186,9 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
     )
 
 
-def _write_own_table(output: Output, run: RunRecord, video: FinishedVideo) -> FinishedVideo:
-    write_table(output.table_of(video.label), run, [video], version=__version__)
-    if isinstance(video.source, Segments):
-        video.source.discard()
-    return FinishedVideo(video.label, video.record)
-
-
-def _write_what_waits(output: Output, run: RunRecord, finished: dict[str, FinishedVideo]) -> None:
-    """Write the videos whose segments wait in the work folder; earlier runs may have left some, too."""
-    waiting = {label: video.source for label, video in finished.items() if isinstance(video.source, Segments)}
-    if not output.is_one_table:
-        for label in waiting:
-            finished[label] = _write_own_table(output, run, finished[label])
-    elif waiting:
-        write_table(output.path, run, list(finished.values()), version=__version__)
-        for segments in waiting.values():
-            segments.discard()
-
-
 def _size_bytes(path: Path) -> int:
     """How much work a video is, compared to others of the run; one that is missing fails when its turn comes."""
     try:
         return content_size(path)
     except OSError:
         return 0
-
-
-class _CallerError(BaseException):
-    """An exception of the caller's own `on_progress`."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-@contextmanager
-def _errors_of_the_caller(on_progress: OnProgress | None) -> Iterator[OnProgress | None]:
-    """Let an exception of the caller's own function end the run: it is not the fault of the video at work."""
-
-    def report(progress: Progress) -> None:
-        assert on_progress is not None
-        try:
-            on_progress(progress)
-        except Exception as error:
-            raise _CallerError(error) from error
-
-    try:
-        yield report if on_progress else None
-    except _CallerError as wrapped:
-        raise wrapped.error from None

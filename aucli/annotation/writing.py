@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,8 +22,11 @@ from typing import IO, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aucli import __version__
 from aucli.annotation.finished import ROW_GROUP_ROWS, ExistingTable, FinishedVideo, Place
-from aucli.annotation.records import RunRecord
+from aucli.annotation.records import RunRecord, VideoRecord
+from aucli.annotation.resume import Output
+from aucli.annotation.segments import Segments
 from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, open_writer, table_schema
 from aucli.errors import StorageError, TableError
 from aucli.runtime.files import is_disk_failure, whole_or_nothing
@@ -32,6 +35,48 @@ MAX_SMALL_GROUPS: Final = 1000
 """Row groups of fewer than `ROW_GROUP_ROWS` rows that a table may hold."""
 MAGIC: Final = b"PAR1"
 COPY_BYTES: Final = 2**23
+
+
+class RunTables:
+    """Takes what a run finishes, and writes it: each video's own table at once, the one table of all at the end.
+
+    Args:
+        output: where tables go.
+        run: its record.
+        finished: label -> video whose rows are there already.
+    """
+
+    def __init__(self, output: Output, run: RunRecord, finished: Mapping[str, FinishedVideo]) -> None:
+        self._output, self._run = output, run
+        self.finished = dict(finished)
+
+    def add(self, segments: Segments) -> VideoRecord:
+        """Take a video that was annotated to its end, and return its record."""
+        video = self.finished[segments.label] = FinishedVideo.of(segments)
+        if not self._output.is_one_table:
+            self._write_own_table(segments)
+        return video.record
+
+    def write_what_waits(self) -> None:
+        """Write the videos whose segments wait in the work folder; earlier runs may have left some, too."""
+        waiting = [video.source for video in self.finished.values() if isinstance(video.source, Segments)]
+        if not self._output.is_one_table:
+            for segments in waiting:
+                self._write_own_table(segments)
+        elif waiting:
+            write_table(self._output.path, self._run, list(self.finished.values()), version=__version__)
+            for segments in waiting:
+                segments.discard()
+
+    def paths(self, labels: Iterable[str]) -> tuple[Path, ...]:
+        """Return the tables that hold the finished ones of these videos, each once."""
+        return tuple(dict.fromkeys(self._output.table_of(label) for label in labels if label in self.finished))
+
+    def _write_own_table(self, segments: Segments) -> None:
+        video = self.finished[segments.label]
+        write_table(self._output.table_of(video.label), self._run, [video], version=__version__)
+        segments.discard()
+        self.finished[video.label] = FinishedVideo(video.label, video.record)
 
 
 def write_table(path: Path, run: RunRecord, videos: Sequence[FinishedVideo], *, version: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,3 +153,28 @@ class Reporter:
                 **more,
             )
         )
+
+
+class _CallerError(BaseException):
+    """An exception of the caller's own `on_progress`: no ``except Exception`` on the way takes it for ours."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextmanager
+def errors_of_the_caller(on_progress: OnProgress | None) -> Iterator[OnProgress | None]:
+    """Let an exception of the caller's own function end the run: it is not the fault of the item at work."""
+
+    def report(progress: Progress) -> None:
+        assert on_progress is not None
+        try:
+            on_progress(progress)
+        except Exception as error:
+            raise _CallerError(error) from error
+
+    try:
+        yield report if on_progress else None
+    except _CallerError as wrapped:
+        raise wrapped.error from None
