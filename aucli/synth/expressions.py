@@ -21,6 +21,8 @@ Side = Literal["left", "right"]
 
 SYNTH_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 23, 24, 25, 26, 28, 43, 45)
 """AUs that are rendered and labelled."""
+UNLABELLED_AUS: Final = (22,)
+"""AUs that are rendered, for speech needs them, but have no column of their own."""
 
 # Share of a shape's full motion at intensities 0, A, B, C, D, E: FACS spaces B and C further apart than D and E.
 _ACTIVATION: Final = (0.0, 0.12, 0.30, 0.55, 0.80, 1.0)
@@ -56,6 +58,7 @@ ACTIONS: Final[dict[int, Action]] = {
     17: Action({}, {"mouthShrugLower": 0.9}, {"chin": 1.0}),
     18: Action({}, {"mouthPucker": 1.0}, {"lip_lines": 0.5}),
     20: Action({"mouthStretch": 0.7, "mouthDimple": 0.55}, {}, {"mouth_stretch": 0.8}),
+    22: Action({}, {"mouthFunnel": 0.8}),
     23: Action(
         {"mouthPress": 0.8}, {"mouthPucker": 0.35, "mouthRollUpper": 0.4, "mouthRollLower": 0.45}, {"lip_lines": 0.5}
     ),
@@ -162,9 +165,12 @@ def wrinkle_strengths(expression: Expression, depth: float, age: float) -> tuple
 # Prototypes of emotion and other displays: AU -> (how often it takes part, lowest and highest intensity).
 # After Ekman, Friesen and Hager's (2002) emotion prototypes and the pain items of Prkachin and Solomon (2008).
 _PROTOTYPES: Final[tuple[tuple[str, dict[int, tuple[float, float, float]]], ...]] = (
-    ("happiness", {6: (0.8, 1.5, 5), 12: (1.0, 2, 5), 25: (0.6, 1, 5), 26: (0.15, 1, 3), 7: (0.2, 1, 3)}),
-    ("polite smile", {12: (1.0, 1, 3.5), 25: (0.2, 1, 3), 1: (0.1, 1, 2), 2: (0.1, 1, 2)}),
-    ("surprise", {1: (0.95, 2, 5), 2: (0.95, 2, 5), 5: (0.8, 1, 5), 25: (0.8, 1, 4), 26: (0.8, 1.5, 5)}),
+    ("happiness", {6: (0.75, 2, 5), 12: (1.0, 2.5, 5), 25: (0.6, 1.5, 5), 26: (0.15, 1, 3), 7: (0.2, 1, 3)}),
+    ("polite smile", {12: (1.0, 2, 4.5), 25: (0.3, 1.5, 3), 1: (0.1, 1, 2), 2: (0.1, 1, 2)}),
+    ("smile with closed lips", {12: (1.0, 2.5, 5), 6: (0.4, 2, 5), 14: (0.2, 2, 4), 24: (0.15, 3, 5), 17: (0.1, 2, 4)}),
+    ("surprise", {1: (0.95, 2, 5), 2: (0.95, 2, 5), 5: (0.8, 2, 5), 25: (0.8, 1, 4), 26: (0.8, 1.5, 5)}),
+    ("closed eyes", {43: (1.0, 4, 5), 1: (0.1, 1, 3), 4: (0.2, 1, 4), 12: (0.2, 2, 4), 17: (0.1, 2, 4)}),
+    ("question", {2: (1.0, 2.5, 5), 4: (0.3, 1, 4), 5: (0.3, 1.5, 4), 14: (0.15, 2, 4), 17: (0.15, 2, 4)}),
     (
         "fear",
         {
@@ -181,100 +187,139 @@ _PROTOTYPES: Final[tuple[tuple[str, dict[int, tuple[float, float, float]]], ...]
         "anger",
         {
             4: (1.0, 2, 5),
-            5: (0.45, 1, 4),
-            7: (0.7, 1, 5),
-            23: (0.45, 1, 5),
-            24: (0.35, 1, 5),
-            10: (0.2, 1, 3),
-            17: (0.3, 1, 4),
+            5: (0.45, 2, 5),
+            7: (0.7, 2, 5),
+            23: (0.5, 2.5, 5),
+            24: (0.4, 2.5, 5),
+            10: (0.15, 1, 3),
+            17: (0.3, 2, 5),
         },
     ),
     (
         "sadness",
-        {1: (0.9, 1.5, 5), 4: (0.75, 1, 4), 15: (0.85, 1, 5), 17: (0.55, 1, 4), 6: (0.1, 1, 2), 43: (0.06, 4, 5)},
+        {1: (0.9, 1.5, 5), 4: (0.75, 1.5, 5), 15: (0.85, 2, 5), 17: (0.55, 2, 5), 6: (0.1, 1, 3), 43: (0.06, 4, 5)},
+    ),
+    (
+        "crying",
+        {
+            1: (0.7, 1.5, 5),
+            4: (1.0, 2.5, 5),
+            6: (0.65, 2, 5),
+            7: (0.6, 2, 5),
+            9: (0.2, 1.5, 4),
+            10: (0.25, 1.5, 4),
+            15: (0.6, 2.5, 5),
+            17: (0.55, 2.5, 5),
+            20: (0.45, 2.5, 5),
+            25: (0.6, 1.5, 5),
+            26: (0.2, 1, 4),
+            43: (0.15, 4, 5),
+        },
+    ),
+    (
+        "grimace",
+        {
+            4: (0.5, 1.5, 5),
+            6: (0.3, 2, 4),
+            7: (0.6, 2, 5),
+            9: (0.3, 2, 5),
+            10: (0.35, 2, 5),
+            20: (1.0, 3, 5),
+            25: (0.85, 2, 5),
+        },
     ),
     (
         "disgust",
         {
-            9: (0.6, 1.5, 5),
-            10: (0.65, 1.5, 5),
-            17: (0.35, 1, 4),
-            4: (0.5, 1, 3),
-            7: (0.4, 1, 4),
+            9: (0.8, 2.5, 5),
+            10: (0.65, 2, 5),
+            17: (0.4, 2, 5),
+            4: (0.5, 1, 4),
+            7: (0.4, 1.5, 4),
             25: (0.3, 1, 3),
             6: (0.2, 1, 3),
+            15: (0.15, 2, 4),
         },
     ),
-    ("contempt", {14: (0.85, 1.5, 5), 12: (0.25, 1, 3), 10: (0.1, 1, 3)}),
+    ("contempt", {14: (0.9, 2.5, 5), 12: (0.2, 1, 3), 10: (0.1, 1, 3)}),
     (
         "pain",
         {
-            4: (0.9, 1, 5),
-            6: (0.7, 1, 5),
-            7: (0.6, 1, 5),
-            9: (0.45, 1, 4),
-            10: (0.5, 1, 4),
+            4: (0.9, 1.5, 5),
+            6: (0.7, 2, 5),
+            7: (0.6, 2, 5),
+            9: (0.5, 2, 5),
+            10: (0.5, 1.5, 5),
             25: (0.5, 1, 4),
-            43: (0.5, 4, 5),
-            20: (0.2, 1, 4),
+            43: (0.4, 4, 5),
+            20: (0.25, 2, 5),
         },
     ),
     (
         "doubt",
         {
-            1: (0.4, 1, 3),
-            2: (0.5, 1, 4),
-            4: (0.5, 1, 3),
-            17: (0.6, 1, 4),
-            15: (0.5, 1, 3),
-            14: (0.3, 1, 3),
-            24: (0.2, 1, 3),
+            1: (0.4, 1.5, 4),
+            2: (0.5, 1.5, 5),
+            4: (0.4, 1, 3),
+            17: (0.7, 2.5, 5),
+            15: (0.55, 2, 5),
+            14: (0.25, 2, 4),
+            24: (0.2, 2.5, 4),
         },
     ),
-    (
-        "restraint",
-        {24: (0.5, 1, 5), 23: (0.3, 1, 4), 14: (0.3, 1, 3), 12: (0.4, 1, 3), 17: (0.3, 1, 3), 28: (0.15, 2, 5)},
-    ),
+    ("pressed lips", {24: (1.0, 3, 5), 17: (0.3, 2, 4), 14: (0.25, 2, 4), 12: (0.15, 1, 3), 4: (0.2, 1.5, 4)}),
+    ("tightened lips", {23: (1.0, 3, 5), 4: (0.35, 1.5, 5), 7: (0.3, 2, 4), 17: (0.2, 2, 4)}),
+    ("sucked lips", {28: (1.0, 3, 5), 1: (0.15, 1, 4), 2: (0.15, 1, 4), 4: (0.15, 1, 4), 14: (0.15, 2, 4)}),
+    ("pout", {18: (1.0, 3, 5), 17: (0.35, 2, 4), 4: (0.25, 1.5, 4), 1: (0.15, 1.5, 4), 25: (0.1, 1, 2)}),
 )
+_PROTOTYPE_WEIGHTS: Final = {"happiness": 2.0, "smile with closed lips": 1.5, "surprise": 1.5, "tightened lips": 1.5}
 _SPEECH: Final[dict[int, tuple[float, float, float]]] = {
-    25: (0.85, 1, 4),
-    26: (0.55, 1, 4),
-    18: (0.25, 1, 4),
-    20: (0.12, 1, 3),
-    10: (0.12, 1, 2.5),
-    12: (0.2, 1, 2.5),
-    24: (0.1, 1, 3),
-    17: (0.1, 1, 2.5),
-    1: (0.12, 1, 3),
-    2: (0.15, 1, 3),
-    4: (0.12, 1, 2.5),
+    25: (0.85, 1.5, 5),
+    26: (0.55, 1.5, 5),
+    18: (0.28, 2, 5),
+    20: (0.2, 2, 5),
+    22: (0.2, 1.5, 5),
+    10: (0.12, 1.5, 3),
+    12: (0.15, 1, 2.5),
+    24: (0.1, 2, 4),
+    17: (0.1, 2, 4),
+    1: (0.12, 1.5, 4),
+    2: (0.15, 1.5, 4),
+    4: (0.12, 1, 4),
 }
 # Muscles that pull against each other, or lips that cannot be both parted and pressed: the second yields.
 _CONFLICTS: Final = (
     *((24, 25), (24, 26), (28, 25), (28, 26), (28, 24), (28, 23), (28, 18), (28, 10), (28, 20), (23, 26), (24, 23)),
+    *((23, 25), (22, 12), (22, 20), (22, 14), (22, 15), (22, 23), (22, 24), (22, 28), (22, 10)),
     *((18, 12), (18, 20), (18, 14), (18, 15), (18, 24), (18, 23), (20, 17), (43, 5), (12, 15), (14, 15), (17, 26)),
 )
 # AUs that often come on one side only.
 _ONE_SIDED: Final = {14: 0.35, 12: 0.07, 2: 0.08, 10: 0.08, 15: 0.06, 20: 0.05, 43: 0.04, 7: 0.04}
 _LONE_AUS: Final = tuple(au for au in SYNTH_AUS if au != 45)
-# Prototypes hold these seldom, so lone AUs and rare combinations hold them twice as often.
-_SCARCE: Final = frozenset({14, 15, 18, 20, 23, 24, 28})
-_LONE_SHARES: Final = tuple((2.0 if au in _SCARCE else 1.0) for au in _LONE_AUS)
+# How often lone AUs and rare combinations hold each AU, relative to one that prototypes hold often.
+_LONE_WEIGHTS: Final = {
+    **{6: 1.5, 7: 2.0, 5: 2.0, 9: 1.5, 10: 2.5, 12: 1.5, 14: 2.0, 15: 2.0, 17: 1.5, 18: 2.0, 20: 1.5},
+    **{23: 3.5, 24: 2.5, 26: 1.5, 28: 3.5, 43: 2.5},
+}
+# Weakly, these cannot be told from the shape of a face, so they are drawn strongly.
+_SCARCE: Final = frozenset({6, 9, 12, 14, 15, 17, 18, 20, 23, 24, 28})
+_LEAST_SCARCE: Final = 2.5
 
 
 def sample_aus(rng: np.random.Generator) -> dict[int, float]:
     """Draw a set of AUs with intensities: prototypes, speech, lone AUs, rare combinations, and rest."""
-    kind = rng.choice(5, p=(0.42, 0.13, 0.20, 0.15, 0.10))
+    kind = rng.choice(5, p=(0.45, 0.12, 0.14, 0.21, 0.08))
     if kind == 0:
-        _, members = _PROTOTYPES[int(rng.integers(len(_PROTOTYPES)))]
+        _, members = _PROTOTYPES[int(rng.choice(len(_PROTOTYPES), p=_prototype_shares()))]
         aus = _members(rng, members)
     elif kind == 1:
         aus = _members(rng, _SPEECH)
     elif kind == 2:
-        aus = {int(rng.choice(_LONE_AUS, p=_lone_shares())): float(rng.uniform(1, 5))}
+        au = int(rng.choice(_LONE_AUS, p=_lone_shares()))
+        aus = {au: float(rng.uniform(_LEAST_SCARCE if au in _SCARCE else 1.0, 5))}
     elif kind == 3:
-        chosen = rng.choice(_LONE_AUS, size=int(rng.integers(2, 6)), replace=False, p=_lone_shares())
-        aus = {int(au): float(rng.uniform(0.8, 5)) for au in chosen}
+        chosen = rng.choice(_LONE_AUS, size=int(rng.integers(2, 7)), replace=False, p=_lone_shares())
+        aus = {int(au): float(rng.uniform(_LEAST_SCARCE if au in _SCARCE else 0.8, 5)) for au in chosen}
     else:
         aus = {}
     if 43 in aus:
@@ -282,8 +327,13 @@ def sample_aus(rng: np.random.Generator) -> dict[int, float]:
     return without_conflicts(aus, rng)
 
 
+def _prototype_shares() -> npt.NDArray[np.float64]:
+    shares = np.array([_PROTOTYPE_WEIGHTS.get(name, 1.0) for name, _ in _PROTOTYPES])
+    return np.asarray(shares / shares.sum())
+
+
 def _lone_shares() -> npt.NDArray[np.float64]:
-    shares = np.array(_LONE_SHARES)
+    shares = np.array([_LONE_WEIGHTS.get(au, 1.0) for au in _LONE_AUS])
     return np.asarray(shares / shares.sum())
 
 

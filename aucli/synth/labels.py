@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -43,17 +43,17 @@ MIN_INTENSITY_CLOSED_EYES: Final = 3.0
 MAX_INTENSITY_ABSENT: Final = 0.25
 INTENSITY_MISSED: Final = 4.0
 """Intensity at which an AU would have to be visible for its absence to be told."""
-MIN_MOTION_PX: Final = 1.25
-MIN_MOTION_BLURS: Final = 1.2
+MIN_MOTION_PX: Final = 1.5
+MIN_MOTION_BLURS: Final = 1.6
 MIN_MOTION_INTEROCULAR: Final[Mapping[int, float]] = {
-    **{1: 0.04, 2: 0.04, 4: 0.035, 5: 0.025, 6: 0.04, 7: 0.025, 9: 0.04, 10: 0.04, 12: 0.06, 14: 0.035, 15: 0.03},
-    **{17: 0.035, 18: 0.03, 20: 0.04, 23: 0.025, 24: 0.025, 26: 0.05, 28: 0.03, 43: 0.04, 45: 0.04},
+    **{1: 0.046, 2: 0.046, 4: 0.042, 5: 0.025, 6: 0.055, 7: 0.032, 9: 0.045, 10: 0.045, 12: 0.07, 14: 0.045},
+    **{15: 0.035, 17: 0.05, 18: 0.036, 20: 0.055, 23: 0.045, 24: 0.045, 26: 0.05, 28: 0.045, 43: 0.04, 45: 0.04},
 }
 MIN_SHARE_SEEN: Final = 0.4
 MIN_OPENING_PX: Final = 1.0
-MIN_OPENING_PRESENT: Final = 0.02
-"""Opening of the parted lips (median along the mouth), as a share of the distance between the eyes."""
-MAX_OPENING_ABSENT: Final = 0.01
+MIN_OPENING_PRESENT: Final = 0.015
+"""Opening of the parted lips (in at least three of seven columns), as a share of the distance between the eyes."""
+MAX_OPENING_ABSENT: Final = 0.003
 """Opening of closed lips (largest along the mouth, in the picture and from straight ahead), as the same share."""
 OPENING_MISSED: Final = 0.045
 """Opening that would have to be visible for closed lips to be told: AU25 at intensity B."""
@@ -71,6 +71,8 @@ _INTEROCULAR_CM: Final = 6.5
 _LIP_COLUMNS_CM: Final = (-1.2, -0.8, -0.4, 0.0, 0.4, 0.8, 1.2)
 _LIP_COLUMN_HALF_CM: Final = 0.25
 _CLOSED_EYES: Final = (43, 45)
+# Lips that are tightened, pressed or sucked in are told by their meeting.
+_CLOSED_LIPS: Final = (23, 24, 28)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,24 +209,48 @@ class LipOpenings:
 
 def lip_openings(view: View, edges: LipEdges) -> LipOpenings:
     """Measure the opening of the mouth."""
-    positions, up = view.posed.positions, view.posed.head_from_rest[:3, 1]
+    positions = view.posed.positions
+    across, up = view.posed.head_from_rest[:3, 0], view.posed.head_from_rest[:3, 1]
+    ahead = positions @ np.stack([across, up], axis=1)
     middle = positions[np.concatenate([lip for column in edges.columns for lip in column])].mean(axis=0)
-    (x, y), (x_up, y_up) = view.camera.project(np.stack([middle, middle + up]), view.size_px)[0]
-    axis = np.array([x_up - x, y_up - y])
-    axis /= np.linalg.norm(axis)
-    seen, frontal = [], []
-    for upper, lower in edges.columns:
-        over, under = (view.camera.project(positions[lip], view.size_px)[0] @ axis for lip in (upper, lower))
-        seen.append(over.min() - under.max())
-        frontal.append((positions[upper] @ up).min() - (positions[lower] @ up).max())
+    shown = np.zeros((len(positions), 2))
+    lips = np.unique(np.concatenate([lip for column in edges.columns for lip in column]))
+    ends = view.camera.project(np.stack([middle, middle + up]), view.size_px)[0]
+    y_axis = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+    x_axis = np.array([-y_axis[1], y_axis[0]])
+    shown[lips] = view.camera.project(positions[lips], view.size_px)[0] @ np.stack([x_axis, y_axis], axis=1)
+    seen, frontal = _gaps(shown, edges), _gaps(ahead, edges)
     left, right = view.posed.eye_centres
     apart_cm = np.linalg.norm(left - right)
-    return LipOpenings(np.array(seen) / frontal_interocular_px(view), np.array(frontal) / apart_cm)
+    return LipOpenings(seen / frontal_interocular_px(view), frontal / apart_cm)
+
+
+def _gaps(points: npt.NDArray[np.floating[Any]], edges: LipEdges) -> Float64:
+    """Height of the gap between the lips in each column, (7,), of points (V, 2): across and up.
+
+    Each lip is straightened along its own curve first: a smile bends the lips so much that, across the width of a
+    column, the lower lip's high end reaches over the upper lip's low end although the teeth are seen between them.
+    """
+    lips = [np.unique(np.concatenate(lip)) for lip in zip(*edges.columns, strict=True)]
+    curves = [np.polynomial.Polynomial.fit(points[lip, 0], points[lip, 1], 2) for lip in lips]
+    gaps = []
+    for column in edges.columns:
+        middle = points[np.concatenate(column), 0].mean()
+        upper, lower = (
+            points[lip, 1] - curve(points[lip, 0]) + curve(middle) for lip, curve in zip(column, curves, strict=True)
+        )
+        gaps.append(upper.min() - lower.max())
+    return np.array(gaps)
 
 
 def gap_intensity(openings: LipOpenings) -> float:
     """Intensity 0-5 of AU25, whichever way the head is turned."""
-    return float(np.interp(np.median(openings.frontal) * _INTEROCULAR_CM, _GAP_OF_INTENSITY, range(6)))
+    return float(np.interp(_third_widest(openings.frontal) * _INTEROCULAR_CM, _GAP_OF_INTENSITY, range(6)))
+
+
+def _third_widest(columns: Float64) -> float:
+    """What the lips open by over nearly half of the mouth: a smile shows teeth in its middle only."""
+    return float(np.sort(columns)[-3])
 
 
 def label(view: View, expression: Expression, points: Mapping[int, AuPoints], openings: LipOpenings) -> dict[int, int]:
@@ -252,6 +278,12 @@ def label(view: View, expression: Expression, points: Mapping[int, AuPoints], op
         needed_px = max(least_px, MIN_MOTION_INTEROCULAR[au] * unit_px)
         shown = intensity >= least and _contribution_px(view, expression, au, points[au]) >= needed_px
         codes[au] = PRESENT if shown else UNKNOWN
+    # Lips that funnel are rounded, too: whether they also pucker, a picture does not tell.
+    if expression.intensity(22) >= MAX_INTENSITY_ABSENT:
+        codes[18] = UNKNOWN
+    for au in _CLOSED_LIPS:
+        if codes[au] == PRESENT and codes[25] != ABSENT:
+            codes[au] = UNKNOWN
     return codes
 
 
@@ -286,7 +318,7 @@ def _seen_motion_px(view: View, points: AuPoints, left_cm: Float32, right_cm: Fl
 def _code_lips(view: View, points: AuPoints, openings: LipOpenings, unit_px: float, least_px: float) -> int:
     if not any(view.narrow_seen[side].mean() >= MIN_SHARE_SEEN for side in (points.left, points.right)):
         return UNKNOWN
-    opening = float(np.median(openings.seen))
+    opening = _third_widest(openings.seen)
     if opening >= MIN_OPENING_PRESENT and opening * unit_px >= max(MIN_OPENING_PX, MIN_MOTION_BLURS * view.blur_px):
         return PRESENT
     # Lips that only look closed, from above, may be parted.
