@@ -44,13 +44,16 @@ MAX_INTENSITY_ABSENT: Final = 0.25
 INTENSITY_MISSED: Final = 4.0
 """Intensity at which an AU would have to be visible for its absence to be told."""
 MIN_MOTION_PX: Final = 1.5
-MIN_MOTION_BLURS: Final = 1.6
+MIN_MOTION_BLURS: Final = 2.0
+MIN_MOTION_PX_PER_NOISE: Final = 0.04
+"""What a standard deviation of the noise of one grey level adds to the motion that is needed, px."""
 MIN_MOTION_INTEROCULAR: Final[Mapping[int, float]] = {
-    **{1: 0.046, 2: 0.046, 4: 0.042, 5: 0.025, 6: 0.055, 7: 0.032, 9: 0.045, 10: 0.045, 12: 0.07, 14: 0.045},
+    **{1: 0.046, 2: 0.046, 4: 0.04, 5: 0.025, 6: 0.055, 7: 0.032, 9: 0.045, 10: 0.045, 12: 0.07, 14: 0.045},
     **{15: 0.035, 17: 0.05, 18: 0.036, 20: 0.055, 23: 0.045, 24: 0.045, 26: 0.05, 28: 0.045, 43: 0.04, 45: 0.04},
 }
 MIN_SHARE_SEEN: Final = 0.4
 MIN_OPENING_PX: Final = 1.0
+MIN_OPENING_BLURS: Final = 1.2
 MIN_OPENING_PRESENT: Final = 0.015
 """Opening of the parted lips (in at least three of seven columns), as a share of the distance between the eyes."""
 MAX_OPENING_ABSENT: Final = 0.003
@@ -263,7 +266,7 @@ def label(view: View, expression: Expression, points: Mapping[int, AuPoints], op
         openings: of `lip_openings`.
     """
     unit_px = frontal_interocular_px(view)
-    least_px = max(MIN_MOTION_PX, MIN_MOTION_BLURS * view.blur_px)
+    least_px = max(MIN_MOTION_PX, MIN_MOTION_BLURS * view.blur_px) + MIN_MOTION_PX_PER_NOISE * view.noise
     codes: dict[int, int] = {}
     for au in SYNTH_AUS:
         if au == 25:
@@ -319,7 +322,7 @@ def _code_lips(view: View, points: AuPoints, openings: LipOpenings, unit_px: flo
     if not any(view.narrow_seen[side].mean() >= MIN_SHARE_SEEN for side in (points.left, points.right)):
         return UNKNOWN
     opening = _third_widest(openings.seen)
-    if opening >= MIN_OPENING_PRESENT and opening * unit_px >= max(MIN_OPENING_PX, MIN_MOTION_BLURS * view.blur_px):
+    if opening >= MIN_OPENING_PRESENT and opening * unit_px >= max(MIN_OPENING_PX, MIN_OPENING_BLURS * view.blur_px):
         return PRESENT
     # Lips that only look closed, from above, may be parted.
     widest = max(openings.seen.max(), openings.frontal.max())
