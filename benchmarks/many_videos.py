@@ -70,7 +70,8 @@ def make_files(folder: Path, count: int) -> None:
 
 
 def inputs(folder: Path, numbers: range) -> list[VideoInput]:
-    return [VideoInput(folder / "in" / f"v{n:05d}.mp4", f"in/v{n:05d}.mp4") for n in numbers]
+    names = [f"v{n:05d}.mp4" for n in numbers]
+    return [VideoInput(folder / "in" / name, f"in/{name}", name) for name in names]
 
 
 def made_up_rows(count: int) -> pa.Table:
@@ -95,7 +96,7 @@ def put_down(work: WorkFolder, videos: list[VideoInput], n_rows: int) -> Iterato
 
 
 def write_all(folder: Path, n_videos: int, n_rows: int) -> str:
-    output = Output.of(folder / "t.parquet", [])
+    output = Output.of(folder / "t.parquet")
     with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
         begin = time.perf_counter()
         done = list(put_down(work, inputs(folder, range(n_videos)), n_rows))
@@ -109,7 +110,7 @@ def write_all(folder: Path, n_videos: int, n_rows: int) -> str:
 
 
 def add_one(folder: Path, n_videos: int, n_rows: int) -> str:
-    output = Output.of(folder / "t.parquet", [])
+    output = Output.of(folder / "t.parquet")
     new = inputs(folder, range(n_videos, n_videos + 1))
     with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
         plan = plan_run(output, new, RUN, work, overwrite=False)
@@ -121,7 +122,7 @@ def add_one(folder: Path, n_videos: int, n_rows: int) -> str:
 
 
 def recognise(folder: Path, n_videos: int, n_rows: int) -> str:  # noqa: ARG001
-    output = Output.of(folder / "t.parquet", [])
+    output = Output.of(folder / "t.parquet")
     with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
         plan = plan_run(output, inputs(folder, range(n_videos + 1)), RUN, work, overwrite=False)
     return f"{len(plan.skipped)} found finished"

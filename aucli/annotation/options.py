@@ -32,7 +32,7 @@ class AnnotateOptions:
         min_face_px: width of the smallest face that must be found, in pixels of the frame; None chooses by the frame.
         thresholds: AU number -> probability at and above which it counts as present, instead of the model's own;
             the key 0 stands for all AUs.
-        stream: number of the video stream to take, 0-based; None: the one FFmpeg prefers.
+        stream: number of the video stream to take, 0-based; None: the one marked as default, else the largest picture.
         picture_rate: pictures a second of a folder of numbered pictures; None: 25.
         workers: threads that detect and predict; None: one per core, at most 8.
         overwrite: do these videos anew instead of going on with what is there; other videos' rows stay in the table,

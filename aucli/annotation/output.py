@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -64,36 +65,56 @@ def is_one_table(output: Path) -> bool:
     return False
 
 
-def table_in_folder(folder: Path, label: str) -> Path:
-    """Return the place of a video's table in a folder of tables: its label with ``.parquet`` behind.
+def places_in_folder(folder: Path, label: str, within: str) -> list[Path]:
+    """Return where a video's table may lie in a folder of tables, where it is wanted most first.
 
-    The place is always inside the folder: a label's root is left out, and ``..`` is written ``__up__``. A name that the
-    file system would not take is cut, and a digest of the label tells it from others.
+    That is the path in the folder that was typed with ``.parquet`` behind, then, for where another video's table lies
+    there already, more and more of the label. The last is marked with a digest of the label: no other video's place.
+
+    Args:
+        folder: of tables.
+        label: of the video.
+        within: as of `VideoInput`: how much of the label's end is wanted at least.
     """
+    parts = _parts(label)
+    shortest = min(max(len(_parts(within)), 1), len(parts))
+    places = [_place(folder, label, parts[len(parts) - count :]) for count in range(shortest, len(parts) + 1)]
+    return [*places, _place(folder, label, parts, marked=True)]
+
+
+def assign_places(wanted: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
+    """Give every video a place of its own: the first of those that it may have, and that no two would take.
+
+    Args:
+        wanted: label -> its free places, the most wanted first; the last is no other video's.
+
+    Returns:
+        label -> place; the order of the labels decides nothing.
+    """
+    chosen = dict.fromkeys(wanted, 0)
+    while True:
+        takers = Counter(str(wanted[label][number]) for label, number in chosen.items())
+        clashing = [label for label, number in chosen.items() if takers[str(wanted[label][number])] > 1]
+        if not clashing:
+            return {label: wanted[label][number] for label, number in chosen.items()}
+        for label in clashing:
+            chosen[label] = min(chosen[label] + 1, len(wanted[label]) - 1)
+
+
+def _parts(label: str) -> list[str]:
+    """The folders and the name of a place that is always inside: the root is left out, and ``..`` is no way up."""
     parts = ["__up__" if part == ".." else part for part in PurePosixPath(label).parts if part.strip("/")]
-    *folders, name = parts or ["video"]
-    if any(len(os.fsencode(part)) > NAME_BYTES for part in (*folders, f"{name}{TABLE_SUFFIX}")):
+    return parts or ["video"]
+
+
+def _place(folder: Path, label: str, parts: Sequence[str], *, marked: bool = False) -> Path:
+    """The place; a name that the file system would not take is cut, and a digest of the label tells it from others."""
+    *folders, name = parts
+    if marked or any(len(os.fsencode(part)) > NAME_BYTES for part in (*folders, f"{name}{TABLE_SUFFIX}")):
         tail = f"~{hashlib.sha256(label.encode()).hexdigest()[:16]}{TABLE_SUFFIX}"
         folders = [_cut(part, NAME_BYTES) for part in folders]
         return folder.joinpath(*folders, f"{_cut(name, NAME_BYTES - len(tail))}{tail}")
     return folder.joinpath(*folders, f"{name}{TABLE_SUFFIX}")
-
-
-def require_places_apart(folder: Path, labels: Iterable[str]) -> None:
-    """Refuse videos whose tables would be one file.
-
-    Raises:
-        OptionsError: if two would; the message names them.
-    """
-    taken: dict[str, str] = {}
-    for label in labels:
-        place = str(table_in_folder(folder, label))
-        if place in taken:
-            raise OptionsError(
-                f"the tables of {taken[place]} and {label} would both be {place}; name the videos by one --root, or "
-                "write one table: -o x.parquet"
-            )
-        taken[place] = label
 
 
 def _cut(name: str, n_bytes: int) -> str:

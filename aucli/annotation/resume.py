@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from aucli.annotation.finished import ExistingTable, FinishedVideo
-from aucli.annotation.output import is_one_table, require_places_apart, table_in_folder
+from aucli.annotation.output import assign_places, is_one_table, places_in_folder
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.segments import OTHER_CONTENT, WorkFolder
 from aucli.errors import TableError
@@ -35,11 +35,11 @@ class Output:
     work_folder: Path
 
     @classmethod
-    def of(cls, path: Path, videos: Sequence[VideoInput]) -> Output:
+    def of(cls, path: Path) -> Output:
         """Take a path that ends in ``.parquet`` for one table, any other for a folder of tables.
 
         Raises:
-            OptionsError: if it is neither, or two videos' tables would be one file.
+            OptionsError: if it is neither.
             TableError: if something else is there.
         """
         one = is_one_table(path)
@@ -47,13 +47,7 @@ class Output:
             raise TableError(f"{path} is a folder; name a file, or a folder without .parquet in its name")
         if not one and path.exists() and not path.is_dir():
             raise TableError(f"{path} is a file; name a folder, or a file that ends in .parquet")
-        if not one:
-            require_places_apart(path, [video.label for video in videos])
         return cls(path, one, path.with_name(f"{path.name}.partial") if one else path / "aucli.partial")
-
-    def table_of(self, label: str) -> Path:
-        """Return the table that a video goes to."""
-        return self.path if self.is_one_table else table_in_folder(self.path, label)
 
 
 @dataclass(frozen=True)
@@ -64,11 +58,13 @@ class Plan:
         finished: label -> video whose rows are there: of this run and, in one table, of earlier ones, in its order.
         skipped: labels of this run that need not be done again.
         refused: label -> why the video cannot be done.
+        tables: label -> the table of the video, for those of this run and those that wait for their table.
     """
 
     finished: Mapping[str, FinishedVideo]
     skipped: frozenset[str]
     refused: Mapping[str, str]
+    tables: Mapping[str, Path]
 
 
 def plan_run(
@@ -89,20 +85,19 @@ def plan_run(
     Raises:
         TableError: if what is there is no table of aucli, or was made with other options.
     """
-    labels = {video.label for video in videos}
+    labels = [video.label for video in videos]
+    if not output.is_one_table:
+        return _plan_folder(output.path, videos, run, work, overwrite=overwrite)
     if overwrite:
         work.forget(labels)
-        finished = _others_of_table(output, run, labels) if output.is_one_table else {}
-        plan = Plan(finished, frozenset(), {})
-    elif output.is_one_table:
-        plan = (
-            _plan_table(_open_existing(output.path, run), videos) if output.path.exists() else Plan({}, frozenset(), {})
-        )
+        plan = Plan(_others_of_table(output.path, run, set(labels)), frozenset(), {}, {})
+    elif output.path.exists():
+        plan = _plan_table(_open_existing(output.path, run), videos)
     else:
-        plan = _plan_folder(output, videos, run)
+        plan = Plan({}, frozenset(), {}, {})
     work.forget(plan.finished)
-    waiting = {segments.label: FinishedVideo.of(segments) for segments in work.complete_besides(labels)}
-    return Plan({**plan.finished, **waiting}, plan.skipped, plan.refused)
+    waiting = _waiting(work, labels)
+    return replace(plan, finished={**plan.finished, **waiting}, tables=dict.fromkeys([*labels, *waiting], output.path))
 
 
 def same_content(path: Path, record: VideoRecord) -> bool:
@@ -119,26 +114,80 @@ def same_content(path: Path, record: VideoRecord) -> bool:
 def _plan_table(existing: ExistingTable, videos: Sequence[VideoInput]) -> Plan:
     finished = {label: FinishedVideo(label, record, existing) for label, record in existing.records.items()}
     skipped, refused = _compare([(video, finished[video.label]) for video in videos if video.label in finished])
-    return Plan(finished, skipped, refused)
+    return Plan(finished, skipped, refused, {})
 
 
-def _plan_folder(output: Output, videos: Sequence[VideoInput], run: RunRecord) -> Plan:
+def _plan_folder(
+    folder: Path, videos: Sequence[VideoInput], run: RunRecord, work: WorkFolder, *, overwrite: bool
+) -> Plan:
+    """A video whose table is there, wherever in the folder its label may have put it, keeps that table."""
+    if overwrite:
+        work.forget([video.label for video in videos])
+    kept: dict[str, Path] = {}
     there: list[tuple[VideoInput, FinishedVideo]] = []
     refused: dict[str, str] = {}
     for video in videos:
-        table = output.table_of(video.label)
-        if not table.exists():
+        if (existing := _own_table(folder, video.label, overwrite=overwrite)) is None:
             continue
-        existing = _open_existing(table, run)
-        if video.label in existing.records and len(existing.records) == 1:
+        kept[video.label] = existing.path
+        if len(existing.records) > 1:
+            other = next(label for label in existing.records if label != video.label)
+            refused[video.label] = f"its rows are in {existing.path} together with those of {other}; choose another -o"
+        elif not overwrite:
+            _require_same_run(existing, run)
             there.append((video, FinishedVideo(video.label, existing.records[video.label])))
-        else:
-            other = next((label for label in existing.records if label != video.label), "no video")
-            refused[video.label] = (
-                f"{table} holds {other}; use --overwrite, name the videos apart (--root) or choose another -o"
-            )
     skipped, changed = _compare(there)
-    return Plan({video.label: one for video, one in there}, skipped, {**refused, **changed})
+    finished = {video.label: one for video, one in there}
+    work.forget(finished)
+    waiting = _waiting(work, [video.label for video in videos])
+    for label in waiting:
+        existing = _own_table(folder, label, overwrite=True)
+        if existing is not None and len(existing.records) == 1:
+            kept[label] = existing.path
+    within = {video.label: video.within for video in videos} | {label: label for label in waiting}
+    new = {
+        label: _free_places(folder, label, part, overwrite=overwrite)
+        for label, part in within.items()
+        if label not in kept
+    }
+    tables = {**kept, **assign_places(new)}
+    return Plan({**finished, **waiting}, skipped, {**refused, **changed}, tables)
+
+
+def _own_table(folder: Path, label: str, *, overwrite: bool) -> ExistingTable | None:
+    """The table that holds a video, in any place that the folder has for its label.
+
+    Raises:
+        TableError: if in such a place lies what cannot be read as a table, unless it may be written over.
+    """
+    for place in places_in_folder(folder, label, within=""):
+        try:
+            if place.is_file() and label in (existing := ExistingTable(place)).records:
+                return existing
+        except TableError:
+            if not overwrite:
+                raise
+    return None
+
+
+def _free_places(folder: Path, label: str, within: str, *, overwrite: bool) -> list[Path]:
+    """The places where a video's table can be put without harm to another video's; never none."""
+
+    def is_free(place: Path) -> bool:
+        if not place.exists():
+            return True
+        try:
+            return overwrite and place.is_file() and not ExistingTable(place).records
+        except TableError:
+            return True
+
+    places = places_in_folder(folder, label, within)
+    return [place for place in places[:-1] if is_free(place)] + places[-1:]
+
+
+def _waiting(work: WorkFolder, labels: Sequence[str]) -> dict[str, FinishedVideo]:
+    """Videos besides these that an earlier run completed and did not bring into a table."""
+    return {segments.label: FinishedVideo.of(segments) for segments in work.complete_besides(labels)}
 
 
 def _compare(pairs: Sequence[tuple[VideoInput, FinishedVideo]]) -> tuple[frozenset[str], dict[str, str]]:
@@ -159,10 +208,10 @@ def _compare(pairs: Sequence[tuple[VideoInput, FinishedVideo]]) -> tuple[frozens
     return frozenset(problems.keys() - refused.keys()), refused
 
 
-def _others_of_table(output: Output, run: RunRecord, labels: set[str]) -> dict[str, FinishedVideo]:
+def _others_of_table(table: Path, run: RunRecord, labels: set[str]) -> dict[str, FinishedVideo]:
     """The videos of a table that stay when some are done again; none if the table is no table, or of another run."""
     try:
-        existing = _open_existing(output.path, run)
+        existing = _open_existing(table, run)
     except TableError:
         return {}
     records = existing.records.items()
@@ -171,8 +220,13 @@ def _others_of_table(output: Output, run: RunRecord, labels: set[str]) -> dict[s
 
 def _open_existing(table: Path, run: RunRecord) -> ExistingTable:
     existing = ExistingTable(table)
+    _require_same_run(existing, run)
+    return existing
+
+
+def _require_same_run(existing: ExistingTable, run: RunRecord) -> None:
     if differences := run.differences(existing.metadata):
         raise TableError(
-            f"{table} was made with other options ({'; '.join(differences)}); use the same, another -o, or --overwrite"
+            f"{existing.path} was made with other options ({'; '.join(differences)}); use the same, another -o, or "
+            "--overwrite"
         )
-    return existing

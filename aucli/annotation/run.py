@@ -57,12 +57,12 @@ def annotate(
     """
     options, journal = options or AnnotateOptions(), journal or NoJournal()
     inputs = _find(videos, options)
-    place = Output.of(Path(output), inputs.videos)
+    place = Output.of(Path(output))
     with errors_of_the_caller(on_progress) as report, Engine(options) as engine:
         run = _describe_run(engine, options)
         with WorkFolder(place.work_folder, run, overwrite=options.overwrite) as work:
             plan = plan_run(place, inputs.videos, run, work, overwrite=options.overwrite)
-            tables, refused = RunTables(place, run, plan.finished), {**plan.refused, **journal.given_up}
+            tables, refused = RunTables(place, run, plan), {**plan.refused, **journal.given_up}
             reporter = Reporter(report, [0 if v.label in plan.skipped else _size_bytes(v.path) for v in inputs.videos])
             results: dict[str, VideoOutcome] = {}
             for video in inputs.videos:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from aucli import __version__
 from aucli.annotation.finished import ROW_GROUP_ROWS, ExistingTable, FinishedVideo, Place
 from aucli.annotation.records import RunRecord, VideoRecord
-from aucli.annotation.resume import Output
+from aucli.annotation.resume import Output, Plan
 from aucli.annotation.segments import Segments
 from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, open_writer, table_schema
 from aucli.errors import StorageError, TableError
@@ -43,12 +43,12 @@ class RunTables:
     Args:
         output: where tables go.
         run: its record.
-        finished: label -> video whose rows are there already.
+        plan: what is there already, and where each video's table is.
     """
 
-    def __init__(self, output: Output, run: RunRecord, finished: Mapping[str, FinishedVideo]) -> None:
-        self._output, self._run = output, run
-        self.finished = dict(finished)
+    def __init__(self, output: Output, run: RunRecord, plan: Plan) -> None:
+        self._output, self._run, self._tables = output, run, plan.tables
+        self.finished = dict(plan.finished)
 
     def add(self, segments: Segments) -> VideoRecord:
         """Take a video that was annotated to its end, and return its record."""
@@ -70,11 +70,11 @@ class RunTables:
 
     def paths(self, labels: Iterable[str]) -> tuple[Path, ...]:
         """Return the tables that hold the finished ones of these videos, each once."""
-        return tuple(dict.fromkeys(self._output.table_of(label) for label in labels if label in self.finished))
+        return tuple(dict.fromkeys(self._tables[label] for label in labels if label in self.finished))
 
     def _write_own_table(self, segments: Segments) -> None:
         video = self.finished[segments.label]
-        write_table(self._output.table_of(video.label), self._run, [video], version=__version__)
+        write_table(self._tables[video.label], self._run, [video], version=__version__)
         segments.discard()
         self.finished[video.label] = FinishedVideo(video.label, video.record)
 

@@ -21,7 +21,12 @@ def annotate(
         typer.Argument(help="Files, folders, globs, or @list.txt with one of these a line.", metavar="VIDEOS"),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="x.parquet: one table. Anything else: a folder, one table per video.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="x.parquet: one table. Anything else: a folder, one table per video, as the videos lie in theirs.",
+        ),
     ],
     model: Model = "aunce-small",
     detector: Detector = "centerface",
@@ -64,7 +69,11 @@ def annotate(
     ] = None,
     stream: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Video stream to take, counted from 0.", show_default="the one FFmpeg prefers"),
+        typer.Option(
+            metavar="N",
+            help="Video stream to take, counted from 0.",
+            show_default="marked as default, else the largest",
+        ),
     ] = None,
     picture_rate: Annotated[
         float | None,

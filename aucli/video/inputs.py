@@ -27,10 +27,13 @@ class VideoInput:
         path: where it lies.
         label: the table's ``video``: the path as typed, in the form of `path_label`; in a folder: the folder as typed
             and the path in it. With a root: relative to that. It depends on nothing else that was typed.
+        within: the label without what was typed in front of it: a file's name; in a folder the path in it; with a root
+            all of the label. A table of its own is called so.
     """
 
     path: Path
     label: str
+    within: str
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class _Search:
                 self._take_problems(listing)
                 for path in listing.files:
                     if _fits(path.relative_to(match).parts, rest):
-                        self._take_file(path, _status(path))
+                        self._take_file(path, _status(path), top=match)
                         found = True
             elif is_folder:
                 found |= self._take_folder(match)
@@ -171,20 +174,20 @@ class _Search:
         if line := _tell_passed_over(listing):
             self._passed_over.append(f"{path_label(folder)}: {line}")
         for path in videos:
-            self._take(path)
+            self._take(path, folder)
         return bool(videos or listing.problems)
 
     def _take_problems(self, listing: Listing) -> None:
         for path, reason in listing.problems.items():
             self._problems[path_label(path)] = reason
 
-    def _take_file(self, path: Path, status: os.stat_result | str) -> None:
+    def _take_file(self, path: Path, status: os.stat_result | str, *, top: Path | None = None) -> None:
         if isinstance(status, os.stat_result) and not stat.S_ISREG(status.st_mode):
             self._problems[path_label(path)] = f"is {_kind(status)}, not a video file"
         else:
-            self._take(path)  # a file that is missing is reported when it is opened
+            self._take(path, top or path.parent)  # a file that is missing is reported when it is opened
 
-    def _take(self, path: Path) -> None:
+    def _take(self, path: Path, top: Path) -> None:
         place = self._place(path)
         if place in self._videos:
             return
@@ -192,7 +195,8 @@ class _Search:
         if label is None:
             self._problems[path_label(path)] = f"lies outside --root {path_label(self._root or Path())}"
         else:
-            self._videos[place] = VideoInput(path, label)
+            within = path.relative_to(top) if path != top else PurePath(path.name)
+            self._videos[place] = VideoInput(path, label, path_label(within) if self._root is None else label)
 
     def _place(self, path: Path) -> tuple[str, str]:
         """The folder without links, and the name in it: the same for every way to one entry of a folder."""

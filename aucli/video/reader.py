@@ -85,7 +85,8 @@ class FrameReader:
         every_s: give only the first frame at or after each multiple of this many seconds, counted from ``start_s``.
         first_frame: leave out frames before this index; what remains is what a full read gives from there on.
         decoder: ``auto`` tries decord and falls back on PyAV; a name allows only that one.
-        stream: number of the video stream, 0-based, among the file's video streams; None: the one FFmpeg prefers.
+        stream: number of the video stream, 0-based, among the file's video streams; None: the one marked as default,
+            else the largest picture.
         picture_rate: pictures a second of a folder of numbered pictures; None: 25.
 
     Attributes:

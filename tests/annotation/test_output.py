@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.annotation.output import NAME_BYTES, is_one_table, require_places_apart, table_in_folder
+from aucli.annotation.output import NAME_BYTES, assign_places, is_one_table, places_in_folder
 from aucli.errors import OptionsError
 
 
@@ -40,34 +41,59 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "place"),
+    ("label", "within", "places"),
     [
-        ("a.mp4", "a.mp4.parquet"),
-        ("p1/a.mp4", "p1/a.mp4.parquet"),
-        ("/data/p1/a.mp4", "data/p1/a.mp4.parquet"),
-        ("../p1/a.mp4", "__up__/p1/a.mp4.parquet"),
+        ("a.mp4", "a.mp4", ["a.mp4"]),
+        ("in/a.mp4", "a.mp4", ["a.mp4", "in/a.mp4"]),
+        ("/data/in/p1/a.mp4", "p1/a.mp4", ["p1/a.mp4", "in/p1/a.mp4", "data/in/p1/a.mp4"]),
+        ("../p1/a.mp4", "a.mp4", ["a.mp4", "p1/a.mp4", "__up__/p1/a.mp4"]),
+        ("p1/a.mp4", "p1/a.mp4", ["p1/a.mp4"]),
+        (".", ".", ["video"]),
     ],
 )
-def test_tables_stay_in_their_folder(label: str, place: str) -> None:
-    assert table_in_folder(Path("out"), label) == Path("out") / place
+def test_a_table_is_called_as_the_video_in_the_folder_typed(label: str, within: str, places: list[str]) -> None:
+    *wanted, marked = places_in_folder(Path("out"), label, within)
+    assert wanted == [Path("out") / f"{place}.parquet" for place in places]
+    assert marked.parent == wanted[-1].parent
+    assert re.fullmatch(r".*~[0-9a-f]{16}\.parquet", marked.name)
 
 
 @settings(max_examples=60, derandomize=True)
 @given(st.text("aé漢/.\\", min_size=1, max_size=300))
-def test_any_label_has_a_place_inside(label: str) -> None:
-    place = table_in_folder(Path("out"), label)
-    assert place.parts[0] == "out"
-    assert ".." not in place.parts
-    assert place.name.endswith(".parquet")
-    assert all(len(os.fsencode(part)) <= NAME_BYTES for part in place.parts)
+def test_any_label_has_places_inside(label: str) -> None:
+    for place in places_in_folder(Path("out"), label, label[-9:]):
+        assert place.parts[0] == "out"
+        assert ".." not in place.parts
+        assert place.name.endswith(".parquet")
+        assert all(len(os.fsencode(part)) <= NAME_BYTES for part in place.parts)
+
+
+LABELS = st.lists(st.sampled_from(["a", "b", "..", "a" * 250]), min_size=1, max_size=3)
+
+
+@settings(max_examples=80, derandomize=True)
+@given(st.lists(st.tuples(st.sampled_from(["", "/"]), LABELS, st.integers(1, 3)), max_size=6, unique_by=str))
+def test_no_two_videos_share_a_table_whatever_their_order(videos: list[tuple[str, list[str], int]]) -> None:
+    wanted = {}
+    for root, parts, n_within in videos:
+        label = root + "/".join(parts)
+        wanted[label] = places_in_folder(Path("out"), label, "/".join(parts[-n_within:]))
+    chosen = assign_places(wanted)
+    assert len(set(chosen.values())) == len(wanted)
+    assert all(chosen[label] in places for label, places in wanted.items())
+    assert assign_places(dict(reversed(wanted.items()))) == chosen
+
+
+def test_only_those_that_clash_get_more_of_their_labels() -> None:
+    labels = {"p1/a.mp4": "a.mp4", "p2/a.mp4": "a.mp4", "p2/b.mp4": "b.mp4"}
+    chosen = assign_places({label: places_in_folder(Path("out"), label, within) for label, within in labels.items()})
+    assert [str(place) for place in chosen.values()] == [
+        "out/p1/a.mp4.parquet",
+        "out/p2/a.mp4.parquet",
+        "out/b.mp4.parquet",
+    ]
 
 
 def test_long_names_stay_apart() -> None:
-    places = {table_in_folder(Path("out"), "漢" * 81 + f"{end}.mp4") for end in "ab"}
-    assert len(places) == 2
-    require_places_apart(Path("out"), ["漢" * 81 + f"{end}.mp4" for end in "ab"])
-
-
-def test_two_videos_never_share_a_table() -> None:
-    with pytest.raises(OptionsError, match="would both be"):
-        require_places_apart(Path("out"), ["data/a.mp4", "/data/a.mp4"])
+    labels = ["漢" * 81 + f"{end}.mp4" for end in "ab"]
+    assert len({places_in_folder(Path("out"), label, label)[0] for label in labels}) == 2

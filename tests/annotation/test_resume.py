@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from aucli.annotation.finished import FinishedVideo
 from aucli.annotation.records import RunRecord
 from aucli.annotation.resume import Output, Plan, plan_run
 from aucli.annotation.segments import WorkFolder
@@ -28,15 +27,16 @@ def _input(folder: Path, label: str, content: bytes | None = None) -> VideoInput
     if content is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return VideoInput(path, label)
+    return VideoInput(path, label, path.name)
 
 
 def _annotate(output: Output, *videos: VideoInput) -> None:
     """Leave a table, or tables, with these videos."""
     with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        tables = plan_run(output, videos, RUN, work, overwrite=False).tables
         done = [finished_video(work, v.label, [1], fingerprint=fingerprint_files([v.path])) for v in videos]
-        for table in {output.table_of(video.label): None for video in videos}:
-            write_table(table, RUN, [d for d in done if output.table_of(d.label) == table], version="0")
+        for table in dict.fromkeys(tables.values()):
+            write_table(table, RUN, [d for d in done if tables[d.label] == table], version="0")
         work.forget([video.label for video in videos])
         for one in done:
             one.source.discard()  # type: ignore[union-attr]
@@ -49,11 +49,13 @@ def _plan(output: Output, *videos: VideoInput, run: RunRecord = RUN, overwrite: 
 
 @pytest.fixture(params=["t.parquet", "out"])
 def output(request: pytest.FixtureRequest, tmp_path: Path) -> Output:
-    return Output.of(tmp_path / request.param, [])
+    return Output.of(tmp_path / request.param)
 
 
 def test_nothing_is_there(tmp_path: Path, output: Output) -> None:
-    assert _plan(output, _input(tmp_path, "a.mp4", b"a")) == Plan({}, frozenset(), {})
+    plan = _plan(output, _input(tmp_path, "a.mp4", b"a"))
+    table = output.path if output.is_one_table else output.path / "a.mp4.parquet"
+    assert plan == Plan({}, frozenset(), {}, {"a.mp4": table})
     assert not output.work_folder.exists()
 
 
@@ -96,14 +98,14 @@ def test_the_same_file_name_elsewhere_is_another_video(tmp_path: Path, output: O
 
 
 def test_videos_named_before_keep_their_place_in_the_table(tmp_path: Path) -> None:
-    output = Output.of(tmp_path / "t.parquet", [])
+    output = Output.of(tmp_path / "t.parquet")
     a, b, c = (_input(tmp_path, label, label.encode()) for label in ("c.mp4", "a.mp4", "b.mp4"))
     _annotate(output, a, b)
     assert list(_plan(output, c, b).finished) == ["c.mp4", "a.mp4"]
 
 
 def test_overwrite_gives_up_the_rows_of_the_named_only(tmp_path: Path) -> None:
-    output = Output.of(tmp_path / "t.parquet", [])
+    output = Output.of(tmp_path / "t.parquet")
     a, b = (_input(tmp_path, label, label.encode()) for label in ("a.mp4", "b.mp4"))
     _annotate(output, a, b)
     assert list(_plan(output, a, overwrite=True).finished) == ["b.mp4"]
@@ -149,21 +151,53 @@ def test_overwrite_begins_a_half_done_video_anew_and_leaves_others(tmp_path: Pat
         assert len(work.segments("other.mp4", "f").paths) == 1
 
 
-def test_a_table_in_the_place_of_anothers_is_refused_for_that_file(tmp_path: Path) -> None:
-    output = Output.of(tmp_path / "out", [])
+def test_a_table_in_the_place_of_anothers_leaves_that_alone(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "out")
+    trials = [_input(tmp_path, f"p{n}/trial.mp4", b"x") for n in range(3)]
+    _annotate(output, trials[0])
+    assert list(output.path.glob("*.parquet")) == [output.path / "trial.mp4.parquet"]
+    for overwrite in (False, True):
+        plan = _plan(output, *trials[1:], overwrite=overwrite)
+        assert not plan.refused
+        assert plan.tables == {f"p{n}/trial.mp4": output.path / f"p{n}/trial.mp4.parquet" for n in (1, 2)}
+    _annotate(output, *trials[1:])
+    plan = _plan(output, *trials)
+    assert plan.skipped == {video.label for video in trials}
+    assert plan.tables["p0/trial.mp4"] == output.path / "trial.mp4.parquet"
+
+
+def test_a_finished_video_is_found_whatever_was_typed_in_front_of_it(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "out")
+    video = _input(tmp_path, "in/p1/a.mp4", b"a")
+    _annotate(output, replace(video, within="p1/a.mp4"))
+    for within in ("a.mp4", "p1/a.mp4", "in/p1/a.mp4"):
+        for overwrite in (False, True):
+            plan = _plan(output, replace(video, within=within), overwrite=overwrite)
+            assert plan.tables == {"in/p1/a.mp4": output.path / "p1/a.mp4.parquet"}
+            assert bool(plan.skipped) is not overwrite
+
+
+def test_a_table_of_several_videos_in_a_folder_of_tables_stays(tmp_path: Path) -> None:
+    a, b = (_input(tmp_path, label, label.encode()) for label in ("a.mp4", "b.mp4"))
+    _annotate(Output.of(tmp_path / "out" / "a.mp4.parquet"), a, b)
+    for overwrite in (False, True):
+        plan = _plan(Output.of(tmp_path / "out"), a, b, overwrite=overwrite)
+        assert "together with those of b.mp4; choose another -o" in plan.refused["a.mp4"]
+        assert plan.tables["b.mp4"] == tmp_path / "out" / "b.mp4.parquet"
+
+
+def test_what_is_no_table_is_replaced_on_request_only(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "out")
     video = _input(tmp_path, "a.mp4", b"a")
-    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
-        other = finished_video(work, "/a.mp4", [1])
-        write_table(output.table_of("a.mp4"), RUN, [FinishedVideo("/a.mp4", other.record, other.source)], version="0")
-        work.forget(["/a.mp4"])
-        other.source.discard()  # type: ignore[union-attr]
-    plan = _plan(output, video, _input(tmp_path, "b.mp4", b"b"))
-    assert list(plan.refused) == ["a.mp4"]
-    assert "holds /a.mp4; use --overwrite, name the videos apart (--root)" in plan.refused["a.mp4"]
+    output.path.mkdir()
+    (output.path / "a.mp4.parquet").write_bytes(b"mine")
+    with pytest.raises(TableError, match="cannot be read as Parquet"):
+        _plan(output, video)
+    assert _plan(output, video, overwrite=True).tables == {"a.mp4": output.path / "a.mp4.parquet"}
 
 
 def test_a_table_of_schema_1_is_gone_on_with_by_its_digests(tmp_path: Path) -> None:
-    output = Output.of(tmp_path / "t.parquet", [])
+    output = Output.of(tmp_path / "t.parquet")
     video = _input(tmp_path, "a.mp4", b"a1")
     with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
         one = finished_video(work, "a.mp4", [1])

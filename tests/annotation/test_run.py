@@ -142,6 +142,19 @@ def test_same_names_in_different_folders_stay_apart(tmp_path: Path) -> None:
     assert len(aucli.read(tmp_path / "out")) == 10
 
 
+def test_tables_lie_in_their_folder_as_the_videos_in_theirs(tmp_path: Path) -> None:
+    videos = [tmp_path / "in" / name for name in ("a.mp4", "p1/a.mp4")]
+    for video in videos:
+        video.parent.mkdir(parents=True, exist_ok=True)
+        MadeVideo(n_frames=4).write(video)
+    for words in ([tmp_path / "in"], videos, [str(tmp_path / "in" / "**" / "*.mp4")]):  # one video, one table
+        outcome = aucli.annotate(words, tmp_path / "out")
+        assert outcome.failures == {}
+        assert sorted(outcome.tables) == [tmp_path / "out" / name for name in ("a.mp4.parquet", "p1/a.mp4.parquet")]
+    assert outcome.n_frames == 0
+    assert len(aucli.read(tmp_path / "out")) == 8
+
+
 def test_bad_videos_neither_stop_the_run_nor_hide(tmp_path: Path) -> None:
     good = MadeVideo(n_frames=5).write(tmp_path / "good.mp4")
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")

@@ -31,6 +31,26 @@ def _labels(*words: str, root: Path | None = None) -> list[str]:
     return [video.label for video in found.videos]
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a/x.mp4"], ["x.mp4"]),
+        (["a"], ["deep/y.MOV", "x.mp4"]),
+        (["a/**/*.mp4", "b"], ["x.mp4", "x.mp4"]),
+        (["../a"], ["deep/y.MOV", "x.mp4"]),
+    ],
+)
+def test_what_is_left_of_a_label_without_what_was_typed_in_front(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], expected: list[str]
+) -> None:
+    if words[0].startswith(".."):
+        monkeypatch.chdir(tree / "b")
+    found = find_videos(words).videos
+    assert [video.within for video in found] == expected
+    assert all(video.label.endswith(video.within) for video in found)
+    assert {video.within == video.label for video in find_videos(words, root=tree).videos} == {True}
+
+
 def test_nothing_named() -> None:
     assert find_videos([]) == Inputs((), {}, ())
 
