@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from aucli.annotation.table import LANDMARK_COLUMNS, table_schema
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars
 
 
@@ -28,12 +24,3 @@ def as_schema_2(rows: polars.DataFrame, au_columns: Sequence[str]) -> polars.Dat
         rows = rows.with_columns(*spread)
     columns = table_schema(au_columns).names
     return rows.select(columns).with_columns(pl.col("video").cast(pl.String), pl.col("face").cast(pl.Int32))
-
-
-def read_rows_as_schema_2(path: Path, first_row: int, n_rows: int, au_columns: Sequence[str]) -> pa.Table:
-    """Return some rows of a table of either schema as `table_schema` without the column ``video``."""
-    import polars as pl
-
-    rows = pl.scan_parquet(path, glob=False).slice(first_row, n_rows).collect()
-    schema = table_schema(au_columns, with_video=False)
-    return as_schema_2(rows, au_columns).to_arrow().select(schema.names).cast(schema)

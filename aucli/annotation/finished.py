@@ -12,10 +12,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aucli.annotation.earlier import read_rows_as_schema_2
 from aucli.annotation.records import VideoRecord
 from aucli.annotation.segments import Segments
-from aucli.annotation.table import parse_metadata, table_schema
+from aucli.annotation.table import SCHEMA_VERSION, parse_metadata, table_schema
 from aucli.errors import TableError
 
 ROW_GROUP_ROWS: Final = 50_000
@@ -42,7 +41,9 @@ class Place:
 
 
 class ExistingTable:
-    """A table that an earlier run wrote.
+    """A table that an earlier run wrote, and that a run may go on with.
+
+    Schema 1 is refused: its videos are called otherwise, so rows of one video would stand there under two names.
 
     Attributes:
         path: of the file.
@@ -52,7 +53,7 @@ class ExistingTable:
         places: label -> where its rows are.
 
     Raises:
-        TableError: if it is no table of aucli, or damaged.
+        TableError: if it is no table of aucli, damaged, or of schema 1.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,6 +63,12 @@ class ExistingTable:
         except (OSError, pa.ArrowException) as error:
             raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
         self.metadata = parse_metadata(path, self.footer)
+        if self.metadata["schema"] != SCHEMA_VERSION:
+            raise TableError(
+                f"{path} was written by aucli {self.metadata.get('aucli', '')} (schema {self.metadata['schema']}), "
+                "which named videos otherwise, so it is not added to; choose another -o, or have it replaced by --overwrite "
+                "(aucli.read reads it as it is)"
+            )
         group_rows = (self.footer.row_group(group).num_rows for group in range(self.footer.num_row_groups))
         self._group_begins = list(accumulate(group_rows, initial=0))
         self.records: dict[str, VideoRecord] = {}
@@ -80,8 +87,7 @@ class ExistingTable:
         first, count = (int(number) for number in known["row_groups"])
         if not 0 <= first <= first + count < len(self._group_begins):
             raise ValueError(f"row groups {first} to {first + count} of {len(self._group_begins) - 1}")
-        # In schema 1 no two videos shared a row group.
-        first_row = int(known.get("first_row", self._group_begins[first]))
+        first_row = int(known["first_row"])
         end_of_groups = self._group_begins[first + count]
         if count == 0 and known["n_rows"] == 0:
             return Place(first, 0, first_row)
@@ -111,9 +117,6 @@ class ExistingTable:
 
     def _read_group_once(self, group: int) -> pa.Table:
         schema = table_schema(self.metadata["aus"], with_video=False)
-        if self.metadata["schema"] == 1:
-            begin, end = self._group_begins[group : group + 2]
-            return read_rows_as_schema_2(self.path, begin, end - begin, self.metadata["aus"])
         with pq.ParquetFile(self.path, metadata=self.footer) as file:
             return file.read_row_group(group, columns=schema.names).select(schema.names).cast(schema)
 

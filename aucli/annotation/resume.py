@@ -10,10 +10,10 @@ from typing import Final
 
 from aucli.annotation.finished import ExistingTable, FinishedVideo
 from aucli.annotation.output import assign_places, is_one_table, places_in_folder
-from aucli.annotation.records import RunRecord, VideoRecord
+from aucli.annotation.records import RunRecord
 from aucli.annotation.segments import OTHER_CONTENT, WorkFolder
 from aucli.errors import TableError
-from aucli.video.content import content_digest, content_fingerprint, content_size
+from aucli.video.content import content_fingerprint
 from aucli.video.inputs import VideoInput
 
 FILES_AT_ONCE: Final = 8
@@ -98,17 +98,6 @@ def plan_run(
     work.forget(plan.finished)
     waiting = _waiting(work, labels)
     return replace(plan, finished={**plan.finished, **waiting}, tables=dict.fromkeys([*labels, *waiting], output.path))
-
-
-def same_content(path: Path, record: VideoRecord) -> bool:
-    """Whether a file holds what was annotated; tables of schema 1 know no fingerprint, so all of the file is read then.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
-    if record.fingerprint:
-        return content_fingerprint(path) == record.fingerprint
-    return content_size(path) == record.size_bytes and content_digest(path) == record.sha256
 
 
 def _plan_table(existing: ExistingTable, videos: Sequence[VideoInput]) -> Plan:
@@ -196,7 +185,7 @@ def _compare(pairs: Sequence[tuple[VideoInput, FinishedVideo]]) -> tuple[frozens
     def problem_of(pair: tuple[VideoInput, FinishedVideo]) -> str | None:
         video, finished = pair
         try:
-            return None if same_content(video.path, finished.record) else OTHER_CONTENT
+            return None if content_fingerprint(video.path) == finished.record.fingerprint else OTHER_CONTENT
         except OSError as error:
             return f"{error.strerror or error}; its rows stay in the table"
 

@@ -13,7 +13,6 @@ from aucli.annotation.resume import Output, Plan, plan_run
 from aucli.annotation.segments import WorkFolder
 from aucli.annotation.writing import write_table
 from aucli.errors import TableError
-from aucli.runtime.files import sha256_file
 from aucli.runtime.fingerprint import fingerprint_files
 from aucli.video.inputs import VideoInput
 from tests.builders.annotated import RUN, finished_video, half_done
@@ -196,14 +195,19 @@ def test_what_is_no_table_is_replaced_on_request_only(tmp_path: Path) -> None:
     assert _plan(output, video, overwrite=True).tables == {"a.mp4": output.path / "a.mp4.parquet"}
 
 
-def test_a_table_of_schema_1_is_gone_on_with_by_its_digests(tmp_path: Path) -> None:
-    output = Output.of(tmp_path / "t.parquet")
-    video = _input(tmp_path, "a.mp4", b"a1")
-    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path, output: Output) -> None:
+    video = _input(tmp_path, "in/a.mp4", b"a1")
+    table = output.path if output.is_one_table else output.path / "a.mp4.parquet"
+    table.parent.mkdir(exist_ok=True)
+    with WorkFolder(tmp_path / "other.partial", RUN, overwrite=False) as work:
         one = finished_video(work, "a.mp4", [1])
-        record = replace(one.record, size_bytes=2, sha256=sha256_file(video.path))
-        write_schema_1(output.path, RUN, {"a.mp4": (record, next(iter(one.rows())))})
-        one.source.discard()  # type: ignore[union-attr]
-    assert _plan(output, video).skipped == {"a.mp4"}
-    video.path.write_bytes(b"a2")
-    assert list(_plan(output, video).refused) == ["a.mp4"]
+        # Then a folder's videos were called by their paths in it.
+        write_schema_1(table, RUN, {"a.mp4": (one.record, next(iter(one.rows())))})
+    before = table.read_bytes()
+    with pytest.raises(TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to; .*another -o, or .*--overwrite"):
+        _plan(output, video)
+    assert table.read_bytes() == before
+    assert not output.work_folder.exists()
+    plan = _plan(output, video, overwrite=True)
+    assert not plan.finished
+    assert plan.tables == {"in/a.mp4": table}

@@ -20,7 +20,6 @@ from aucli.annotation.writing import write_table
 from aucli.errors import StorageError, TableError
 from aucli.runtime.files import whole_or_nothing
 from tests.builders.annotated import COLUMNS, RUN, VIDEO, finished_video
-from tests.builders.earlier_tables import write_schema_1
 
 
 def _in(table: Path) -> list[FinishedVideo]:
@@ -152,19 +151,6 @@ def test_a_video_can_be_replaced_or_left_out(tmp_path: Path, work: WorkFolder) -
     again = replace(again, label="b")
     write_table(table, RUN, [old_a, old_c, again], version="0")
     _check(table, [a, c, again])
-
-
-def test_a_table_of_schema_1_becomes_one_of_schema_2(tmp_path: Path, work: WorkFolder) -> None:
-    table = tmp_path / "t.parquet"
-    old = [finished_video(work, label, counts) for label, counts in (("a", [0, 2]), ("b", [1]))]
-    rows = {one.label: next(iter(one.rows())) for one in old}
-    write_schema_1(table, RUN, {one.label: (one.record, rows[one.label]) for one in old})
-    before = aucli.read(table)
-    new = finished_video(work, "c", [1, 1])
-    write_table(table, RUN, [*_in(table), new], version="0")
-    _check(table, [*old, new])
-    assert read_metadata(table)["schema"] == 2
-    assert aucli.read(table).head(len(before)).equals(before)
 
 
 def test_a_failing_write_leaves_the_old_table(tmp_path: Path) -> None:
