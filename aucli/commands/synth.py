@@ -39,7 +39,7 @@ def synth(
     count: Annotated[int, typer.Option(help="How many pictures or videos.")] = 1000,
     size: Annotated[int, typer.Option(metavar="PX", help="Side of the square frames.")] = 224,
     seed: Annotated[int, typer.Option(help="Everything drawn follows from it.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; 0 for one per CPU.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 for one per core that it may use.")] = 0,
     per_person: Annotated[int, typer.Option(help="Pictures of each person.")] = 8,
     seconds: Annotated[float, typer.Option(metavar="S", help="Length of each video.")] = 6.0,
     fps: Annotated[float, typer.Option(metavar="F", help="Frames per second of the videos.")] = 25.0,

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.errors import OptionsError, RenderError, RigError
+from aucli.runtime.device import available_cores
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import NEEDED_BY, require
 from aucli.runtime.progress import OnProgress, Reporter
@@ -35,7 +36,10 @@ from aucli.synth.table import SCHEMA
 
 TABLE_NAME: Final = "labels.parquet"
 OPTIONS_NAME: Final = "synth.json"
+SCHEMA_NUMBER: Final = 2
+"""Which pictures and labels the options give: raised whenever the same seed draws others. 1 wrote no number down."""
 _PARTS: Final = "parts"
+_TABLE_KEY: Final = b"aucli.synth"
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def generate(options: SynthOptions, *, on_progress: OnProgress | None = None) ->
         on_progress: called now and then from the calling thread.
 
     Raises:
-        OptionsError: if the folder holds a run with other options or of another rig, or cannot be made.
+        OptionsError: if the folder holds a run with other options, of another rig or of another version of aucli, a
+            longer finished run, or a label table that is no run's; or if it cannot be made.
         RigError: if the rig cannot be read, or not be rendered.
         RenderError: if there is no OpenGL.
         MissingPackageError: if moderngl is not installed.
@@ -72,8 +77,8 @@ def generate(options: SynthOptions, *, on_progress: OnProgress | None = None) ->
     require(*NEEDED_BY["synth"], for_="rendering")
     out = options.out
     rig = _whole_rig(options.rig)
-    content = {**options.content(), "rig_sha256": rig.sha256}
-    _claim(out, content)
+    content = {"schema": SCHEMA_NUMBER, **options.content(), "rig_sha256": rig.sha256}
+    _claim(options, content)
     missing = [unit for unit in range(options.units) if not _is_whole(options, unit)]
     kept = options.units - len(missing)
     devices = []
@@ -106,29 +111,60 @@ def _absent_identities(path: Path) -> str:
     return f": it lacks {', '.join(absent[:3])}" + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
 
 
-def _claim(out: Path, content: dict[str, Any]) -> None:
-    """Write down what this folder holds, or check that it holds the same."""
+def _claim(options: SynthOptions, content: dict[str, Any]) -> None:
+    """Write down what this folder holds, or check that it holds the same, before anything in it is touched."""
+    out = options.out
+    note = out / OPTIONS_NAME
+    noted = note.is_file()
+    if noted:
+        _check_note(note, content)
+    if (out / TABLE_NAME).exists():
+        _check_table(out / TABLE_NAME, options, noted=noted)
     try:
         (out / _PARTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionsError(
             f"{out} cannot be the folder for the result: {error.strerror}; choose another --out"
         ) from None
-    note = out / OPTIONS_NAME
-    if note.is_file():
-        try:
-            found = json.loads(note.read_text(encoding="utf-8"))
-            changed = [name for name in content if found.get(name) != content[name]]
-        except (ValueError, AttributeError):
-            raise OptionsError(f"{note} is damaged: choose another --out, or remove that folder") from None
-        if changed == ["rig_sha256"]:
-            raise OptionsError(f"{out} holds a run with another rig than this one: choose another --out")
-        if changed:
-            was, now = (", ".join(f"{name}={source.get(name)}" for name in changed) for source in (found, content))
-            raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another --out")
-        return
-    with whole_or_nothing(note) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if not noted:
+        with whole_or_nothing(note) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_note(note: Path, content: dict[str, Any]) -> None:
+    out = note.parent
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        changed = [name for name in content if found.get(name) != content[name]]
+    except (ValueError, AttributeError):
+        raise OptionsError(f"{note} is damaged: choose another --out, or remove that folder") from None
+    if "schema" in changed:
+        made = f"schema {found['schema']}" if "schema" in found else "an aucli that wrote no schema down"
+        raise OptionsError(
+            f"{out} holds renders of {made}; this aucli makes schema {SCHEMA_NUMBER}, whose pictures and labels "
+            "differ: choose another --out"
+        )
+    if changed == ["rig_sha256"]:
+        raise OptionsError(f"{out} holds a run with another rig than this one: choose another --out")
+    if changed:
+        was, now = (", ".join(f"{name}={source.get(name)}" for name in changed) for source in (found, content))
+        raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another --out")
+
+
+def _check_table(table: Path, options: SynthOptions, *, noted: bool) -> None:
+    """Overwrite no table but a run's own, and no longer one by a shorter one."""
+    try:
+        metadata = pq.read_metadata(table)
+    except (OSError, pa.ArrowException):
+        metadata = None
+    if not noted or metadata is None or _TABLE_KEY not in (metadata.metadata or {}):
+        raise OptionsError(f"{table} is not the table of a run in this folder: choose another --out, or move it away")
+    if metadata.num_rows > options.frames:
+        what = "pictures" if options.kind == "pictures" else "frames"
+        raise OptionsError(
+            f"{table.parent} holds a finished run of {metadata.num_rows} {what}; --count {options.count} would cut "
+            "it: give a --count that is as large, or choose another --out"
+        )
 
 
 def _part(out: Path, unit: int) -> Path:
@@ -149,7 +185,7 @@ def _rendered(options: SynthOptions, rig: Rig, units: list[int]) -> Iterator[str
     """Render units in parallel; yields the name of the device after each."""
     if not units:
         return
-    workers = min(options.workers or os.cpu_count() or 1, len(units))
+    workers = min(options.workers or available_cores(), len(units))
     with _packed_rig(options.rig, rig) as rig_path:
         job = (str(rig_path), options)
         if options.workers == 1:  # in this very process, on demand only: see `aucli.datasets.free.sources`
@@ -250,7 +286,7 @@ def _render_unit(unit: int) -> str:
 
 def _merge(out: Path, options: SynthOptions, content: dict[str, Any]) -> int:
     """Join the parts, in order, into one table."""
-    schema = SCHEMA.with_metadata({"aucli.synth": json.dumps({**content, "aus": list(SYNTH_AUS)})})
+    schema = SCHEMA.with_metadata({_TABLE_KEY: json.dumps({**content, "aus": list(SYNTH_AUS)})})
     frames = 0
     with (
         whole_or_nothing(out / TABLE_NAME) as temporary,

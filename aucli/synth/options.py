@@ -25,7 +25,7 @@ class SynthOptions:
         count: how many pictures or videos.
         size_px: side of the square frames; even.
         seed: everything follows from it.
-        workers: processes; 0 for one per CPU.
+        workers: processes; 0 for one per core that it may use.
         pictures_per_person: pictures of one person, each with its own expression, pose, light and lens.
         seconds, fps: length and rate of the videos.
         supersampling: samples per pixel along each side.
@@ -49,7 +49,7 @@ class SynthOptions:
             ("count", 0 <= self.count <= MAX_COUNT, f"0 to {MAX_COUNT}"),
             ("size_px", 64 <= self.size_px <= 1024 and self.size_px % 2 == 0, "an even number from 64 to 1024"),
             ("seed", 0 <= self.seed < 2**63, "0 to 2**63 - 1"),
-            ("workers", self.workers >= 0, "0 (one per CPU) or more"),
+            ("workers", self.workers >= 0, "0 (one per core that may be used) or more"),
             ("pictures_per_person", self.pictures_per_person >= 1, "1 or more"),
             ("seconds", 0.2 <= self.seconds <= 600, "0.2 to 600"),
             ("fps", 1 <= self.fps <= 120, "1 to 120"),
@@ -71,6 +71,11 @@ class SynthOptions:
         if self.kind == "videos":
             return round(self.seconds * self.fps)
         return min(self.pictures_per_person, self.count - unit * self.pictures_per_person)
+
+    @property
+    def frames(self) -> int:
+        """How many pictures, or frames of all videos, the result holds."""
+        return self.count if self.kind == "pictures" else self.count * self.frames_of(0)
 
     def content(self) -> dict[str, Any]:
         """What the result depends on beside the rig: all options but the folders, the count and the processes."""

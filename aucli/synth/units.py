@@ -116,7 +116,9 @@ class VideoFile:
         self._stack = ExitStack()
         temporary = self._stack.enter_context(whole_or_nothing(path))
         self._container = av.open(str(temporary), "w", format="mp4")
-        stream = self._container.add_stream("libx264", rate=_rate(fps), options={"crf": str(crf), "preset": preset})
+        # Macroblock trees read memory that libx264 never wrote: the same frames would give other bytes now and then.
+        settings = {"crf": str(crf), "preset": preset, "mbtree": "0"}
+        stream = self._container.add_stream("libx264", rate=_rate(fps), options=settings)
         stream.width, stream.height = size_wh
         stream.pix_fmt = "yuv420p"
         # One thread: the bytes then do not depend on the machine's number of CPUs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -11,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from aucli.errors import OptionsError, RenderError, RigError
+from aucli.synth import generation
 from aucli.synth.appearance import Appearance, HairStyle, sample_appearance
 from aucli.synth.camera import look_at
 from aucli.synth.degrade import Damage, apply_damage, sample_damage
 from aucli.synth.expressions import SYNTH_AUS, Expression, symmetric
-from aucli.synth.generation import generate
+from aucli.synth.generation import SCHEMA_NUMBER, generate
 from aucli.synth.lighting import studio as studio_light
 from aucli.synth.options import SynthOptions
 from aucli.synth.person import Person, lip_gap_cm
@@ -333,6 +336,62 @@ def test_a_folder_holds_renders_of_one_rig(photographer: Studio, rig_path: Path,
     assert generate(small(rig_path, out, count=0)).frames == 0
 
 
+def test_a_table_of_somebody_else_is_not_overwritten(rig_path: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.parquet"
+    foreign = pa.table({"path": ["mine.mp4"], "AU12": [1]})
+    pq.write_table(foreign, table)
+    before = content(tmp_path)
+    with pytest.raises(OptionsError, match=r"labels\.parquet is not the table of a run in this folder"):
+        generate(small(rig_path, tmp_path, count=0))
+    assert content(tmp_path) == before
+    # Neither beside a run's own note.
+    table.unlink()
+    generate(small(rig_path, tmp_path, count=0))
+    pq.write_table(foreign, table)
+    with pytest.raises(OptionsError, match="is not the table of a run"):
+        generate(small(rig_path, tmp_path, count=0))
+    assert pq.read_table(table).equals(foreign)
+
+
+def test_a_shorter_run_does_not_cut_a_finished_one(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
+    generate(small(rig_path, tmp_path, count=3))
+    whole = content(tmp_path)
+    for count in (0, 2):
+        with pytest.raises(OptionsError, match=f"finished run of 3 pictures; --count {count} would cut it"):
+            generate(small(rig_path, tmp_path, count=count))
+    assert generate(small(rig_path, tmp_path, count=3)).kept_units == 2
+    assert content(tmp_path) == whole
+
+
+@pytest.mark.parametrize(("schema", "made"), [(None, "an aucli that wrote no schema down"), (1, "schema 1")])
+def test_renders_of_another_version_are_called_so(
+    rig_path: Path, tmp_path: Path, schema: int | None, made: str
+) -> None:
+    generate(small(rig_path, tmp_path, count=0))
+    note = tmp_path / "synth.json"
+    noted = json.loads(note.read_text())
+    # The first ones wrote no digest of the rig down either.
+    del noted["schema"], noted["rig_sha256"]
+    note.write_text(json.dumps(noted if schema is None else {**noted, "schema": schema}))
+    with pytest.raises(OptionsError, match=f"holds renders of {made}; this aucli makes schema {SCHEMA_NUMBER}"):
+        generate(small(rig_path, tmp_path, count=0))
+
+
+def test_no_more_workers_than_cores_that_may_be_used(
+    rig_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class RefusedError(Exception):
+        pass
+
+    def pool(workers: int, *_: object) -> None:
+        raise RefusedError(workers)
+
+    monkeypatch.setattr(generation, "available_cores", lambda: 3)
+    monkeypatch.setattr(generation, "ProcessPoolExecutor", pool)
+    with pytest.raises(RefusedError, match="3"):
+        generate(small(rig_path, tmp_path, count=20, workers=0))
+
+
 def test_a_rig_with_too_few_people_is_refused(photographer: Studio, tmp_path: Path) -> None:
     rig = photographer.body.rig
     for modes in (0, 99):
@@ -412,6 +471,12 @@ def test_videos(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     with av.open(str(tmp_path / rows[0]["path"])) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert sum(1 for _ in container.decode(video=0)) == 10
+    # The settings that libx264 writes into the stream: with macroblock trees, the bytes are not the same every time.
+    assert b"mbtree=0" in (tmp_path / rows[0]["path"]).read_bytes()
+    first = content(tmp_path)
+    again = small(rig_path, tmp_path / "again", kind="videos", count=1, seconds=0.4, fps=25.0, workers=2)
+    generate(again)
+    assert content(tmp_path / "again") == first
 
 
 @pytest.mark.parametrize(
