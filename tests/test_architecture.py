@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.builders.texts import texts_of
 
 PACKAGE = Path(__file__).resolve().parents[1] / "aucli"
 
@@ -111,6 +114,16 @@ def test_long_files_say_why() -> None:
         if text.count("\n") > MAX_LINES:
             head = ast.get_docstring(ast.parse(text)) or ""
             assert "One file, because" in head, f"{path} has {text.count(chr(10))} lines and no reason at its head"
+
+
+def test_the_library_names_parameters_where_commands_have_options() -> None:
+    """A message names a parameter in backticks, and the command turns it into its option. Whole command lines of pip
+    and of aucli may stand as they are typed, from their first word to the end of the clause."""
+    for module, path in FILES.items():
+        if room_of(f"{module}.") not in ("commands", "cli"):
+            for text in texts_of(path):
+                rest = re.sub(r"\b(pip install|aucli [a-z]+) [^;)]*", "", text)
+                assert not re.search(r"(?<![\w-])(--[a-z]|-o\b)", rest), f"{module}: {text!r} names an option"
 
 
 @pytest.mark.parametrize("room", ["runtime", "video", "faces", "models", "annotation", "results", "human_codes"])

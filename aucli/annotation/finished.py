@@ -66,8 +66,8 @@ class ExistingTable:
         if self.metadata["schema"] != SCHEMA_VERSION:
             raise TableError(
                 f"{path} was written by aucli {self.metadata.get('aucli', '')} (schema {self.metadata['schema']}), "
-                "which named videos otherwise, so it is not added to; choose another -o, or have it replaced by "
-                "--overwrite (aucli.read reads it as it is)"
+                "which named videos otherwise, so it is not added to; choose another `output`, or have it replaced by "
+                "`overwrite` (aucli.read reads it as it is)"
             )
         group_rows = (self.footer.row_group(group).num_rows for group in range(self.footer.num_row_groups))
         self._group_begins = list(accumulate(group_rows, initial=0))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,28 +61,28 @@ class AnnotateOptions:
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
-            ("--detect-every", self.detect_every, 1, 1000),
-            ("--batch-size", self.batch_size, 1, 4096),
-            ("--max-faces", self.max_faces, 1, 1000),
-            ("--min-face", self.min_face_px, 8, 10_000),
-            ("--stream", self.stream, 0, 1000),
-            ("--workers", self.workers, 1, 256),
+            ("detect_every", self.detect_every, 1, 1000),
+            ("batch_size", self.batch_size, 1, 4096),
+            ("max_faces", self.max_faces, 1, 1000),
+            ("min_face_px", self.min_face_px, 8, 10_000),
+            ("stream", self.stream, 0, 1000),
+            ("workers", self.workers, 1, 256),
         ):
             if value is not None and not low <= value <= high:
-                raise OptionsError(f"{name} is {value}; allowed is {low} to {high}")
+                raise OptionsError(f"`{name}` is {value}; allowed is {low} to {high}")
         if self.every_s is not None and not 0 < self.every_s <= 86_400:
-            raise OptionsError(f"--every is {self.every_s}; allowed is more than 0 and at most 86400 seconds")
+            raise OptionsError(f"`every_s` is {self.every_s}; allowed is more than 0 and at most 86400 seconds")
         if self.start_s is not None and not 0 <= self.start_s < float("inf"):
-            raise OptionsError(f"--start is {self.start_s}; allowed is 0 seconds or more")
+            raise OptionsError(f"`start_s` is {self.start_s}; allowed is 0 seconds or more")
         if self.end_s is not None and not (self.start_s or 0.0) < self.end_s < float("inf"):
-            raise OptionsError(f"--end is {self.end_s}; allowed is more than --start ({self.start_s or 0.0:g})")
+            raise OptionsError(f"`end_s` is {self.end_s}; allowed is more than `start_s` ({self.start_s or 0.0:g})")
         if self.picture_rate is not None and not 0 < self.picture_rate <= 10_000:
-            raise OptionsError(f"--picture-rate is {self.picture_rate}; allowed is more than 0 and at most 10000")
+            raise OptionsError(f"`picture_rate` is {self.picture_rate}; allowed is more than 0 and at most 10000")
         for au, threshold in self.thresholds.items():
             if au != 0 and au not in AU_NAMES:
-                raise OptionsError(f"--threshold names AU {au}; known are {', '.join(map(str, AU_NAMES))}")
+                raise OptionsError(f"`thresholds` names AU {au}; known are {', '.join(map(str, AU_NAMES))}")
             if not 0.0 < threshold < 1.0:
-                raise OptionsError(f"--threshold is {threshold}; allowed is between 0 and 1")
+                raise OptionsError(f"`thresholds` holds {threshold}; allowed is between 0 and 1")
         check_device_name(self.device)
 
     def thresholds_for(self, model: ModelConfig) -> tuple[float, ...]:
@@ -94,7 +93,7 @@ class AnnotateOptions:
         """
         if unknown := [au for au in self.thresholds if au != 0 and au not in model.aus]:
             known = ", ".join(map(str, model.aus))
-            raise OptionsError(f"--threshold names AU {unknown[0]}, which {model.name} does not know; it knows {known}")
+            raise OptionsError(f"`thresholds` names AU {unknown[0]}; {model.name} does not know it, it knows {known}")
         every = self.thresholds.get(0)
         own = model.thresholds if every is None else (every,) * len(model.aus)
         return tuple(self.thresholds.get(au, threshold) for au, threshold in zip(model.aus, own, strict=True))
@@ -111,36 +110,3 @@ class AnnotateOptions:
             "stream": self.stream,
             "picture_rate": self.picture_rate,
         }
-
-
-def seconds_per_frame(every_s: float | None, fps: float | None) -> float | None:
-    """Return the sampling interval from ``--every`` or ``--fps``.
-
-    Raises:
-        OptionsError: if both are given, or the rate is not positive.
-    """
-    if fps is None:
-        return every_s
-    if every_s is not None:
-        raise OptionsError("--every and --fps say the same in two ways; give one of them")
-    if not 0 < fps < 10_000:
-        raise OptionsError(f"--fps is {fps}; allowed is more than 0")
-    return 1.0 / fps
-
-
-def parse_thresholds(texts: Sequence[str]) -> dict[int, float]:
-    """Read thresholds: ``["0.5", "AU12=0.4"]`` -> ``{0: 0.5, 12: 0.4}``; the key 0 stands for all AUs.
-
-    Raises:
-        OptionsError: if one cannot be read.
-    """
-    thresholds: dict[int, float] = {}
-    for text in texts:
-        match = re.fullmatch(r"(?:(?:AU)?0*(\d+)=)?([0-9.eE+-]+)", text.strip(), re.IGNORECASE)
-        try:
-            if match is None:
-                raise ValueError
-            thresholds[int(match[1] or 0)] = float(match[2])
-        except ValueError:
-            raise OptionsError(f"--threshold {text!r} cannot be read; write 0.5 or AU12=0.4") from None
-    return thresholds

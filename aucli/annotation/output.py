@@ -1,4 +1,4 @@
-"""What may be given as ``-o``, and how the tables of a folder are called."""
+"""What may be given as output, and how the tables of a folder are called."""
 
 from __future__ import annotations
 
@@ -38,29 +38,32 @@ FILE_SUFFIXES: Final = (
     | {".parq", ".pq", ".pickle", ".pkl", ".rda", ".rds", ".sav"}
     | {".bz2", ".gz", ".xz", ".zip", ".zst"}
 )
-"""Who ends ``-o`` so wants a file of that kind, not a folder of tables."""
+"""Who ends an output so wants a file of that kind, not a folder of tables."""
 
 
 def is_one_table(output: Path) -> bool:
-    """Whether ``-o`` names one table (``x.parquet``) or a folder of tables.
+    """Whether an output names one table (``x.parquet``) or a folder of tables.
 
     Raises:
         OptionsError: if it is neither; the message says what to write instead.
     """
     suffix = output.suffix.lower()
     if str(output) == "-":
-        raise OptionsError("-o - : a table is not written to standard output; name a file: -o x.parquet")
+        raise OptionsError("`output` is -: a table is not written to standard output; name a file: `output` x.parquet")
     if suffix == TABLE_SUFFIX:
         if len(os.fsencode(output.name)) > NAME_BYTES - len(WORK_SUFFIX):
-            raise OptionsError(f"-o {output}: its name is too long; {NAME_BYTES - len(WORK_SUFFIX)} bytes are allowed")
+            raise OptionsError(
+                f"`output` {output}: its name may have {NAME_BYTES - len(WORK_SUFFIX)} bytes and is longer"
+            )
         if output.exists() and not output.is_file() and not output.is_dir():
-            raise OptionsError(f"-o {output}: is a pipe or device; name a file that ends in {TABLE_SUFFIX}")
+            raise OptionsError(f"`output` {output}: is a pipe or device; name a file that ends in {TABLE_SUFFIX}")
         return True
     if suffix in FILE_SUFFIXES and not output.is_dir():
         table = output.with_suffix(TABLE_SUFFIX)
         as_csv = f", then aucli.read({str(table)!r}).write_csv({str(output)!r}) in Python"
         raise OptionsError(
-            f"-o {output}: tables are written as Parquet; use -o {table}{as_csv if suffix == '.csv' else ''}"
+            f"`output` {output}: tables are written as Parquet; use `output` {table}"
+            f"{as_csv if suffix == '.csv' else ''}"
         )
     return False
 

@@ -21,7 +21,7 @@ def problem_of(record: VideoRecord, path: Path) -> str | None:
     if record.broken:
         return f"{_without_path(record.broken, path)}; the frames that decoded are in the table"
     if not record.n_rows:
-        return f"none of its {record.n_frames} frames lies between --start and --end"
+        return f"none of its {record.n_frames} frames lies between `start_s` and `end_s`"
     return None
 
 

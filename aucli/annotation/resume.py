@@ -121,7 +121,9 @@ def _plan_folder(
         kept[video.label] = existing.path
         if len(existing.records) > 1:
             other = next(label for label in existing.records if label != video.label)
-            refused[video.label] = f"its rows are in {existing.path} together with those of {other}; choose another -o"
+            refused[video.label] = (
+                f"its rows are in {existing.path} together with those of {other}; choose another `output`"
+            )
         elif not overwrite:
             _require_same_run(existing, run)
             there.append((video, FinishedVideo(video.label, existing.records[video.label])))
@@ -216,6 +218,6 @@ def _open_existing(table: Path, run: RunRecord) -> ExistingTable:
 def _require_same_run(existing: ExistingTable, run: RunRecord) -> None:
     if differences := run.differences(existing.metadata):
         raise TableError(
-            f"{existing.path} was made with other options ({'; '.join(differences)}); use the same, another -o, or "
-            "--overwrite"
+            f"{existing.path} was made with other options ({'; '.join(differences)}); use the same, another `output`, "
+            "or `overwrite`"
         )

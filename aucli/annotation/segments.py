@@ -29,8 +29,8 @@ from aucli.runtime.files import folder_lock, is_temporary, whole_or_nothing
 SEGMENT_KEY: Final = b"aucli-segment"
 RUN_NOTE: Final = "run.json"
 OTHER_CONTENT: Final = (
-    "another file was annotated under this name, and its rows stay; to replace them use --overwrite, to have both name "
-    "the videos apart (--root, or other folders) or choose another -o"
+    "another file was annotated under this name, and its rows stay; to replace them use `overwrite`, to have both name "
+    "the videos apart (`root`, or other folders) or choose another `output`"
 )
 
 
@@ -179,7 +179,7 @@ class WorkFolder:
                 self._begin(run, overwrite=overwrite)
             except OSError as error:
                 raise TableError(
-                    f"cannot write into {folder.parent}: {error.strerror or error}; choose another -o"
+                    f"cannot write into {folder.parent}: {error.strerror or error}; choose another `output`"
                 ) from error
             self._stack = stack.pop_all()
 
@@ -194,7 +194,7 @@ class WorkFolder:
             if not overwrite:
                 raise TableError(
                     f"{self.folder} holds an interrupted run with other options ({difference}); repeat that run's "
-                    "options to finish it, or begin anew with --overwrite"
+                    "options to finish it, or begin anew with `overwrite`"
                 )
             for path in segments:
                 path.unlink()

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from aucli.commands.options import FAILED, Detector, Device, Json, Model, Overwrite, Quiet
+from aucli.commands.options import FAILED, Detector, Device, Json, Model, Overwrite, Quiet, fields_as_options
 from aucli.commands.output import Printer, quoted
+from aucli.errors import OptionsError
 
 if TYPE_CHECKING:
     from aucli.annotation.outcome import Outcome
     from aucli.runtime.progress import OnProgress, Progress
+
+OPTION_OF: Final = {
+    "output": "-o",
+    "model": "--model",
+    "detector": "--detector",
+    "detect_every": "--detect-every",
+    "device": "--device",
+    "batch_size": "--batch-size",
+    "every_s": "--every",
+    "start_s": "--start",
+    "end_s": "--end",
+    "max_faces": "--max-faces",
+    "min_face_px": "--min-face",
+    "thresholds": "--threshold",
+    "stream": "--stream",
+    "picture_rate": "--picture-rate",
+    "workers": "--workers",
+    "overwrite": "--overwrite",
+    "root": "--root",
+}
+"""Option by field of `AnnotateOptions`, and by parameter of `annotate`."""
 
 
 def annotate(
@@ -95,33 +119,67 @@ def annotate(
     Exit status 0 if every video was annotated to its end, 1 if some were not (they are listed), 2 for wrong options.
     """
     from aucli.annotation import supervised
-    from aucli.annotation.options import AnnotateOptions, parse_thresholds, seconds_per_frame
+    from aucli.annotation.options import AnnotateOptions
 
-    options = AnnotateOptions(
-        model=model,
-        detector=detector,
-        detect_every=detect_every,
-        device=device,
-        batch_size=batch_size,
-        every_s=seconds_per_frame(every, fps),
-        start_s=start,
-        end_s=end,
-        max_faces=max_faces,
-        min_face_px=min_face,
-        thresholds=parse_thresholds(threshold or []),
-        stream=stream,
-        picture_rate=picture_rate,
-        workers=workers,
-        overwrite=overwrite,
-        root=root,
-    )
-    out = Printer("annotate", as_json=as_json, quiet=quiet)
-    with out.progress() as draw:
-        seen = Ended(draw)
-        outcome = supervised.annotate_supervised(videos, output, options=options, on_progress=seen)
+    out = Printer("annotate", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
+    with fields_as_options(OPTION_OF):
+        options = AnnotateOptions(
+            model=model,
+            detector=detector,
+            detect_every=detect_every,
+            device=device,
+            batch_size=batch_size,
+            every_s=_seconds_per_frame(every, fps),
+            start_s=start,
+            end_s=end,
+            max_faces=max_faces,
+            min_face_px=min_face,
+            thresholds=_parse_thresholds(threshold or []),
+            stream=stream,
+            picture_rate=picture_rate,
+            workers=workers,
+            overwrite=overwrite,
+            root=root,
+        )
+        with out.progress() as draw:
+            seen = Ended(draw)
+            outcome = supervised.annotate_supervised(videos, output, options=options, on_progress=seen)
     _print(out, outcome, seen, output)
     if outcome.failures:
         raise typer.Exit(FAILED)
+
+
+def _seconds_per_frame(every_s: float | None, fps: float | None) -> float | None:
+    """Return the sampling interval from ``--every`` or ``--fps``.
+
+    Raises:
+        OptionsError: if both are given, or the rate is not positive.
+    """
+    if fps is None:
+        return every_s
+    if every_s is not None:
+        raise OptionsError("--every and --fps say the same in two ways; give one of them")
+    if not 0 < fps < 10_000:
+        raise OptionsError(f"--fps is {fps}; allowed is more than 0")
+    return 1.0 / fps
+
+
+def _parse_thresholds(texts: Sequence[str]) -> dict[int, float]:
+    """Read thresholds: ``["0.5", "AU12=0.4"]`` -> ``{0: 0.5, 12: 0.4}``; the key 0 stands for all AUs.
+
+    Raises:
+        OptionsError: if one cannot be read.
+    """
+    thresholds: dict[int, float] = {}
+    for text in texts:
+        match = re.fullmatch(r"(?:(?:AU)?0*(\d+)=)?([0-9.eE+-]+)", text.strip(), re.IGNORECASE)
+        try:
+            if match is None:
+                raise ValueError
+            thresholds[int(match[1] or 0)] = float(match[2])
+        except ValueError:
+            raise OptionsError(f"--threshold {text!r} cannot be read; write 0.5 or AU12=0.4") from None
+    return thresholds
 
 
 class Ended:
@@ -153,7 +211,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
         videos={label: asdict(record) for label, record in outcome.videos.items()},
         annotated=list(annotated),
         skipped=list(outcome.skipped),
-        failures=dict(outcome.failures),
+        failures={label: out.as_typed(problem) for label, problem in outcome.failures.items()},
         passed_over=list(outcome.passed_over),
         n_frames=outcome.n_frames,
     )

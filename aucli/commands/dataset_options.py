@@ -15,27 +15,35 @@ from aucli.datasets.readers.registry import FREE_DATA, READERS, listed
 if TYPE_CHECKING:
     from aucli.datasets.folds import FoldOptions
 
-OPTION_OF: Final[Mapping[str, str]] = {
+SOURCE_OPTION_OF: Final[Mapping[str, str]] = {
     "dataset": "--dataset",
     "root": "--root",
     "cache": "--cache",
     "option": "--option",
     "photographs": "--option photographs",
     "codes": "--option codes",
+}
+"""Option by field of `DatasetSource` and `FreeSource`."""
+
+OPTION_OF: Final[Mapping[str, str]] = {
+    **SOURCE_OPTION_OF,
     "fold": "--fold",
     "numbering": "--numbering",
     "folds_dir": "--folds-dir",
     "allow_shared_videos": "--allow-shared-videos",
 }
-"""Option by field of `DatasetSource`, `FreeSource` and `FoldOptions`."""
+"""Option by field of a source and of `FoldOptions`."""
 
 PREPARE_OPTION_OF: Final[Mapping[str, str]] = {
-    **OPTION_OF,
+    **SOURCE_OPTION_OF,
     "cache": "--out",
+    "detector": "--detector",
+    "device": "--device",
     "workers": "--workers",
     "batch_size": "--batch-size",
     "side_px": "--side",
     "border": "--border",
+    "overwrite": "--overwrite",
 }
 """Option of ``prepare`` by field of `PrepareOptions` and its source."""
 

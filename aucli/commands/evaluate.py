@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from aucli.commands import code_options, dataset_options
-from aucli.commands.options import Device, Json, as_options, complete_models, fields_as_options, numbers
+from aucli.commands.options import Device, Json, complete_models, fields_as_options, numbers
 from aucli.commands.output import Printer
 from aucli.datasets.readers.registry import READERS, listed
 from aucli.evaluation import choices
 
 if TYPE_CHECKING:
     from aucli.evaluation.benchmarks import Evaluated
+
+OPTION_OF: Final = {
+    **dataset_options.OPTION_OF,
+    "model": "--model",
+    "aus": "--aus",
+    "device": "--device",
+    "lost_faces": "--lost-faces",
+    "replicates": "--replicates",
+    "metric": "--metric",
+    "kind": "--format",
+}
+"""Option by field of `ModelOnBenchmark` and `ScoringOptions`; those about human codes are in `code_options`."""
 
 
 def evaluate(
@@ -93,8 +105,9 @@ def evaluate(
     from aucli.evaluation import benchmarks
     from aucli.evaluation.score_tables import render
 
-    out = Printer("evaluate", as_json=as_json, quiet=quiet)
-    scoring = benchmarks.ScoringOptions(lost_faces=lost_faces, replicates=replicates)
+    out = Printer("evaluate", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
+    with fields_as_options(OPTION_OF):
+        scoring = benchmarks.ScoringOptions(lost_faces=lost_faces, replicates=replicates)
     if not codes:
         code_options.refuse_without_codes(context)
     if (model is not None) + bool(codes) + bool(paths and not codes) != 1:
@@ -105,7 +118,7 @@ def evaluate(
 
         if dataset is None:
             raise OptionsError("--model needs --dataset: the benchmark to try it on")
-        with fields_as_options(dataset_options.OPTION_OF):
+        with fields_as_options(OPTION_OF):
             what = benchmarks.ModelOnBenchmark(
                 model=model,
                 source=DatasetSource.from_pairs(dataset, root=root, cache=cache, pairs=option or ()),
@@ -160,7 +173,7 @@ def _print(out: Printer, evaluated: Evaluated, text: str, file: Path | None) -> 
             raise TableError(f"{file} cannot be written: {error.strerror}") from error
     elif not out.as_json:
         print(text, end="")
-    notes = [as_options(note, dataset_options.OPTION_OF) for note in evaluated.notes]
+    notes = [out.as_typed(note) for note in evaluated.notes]
     out.json(result=asdict(evaluated.result), notes=notes)
     for note in notes:
         out.note(f"note: {note}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,9 +14,13 @@ from aucli.commands.options import (
     complete_models,
     complete_models_and_detectors,
     complete_packs,
+    fields_as_options,
 )
 from aucli.commands.output import Printer
 from aucli.datasets.readers.registry import READERS, find_benchmark, listed
+
+IMPORT_OPTION_OF: Final = {"aus": "--aus", "name": "--name", "overwrite": "--overwrite"}
+"""Option of ``models import`` by parameter of `import_any`."""
 
 models_app = typer.Typer(
     no_args_is_help=True, help="The model zoo: list, inspect, fetch and import models and detectors."
@@ -166,7 +170,8 @@ def models_import(
     output = Printer("models import", as_json=as_json, quiet=quiet)
     if aus is not None and (benchmark := aus.strip().casefold()) in READERS:
         aus = ",".join(map(str, find_benchmark(benchmark).aus))
-    imported = exchange.import_any(path, aus=aus, name=name, overwrite=overwrite)
+    with fields_as_options(IMPORT_OPTION_OF):
+        imported = exchange.import_any(path, aus=aus, name=name, overwrite=overwrite)
     about, digest = "", None
     if imported.model is not None:
         config = imported.model.config

@@ -78,9 +78,9 @@ def as_options(message: str, names: Mapping[str, str]) -> str:
 
     Args:
         message: ```size_px` is 7``.
-        names: option by field: ``{"size_px": "--size"}``.
+        names: option by field: ``{"size_px": "--size"}``; other words in backticks stay as they are.
     """
-    return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[1]), message)
+    return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[0]), message)
 
 
 @contextmanager

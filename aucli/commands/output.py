@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from aucli.commands.options import as_options
 from aucli.errors import printable
 
 if TYPE_CHECKING:
@@ -37,10 +39,19 @@ class Printer:
         command: its name, for JSON: ``models list``.
         as_json: print one JSON object on standard output, and no other result.
         quiet: print nothing but errors.
+        option_of: option by field of the library, whose messages name fields, see `as_options`.
     """
 
-    def __init__(self, command: str, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        command: str,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        option_of: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.command, self.as_json, self.quiet = command, as_json, quiet
+        self._option_of = option_of
         self._failed: set[str] = set()
 
     @cached_property
@@ -74,7 +85,7 @@ class Printer:
     def note(self, line: str) -> None:
         """Say what a reader should know, on standard error."""
         if not self.quiet and not self.as_json:
-            _print_line(self._stderr, line)
+            _print_line(self._stderr, self.as_typed(line))
 
     def notes(self, lines: list[str]) -> None:
         """Say several things of one kind: the first ones, and how many more there are."""
@@ -86,12 +97,12 @@ class Printer:
     def warn(self, line: str) -> None:
         """Say what may be wrong, on standard error."""
         if not self.quiet and not self.as_json:
-            _print_line(self._stderr, f"warning: {line}", "yellow")
+            _print_line(self._stderr, f"warning: {self.as_typed(line)}", "yellow")
 
     def failed(self, name: str, problem: str) -> None:
         """Say at once what could not be done, on standard error, also with ``--quiet``."""
         self._failed.add(name)
-        _print_line(self._stderr, f"failed: {name}: {problem}", "red")
+        _print_line(self._stderr, f"failed: {name}: {self.as_typed(problem)}", "red")
 
     def failures(self, problems: Mapping[str, str], *, of: int, what: str) -> None:
         """At the end: print what was not printed at once, and say how many there are.
@@ -108,6 +119,10 @@ class Printer:
         if problems and not self.as_json:
             above = ", listed above" if printed else ""
             _print_line(self._stderr, f"{len(problems)} of {of} {what} failed{above}", "red")
+
+    def as_typed(self, message: str) -> str:
+        """A message of the library with this command's options in place of fields."""
+        return as_options(message, self._option_of)
 
     def json(self, *, exit_status: int = 0, **values: Any) -> None:
         """Print the result as one JSON object, if that was asked for."""

@@ -40,7 +40,7 @@ def prepare(
     from aucli.datasets import prepare as preparing
     from aucli.datasets.source import DatasetSource
 
-    output = Printer("prepare", as_json=as_json, quiet=quiet)
+    output = Printer("prepare", as_json=as_json, quiet=quiet, option_of=dataset_options.PREPARE_OPTION_OF)
     with fields_as_options(dataset_options.PREPARE_OPTION_OF):
         options = preparing.PrepareOptions(
             source=DatasetSource.from_pairs(dataset, root=root, cache=out, pairs=option or ()),
@@ -72,7 +72,7 @@ def _print(output: Printer, prepared: Prepared) -> None:
         sequences_written=prepared.n_written,
         sequences_kept=prepared.n_kept,
         warnings=len(report.warnings),
-        failures=dict(prepared.failures),
+        failures={name: output.as_typed(problem) for name, problem in prepared.failures.items()},
     )
     output.note_table(report.to_table())
     if prepared.n_kept:

@@ -12,6 +12,8 @@ from aucli.commands.output import Printer
 from aucli.synth.options import Kind
 
 OPTION_OF: Final = {
+    "rig": "--rig",
+    "out": "--out",
     "kind": "--kind",
     "count": "--count",
     "size_px": "--size",
@@ -54,6 +56,7 @@ def synth(
     from aucli.synth import generation
     from aucli.synth.options import SynthOptions
 
+    output = Printer("synth", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
     with fields_as_options(OPTION_OF):
         options = SynthOptions(
             rig=rig,
@@ -67,9 +70,8 @@ def synth(
             seconds=seconds,
             fps=fps,
         )
-    output = Printer("synth", as_json=as_json, quiet=quiet)
-    with output.progress() as progress:
-        result = generation.generate(options, on_progress=progress)
+        with output.progress() as progress:
+            result = generation.generate(options, on_progress=progress)
     output.json(table=str(result.table), frames=result.frames, device=result.device)
     output.result(f"{result.frames:,} frames in {result.table}")
     output.result("next: aucli train --dataset synth (docs/training.md says how)")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from aucli.commands import dataset_options
-from aucli.commands.options import Device, Json, Quiet, as_options, fields_as_options
+from aucli.commands.options import Device, Json, Quiet, fields_as_options
 from aucli.commands.output import Printer, quoted
 
 if TYPE_CHECKING:
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from aucli.training.plan import TrainingPlan
     from aucli.training.run import TrainResult
     from aucli.training.run_log import TrainingProgress
+
+OPTION_OF: Final = {
+    **dataset_options.OPTION_OF,
+    "out": "--out",
+    "recipe": "--recipe",
+    "overrides": "--set",
+    "device": "--device",
+    "checkpoint_every": "--checkpoint-every",
+}
+"""Option by field of `TrainOptions`, its source and its folds."""
 
 
 def train(
@@ -61,7 +71,7 @@ def train(
     from aucli.training.distributed import process_group, rank
     from aucli.training.options import TrainOptions
 
-    with fields_as_options(dataset_options.OPTION_OF), process_group(resolve_device(device)) as own_device:
+    with fields_as_options(OPTION_OF), process_group(resolve_device(device)) as own_device:
         options = TrainOptions(
             source=training_source(dataset, root=root, cache=cache, pairs=option or ()),
             out=out if out != Path() else Path("runs") / dataset,
@@ -72,10 +82,10 @@ def train(
             checkpoint_every=checkpoint_every,
         )
         is_first = rank() == 0
-        output = Printer("train", as_json=as_json and is_first, quiet=quiet or not is_first)
+        output = Printer("train", as_json=as_json and is_first, quiet=quiet or not is_first, option_of=OPTION_OF)
         with output.progress() as progress:
             planned = planning.plan(options, report=output.note, on_prepare=progress)
-        warnings = [as_options(warning, dataset_options.OPTION_OF) for warning in planned.warnings]
+        warnings = [output.as_typed(warning) for warning in planned.warnings]
         for warning in warnings:
             output.warn(warning)
         if dry_run:

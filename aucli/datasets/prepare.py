@@ -243,7 +243,7 @@ def _full_report(
     if lost > TOLERANCE * len(samples):
         findings.warn(
             "many labelled frames are without a face", "kept", lost, "frame", "",
-            f"{100 * lost / len(samples):.1f} % of all; another --detector may find more",
+            f"{100 * lost / len(samples):.1f} % of all; another detector may find more",
         )  # fmt: skip
     _check_base_rates(samples, records, findings)
     return Report(**{**read.__dict__, "findings": tuple(findings.items)})

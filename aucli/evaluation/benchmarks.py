@@ -48,9 +48,9 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         if self.lost_faces not in ("negative", "leave_out"):
-            raise OptionsError(f"--lost-faces is {self.lost_faces!r}; allowed are negative, leave_out")
+            raise OptionsError(f"`lost_faces` is {self.lost_faces!r}; allowed are negative, leave_out")
         if self.replicates < 0:
-            raise OptionsError(f"--replicates is {self.replicates}; allowed is 0 or more")
+            raise OptionsError(f"`replicates` is {self.replicates}; allowed is 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,7 @@ def check_format(kind: str, metric: str) -> None:
         OptionsError: if one is unknown.
     """
     if kind not in FORMATS:
-        raise OptionsError(f"--format is {kind!r}; allowed are {', '.join(FORMATS)}")
+        raise OptionsError(f"`kind` is {kind!r}; allowed are {', '.join(FORMATS)}")
     _check((metric,))
 
 

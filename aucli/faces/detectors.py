@@ -61,12 +61,12 @@ def import_detector(source: Path, *, name: str | None = None, overwrite: bool = 
     path = _find_scrfd(str(source))
     name = name or path.stem
     if not DETECTOR_NAME.fullmatch(name):
-        raise DetectorError(f"{name!r} cannot name a detector; allowed are letters, digits, '-', '_' and '.': --name")
+        raise DetectorError(f"{name!r} cannot name a detector; allowed are letters, digits, '-', '_' and '.' (`name`)")
     if name in (DEFAULT_DETECTOR, *INSIGHTFACE_PACKS):
-        raise DetectorError(f"{name} is the name of another detector; give yours one of its own: --name")
+        raise DetectorError(f"{name} is the name of another detector; give yours one of its own (`name`)")
     target = user_folder() / "detectors" / f"{name}.onnx"
     if target.exists() and not overwrite:
-        raise DetectorError(f"a detector named {name} was imported before; use --overwrite to replace it")
+        raise DetectorError(f"a detector named {name} was imported before; use `overwrite` to replace it")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with whole_or_nothing(target) as temporary:

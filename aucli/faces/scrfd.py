@@ -38,7 +38,7 @@ def insightface_problem() -> str | None:
         import_onnxruntime()  # before insightface imports it
         import insightface  # noqa: F401
     except ImportError as error:
-        return f"insightface does not import ({error}); pip install insightface, or use --detector centerface"
+        return f"insightface does not import ({error}); pip install insightface, or use centerface"
     return None
 
 

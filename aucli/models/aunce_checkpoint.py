@@ -72,14 +72,14 @@ def parse_aus(text: str) -> tuple[int, ...]:
         aus = tuple(int(part.casefold().strip().removeprefix("au")) for part in text.split(","))
     except ValueError:
         raise OptionsError(
-            f"--aus is {text!r}; allowed are a benchmark's name, or numbers in the order of the heads, as 1,2,4"
+            f"`aus` is {text!r}; allowed are a benchmark's name, or numbers in the order of the heads, as 1,2,4"
         ) from None
     if unknown := [au for au in aus if au not in AU_NAMES]:
         raise OptionsError(
-            f"--aus names {unknown[0]}, which is no action unit; known are {', '.join(map(str, AU_NAMES))}"
+            f"`aus` names {unknown[0]}, which is no action unit; known are {', '.join(map(str, AU_NAMES))}"
         )
     if len(set(aus)) != len(aus):
-        raise OptionsError(f"--aus is {text!r}: an action unit is there twice")
+        raise OptionsError(f"`aus` is {text!r}: an action unit is there twice")
     return aus
 
 
@@ -170,7 +170,7 @@ def _config_of(tensors: Mapping[str, Tensor], aus: tuple[int, ...], path: Path) 
         )
     n_aus = 1 + _last_index(tensors, r"head\.class_linears\.(\d+)\.")
     if n_aus != len(aus):
-        raise ModelError(f"{path} holds {n_aus} action units, but --aus names {len(aus)}: {', '.join(map(str, aus))}")
+        raise ModelError(f"{path} holds {n_aus} action units, but `aus` names {len(aus)}: {', '.join(map(str, aus))}")
     first = tensors.get("full_connect.fc.0.0.weight")
     head_dim = EncoderConfig.head_dim if first is None or not first.ndim else len(first)
     return EncoderConfig(

@@ -28,7 +28,7 @@ CONFIG_KEY: Final = "aucli_config"
 CARD_KEY: Final = "aucli_card"
 IMPORTABLE: Final = (
     "a model folder, a file of aucli models export, an SCRFD detector (.onnx), or a published AUNCE checkpoint "
-    "(.pth, .safetensors; with --aus)"
+    "(.pth, .safetensors; with `aus`)"
 )
 PUBLISHED_CARD: Final = """# {name}
 
@@ -69,12 +69,12 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
     if name is not None and not MODEL_NAME.fullmatch(name):
-        raise OptionsError(f"--name is {name!r}; allowed are up to 100 letters, digits, '-', '_' and '.'")
+        raise OptionsError(f"`name` is {name!r}; allowed are up to 100 letters, digits, '-', '_' and '.'")
     suffix = path.suffix.casefold()
     held = _held_config(path) if is_file and suffix in (".onnx", ".safetensors") else None
     is_checkpoint = is_file and suffix in CHECKPOINT_SUFFIXES and held is None
     if exists and not is_checkpoint and aus is not None:
-        raise OptionsError(f"--aus is for published checkpoints; {path} is none")
+        raise OptionsError(f"`aus` is for published checkpoints; {path} is none")
     if held is not None:
         return _imported(_import_exported(path, *held, name=name, overwrite=overwrite))
     if suffix == ".onnx" and not path.is_dir():
@@ -84,8 +84,8 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
     if is_checkpoint:
         if aus is None:
             raise OptionsError(
-                f"{path} does not say which action units it gives; name them in the order of its heads: --aus bp4d, "
-                "--aus disfa, or numbers"
+                f"{path} does not say which action units it gives; name them in the order of its heads: `aus` bp4d, "
+                "disfa, or numbers"
             )
         return _imported(import_published(path, aus=aus, name=name, overwrite=overwrite))
     if not exists:

@@ -61,7 +61,7 @@ def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Pr
     if not model.config.has_heads:
         raise ModelError(
             f"model {model.config.name} is an encoder without heads and gives no probabilities; train it first: "
-            f"aucli train with --set encoder.pretrained={model.config.name}"
+            f"aucli train --set encoder.pretrained={model.config.name}"
         )
     verify(model)
     if device == "cpu" and model.graph is not None:

@@ -195,10 +195,10 @@ def free_place(name: str, *, overwrite: bool = False) -> Path:
     if not MODEL_NAME.fullmatch(name):
         raise ModelError(f"{name!r} is no name for a model; allowed are letters, digits, '-', '_' and '.'")
     if (bundled_folder("models") / name).exists():
-        raise ModelError(f"{name} is the name of a model that comes with aucli; give yours another name: --name")
+        raise ModelError(f"{name} is the name of a model that comes with aucli; give yours another (`name`)")
     target = user_folder() / "models" / name
     if target.exists() and not overwrite:
-        raise ModelError(f"a model named {name} was imported before ({target}); use --overwrite to replace it")
+        raise ModelError(f"a model named {name} was imported before ({target}); use `overwrite` to replace it")
     if target.is_symlink():
         raise ModelError(f"{target} is a link; remove it first")
     return target

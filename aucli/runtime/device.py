@@ -18,7 +18,7 @@ def check_device_name(name: str) -> None:
         OptionsError: unless it is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise OptionsError(f"--device is {name!r}; allowed are auto, cpu, cuda, cuda:N")
+        raise OptionsError(f"`device` is {name!r}; allowed are auto, cpu, cuda, cuda:N")
 
 
 def resolve_device(name: str) -> str:
@@ -31,12 +31,12 @@ def resolve_device(name: str) -> str:
     if name == "cpu" or (name == "auto" and gpu_problem() is not None):
         return "cpu"
     if name != "auto" and (problem := gpu_problem()) is not None:
-        raise OptionsError(f"--device {name}: {problem}; use --device cpu")
+        raise OptionsError(f"`device` is {name}: {problem}; use cpu")
     number = int(name.partition(":")[2] or 0)
     import torch
 
     if number >= torch.cuda.device_count():
-        raise OptionsError(f"--device {name}: there are {torch.cuda.device_count()} GPUs here, counted from 0")
+        raise OptionsError(f"`device` is {name}: there are {torch.cuda.device_count()} GPUs here, counted from 0")
     return f"cuda:{number}"
 
 

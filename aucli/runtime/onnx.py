@@ -52,7 +52,7 @@ def open_session(
         if not has_cuda():
             raise error(
                 "ONNX Runtime has no CUDA provider; pip uninstall onnxruntime and pip install onnxruntime-gpu, or use "
-                "--device cpu"
+                "the `device` cpu"
             )
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}))
     source = str(model) if isinstance(model, Path) else model

@@ -124,7 +124,7 @@ def _claim(options: SynthOptions, content: dict[str, Any]) -> None:
         (out / _PARTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionsError(
-            f"{out} cannot be the folder for the result: {error.strerror}; choose another --out"
+            f"{out} cannot be the folder for the result: {error.strerror}; choose another `out`"
         ) from None
     if not noted:
         with whole_or_nothing(note) as temporary:
@@ -137,18 +137,18 @@ def _check_note(note: Path, content: dict[str, Any]) -> None:
         found = json.loads(note.read_text(encoding="utf-8"))
         changed = [name for name in content if found.get(name) != content[name]]
     except (ValueError, AttributeError):
-        raise OptionsError(f"{note} is damaged: choose another --out, or remove that folder") from None
+        raise OptionsError(f"{note} is damaged: choose another `out`, or remove that folder") from None
     if "schema" in changed:
         made = f"schema {found['schema']}" if "schema" in found else "an aucli that wrote no schema down"
         raise OptionsError(
             f"{out} holds renders of {made}; this aucli makes schema {SCHEMA_NUMBER}, whose pictures and labels "
-            "differ: choose another --out"
+            "differ: choose another `out`"
         )
     if changed == ["rig_sha256"]:
-        raise OptionsError(f"{out} holds a run with another rig than this one: choose another --out")
+        raise OptionsError(f"{out} holds a run with another rig than this one: choose another `out`")
     if changed:
         was, now = (", ".join(f"{name}={source.get(name)}" for name in changed) for source in (found, content))
-        raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another --out")
+        raise OptionsError(f"{out} holds a run with {was}, not {now}: choose another `out`")
 
 
 def _check_table(table: Path, options: SynthOptions, *, noted: bool) -> None:
@@ -158,12 +158,12 @@ def _check_table(table: Path, options: SynthOptions, *, noted: bool) -> None:
     except (OSError, pa.ArrowException):
         metadata = None
     if not noted or metadata is None or _TABLE_KEY not in (metadata.metadata or {}):
-        raise OptionsError(f"{table} is not the table of a run in this folder: choose another --out, or move it away")
+        raise OptionsError(f"{table} is not the table of a run in this folder: choose another `out`, or move it away")
     if metadata.num_rows > options.frames:
         what = "pictures" if options.kind == "pictures" else "frames"
         raise OptionsError(
-            f"{table.parent} holds a finished run of {metadata.num_rows} {what}; --count {options.count} would cut "
-            "it: give a --count that is as large, or choose another --out"
+            f"{table.parent} holds a finished run of {metadata.num_rows} {what}; `count` {options.count} would cut "
+            "it: give a `count` that is as large, or choose another `out`"
         )
 
 
@@ -201,7 +201,7 @@ def _rendered(options: SynthOptions, rig: Rig, units: list[int]) -> Iterator[str
                     yield done.result()
             except BrokenProcessPool:
                 raise RenderError(
-                    "a rendering process was killed (out of memory?): try again with fewer --workers; "
+                    "a rendering process was killed (out of memory?): try again with fewer `workers`; "
                     "what is finished is kept"
                 ) from None
             finally:

@@ -44,4 +44,4 @@ class TrainOptions:
         if isinstance(self.source, FreeSource) and self.folds.fold not in (1, "all"):
             raise OptionsError(f"`fold` is {self.folds.fold}; {self.dataset} has one division of the subjects, fold 1")
         if self.checkpoint_every < 1:
-            raise OptionsError(f"--checkpoint-every is {self.checkpoint_every}; allowed is 1 or more")
+            raise OptionsError(f"`checkpoint_every` is {self.checkpoint_every}; allowed is 1 or more")

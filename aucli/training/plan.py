@@ -54,7 +54,7 @@ class TrainingFold:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run would do: printed by ``--dry-run``."""
+    """What a run would do: printed by a dry run."""
 
     recipe: Recipe
     folds: tuple[TrainingFold, ...] = field(repr=False)
@@ -94,11 +94,11 @@ def plan(
     """
     recipe = load_recipe(find_recipe(options), options.overrides)
     if options.out.exists() and not options.out.is_dir():
-        raise OptionsError(f"--out is {options.out}, which is a file; give a folder")
+        raise OptionsError(f"`out` is {options.out}, which is a file; give a folder")
     if recipe.data != options.dataset:
         raise RecipeError(
             f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "
-            f"add --set data={options.dataset} if that is meant"
+            f"add `overrides` data={options.dataset} if that is meant"
         )
     device = resolve_device(options.device)
     training = recipe.encoder_training()

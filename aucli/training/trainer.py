@@ -302,7 +302,7 @@ class Trainer:
             size = self.batches.size_px(self.step)
             raise RecipeError(
                 f"{self.device} has too little memory for {self.batches.views} views of {optim.batch_size} faces of "
-                f"{size} px in {optim.accumulate} parts: try --set optim.accumulate={2 * optim.accumulate} (the same "
-                "batch, a third slower), optim.precision=bfloat16 or "
+                f"{size} px in {optim.accumulate} parts: try `overrides` optim.accumulate={2 * optim.accumulate} (the "
+                "same batch, a third slower), optim.precision=bfloat16 or "
                 f"optim.batch_size={max(optim.batch_size // 2, 2)}; a changed recipe needs a new folder"
             ) from None

@@ -128,10 +128,10 @@ def video_stream(path: Path, container: av.container.InputContainer, number: int
     streams = video_streams(path, container)
     if number is not None:
         if number < 0:
-            raise OptionsError(f"stream is {number}; it must be at least 0")
+            raise OptionsError(f"`stream` is {number}; it must be at least 0")
         if number >= len(streams):
             count = "1 video stream" if len(streams) == 1 else f"{len(streams)} video streams"
-            raise VideoError(f"{path}: holds {count}, so --stream goes up to {len(streams) - 1}, not {number}")
+            raise VideoError(f"{path}: holds {count}, so `stream` goes up to {len(streams) - 1}, not {number}")
         return streams[number]
     return max(streams, key=lambda stream: (bool(stream.disposition & Disposition.default), _pixels(stream)))
 
@@ -178,7 +178,7 @@ def describe_file(path: Path, container: av.container.InputContainer, number: in
             for n, s in enumerate(streams)
             if n != info.stream
         )
-        notes.append(f"holds {len(streams)} video streams; number {info.stream} is read, --stream takes {others}")
+        notes.append(f"holds {len(streams)} video streams; number {info.stream} is read, `stream` takes {others}")
     if rate_is_assumed(container, stream) and info.fps:
         notes.append(f"has no times and no frame rate; {info.fps:g} frames a second are assumed")
     if info.transfer != "sdr":

@@ -70,7 +70,7 @@ def find_videos(words: Sequence[str], *, root: Path | None = None) -> Inputs:
         OptionsError: if the root is no folder.
     """
     if root is not None and not root.is_dir():
-        raise OptionsError(f"--root {root} is not a folder")
+        raise OptionsError(f"`root` {root} is not a folder")
     search = _Search(root)
     for word in words:
         search.take_word(word, Path())
@@ -193,7 +193,7 @@ class _Search:
             return
         label = self._label(path)
         if label is None:
-            self._problems[path_label(path)] = f"lies outside --root {path_label(self._root or Path())}"
+            self._problems[path_label(path)] = f"lies outside `root` {path_label(self._root or Path())}"
         else:
             within = path.relative_to(top) if path != top else PurePath(path.name)
             self._videos[place] = VideoInput(path, label, path_label(within) if self._root is None else label)

@@ -129,9 +129,9 @@ class PictureSource:
         import PIL
 
         if rate is not None and not 0 < rate < float("inf"):
-            raise OptionsError(f"picture_rate is {rate}; it must be above 0")
+            raise OptionsError(f"`picture_rate` is {rate}; it must be above 0")
         if stream:
-            raise VideoError(f"{path}: pictures have one stream, so --stream goes up to 0, not {stream}")
+            raise VideoError(f"{path}: pictures have one stream, so `stream` goes up to 0, not {stream}")
 
         self.name = f"pillow {PIL.__version__}"
         self.broken: str | None = None
@@ -185,7 +185,7 @@ class PictureSource:
         notes: list[str] = []
         if self.path.is_dir():
             gaps = numbers[-1] - numbers[0] + 1 - len(numbers)
-            rate = f"{self._rate:g} a second" + ("" if self._rate_is_given else " (assumed; --picture-rate sets it)")
+            rate = f"{self._rate:g} a second" + ("" if self._rate_is_given else " (assumed; `picture_rate` sets it)")
             notes.append(
                 f"{len(numbers)} numbered pictures, {self._sequence.paths[0].name} to {self._sequence.paths[-1].name}, "
                 f"at {rate}" + (f"; {gaps} numbers between are missing" if gaps else "")

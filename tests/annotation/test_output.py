@@ -22,11 +22,11 @@ def test_a_table_or_a_folder(output: str, one: bool) -> None:
 @pytest.mark.parametrize(
     ("output", "remedy"),
     [
-        ("-", "-o x.parquet"),
-        ("out/x.csv", r"-o out/x.parquet, then aucli.read\('out/x.parquet'\).*write_csv\('out/x.csv'\)"),
-        ("x.xlsx", "-o x.parquet"),
-        ("film.mp4", "-o film.parquet"),
-        (f"{'x' * 245}.parquet", "247 bytes are allowed"),
+        ("-", "`output` x.parquet"),
+        ("out/x.csv", r"`output` out/x.parquet, then aucli.read\('out/x.parquet'\).*write_csv\('out/x.csv'\)"),
+        ("x.xlsx", "`output` x.parquet"),
+        ("film.mp4", "`output` film.parquet"),
+        (f"{'x' * 245}.parquet", "may have 247 bytes and is longer"),
     ],
 )
 def test_what_is_neither_is_refused_with_the_remedy(output: str, remedy: str) -> None:

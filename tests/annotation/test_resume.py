@@ -115,7 +115,7 @@ def test_overwrite_gives_up_the_rows_of_the_named_only(tmp_path: Path) -> None:
 def test_other_options_are_refused(tmp_path: Path, output: Output) -> None:
     video = _input(tmp_path, "a.mp4", b"a")
     _annotate(output, video)
-    with pytest.raises(TableError, match=r"detect_every 1 -> 5.*--overwrite"):
+    with pytest.raises(TableError, match=r"detect_every 1 -> 5.*`overwrite`"):
         _plan(output, video, run=OTHER_RUN)
     assert not output.work_folder.exists()
 
@@ -181,7 +181,7 @@ def test_a_table_of_several_videos_in_a_folder_of_tables_stays(tmp_path: Path) -
     _annotate(Output.of(tmp_path / "out" / "a.mp4.parquet"), a, b)
     for overwrite in (False, True):
         plan = _plan(Output.of(tmp_path / "out"), a, b, overwrite=overwrite)
-        assert "together with those of b.mp4; choose another -o" in plan.refused["a.mp4"]
+        assert "together with those of b.mp4; choose another `output`" in plan.refused["a.mp4"]
         assert plan.tables["b.mp4"] == tmp_path / "out" / "b.mp4.parquet"
 
 
@@ -204,7 +204,9 @@ def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path, output: Output) -> 
         # Then a folder's videos were called by their paths in it.
         write_schema_1(table, RUN, {"a.mp4": (one.record, next(iter(one.rows())))})
     before = table.read_bytes()
-    with pytest.raises(TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to; .*another -o, or .*--overwrite"):
+    with pytest.raises(
+        TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to; .*another `output`, or .*`overwrite`"
+    ):
         _plan(output, video)
     assert table.read_bytes() == before
     assert not output.work_folder.exists()

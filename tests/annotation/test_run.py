@@ -230,7 +230,7 @@ def test_another_video_under_a_finished_name_is_refused_until_asked_for(tmp_path
     aucli.annotate(video, table)
     MadeVideo(n_frames=9).write(video)
     outcome = aucli.annotate(video, table)
-    assert "--overwrite" in outcome.failures[str(video)]
+    assert "`overwrite`" in outcome.failures[str(video)]
     assert len(aucli.read(table)) == 4
     assert aucli.annotate(video, table, options=AnnotateOptions(overwrite=True)).n_frames == 9
     assert len(aucli.read(table)) == 9
@@ -436,7 +436,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
     if gpu_problem() is None:
         pytest.skip("there is a GPU here")
     video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
-    with pytest.raises(OptionsError, match="use --device cpu"):
+    with pytest.raises(OptionsError, match=r"`device` is .*; use cpu"):
         aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(device="cuda"))
 
 
@@ -462,7 +462,7 @@ def test_threads_end_with_the_run(tmp_path: Path) -> None:
 def test_a_stretch_that_holds_no_frame_is_told(tmp_path: Path) -> None:
     video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
     outcome = aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(start_s=100.0, root=tmp_path))
-    assert outcome.failures == {"v.mp4": "none of its 4 frames lies between --start and --end"}
+    assert outcome.failures == {"v.mp4": "none of its 4 frames lies between `start_s` and `end_s`"}
 
 
 def test_a_stream_that_starts_late_is_whole(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_another_file_under_the_name_begins_anew_unless_the_video_was_complete(t
         finished_video(work, "whole.mp4", [1])
     with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
         assert work.segments("half.mp4", "other").paths == []
-        with pytest.raises(VideoError, match=r"another file was annotated under this name.*--overwrite.*--root"):
+        with pytest.raises(VideoError, match=r"another file was annotated under this name.*`overwrite`.*`root`"):
             work.segments("whole.mp4", "other")
     assert len(list((tmp_path / "w").glob("*.parquet"))) == 1
 
@@ -108,7 +108,7 @@ def test_a_segment_that_is_missing_ends_what_is_known(tmp_path: Path) -> None:
 def test_other_options_are_refused_only_where_something_is_at_stake(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
         half_done(work, "a.mp4", [1])
-    with pytest.raises(TableError, match=r"thresholds .* detect_every 1 -> 5.*--overwrite"):
+    with pytest.raises(TableError, match=r"thresholds .* detect_every 1 -> 5.*`overwrite`"):
         WorkFolder(tmp_path / "w", OTHER_RUN, overwrite=False)
     with WorkFolder(tmp_path / "w", OTHER_RUN, overwrite=True) as work:
         assert work.segments("a.mp4", "f").paths == []
@@ -121,7 +121,7 @@ def test_a_run_that_cannot_be_read_is_not_gone_on_with(tmp_path: Path, note: str
     with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
         half_done(work, "a.mp4", [1])
     (tmp_path / "w" / "run.json").write_text(note, encoding="latin-1")
-    with pytest.raises(TableError, match="--overwrite"):
+    with pytest.raises(TableError, match="`overwrite`"):
         WorkFolder(tmp_path / "w", RUN, overwrite=False)
 
 
@@ -145,7 +145,7 @@ def test_temporary_files_of_killed_runs_go(tmp_path: Path) -> None:
 
 def test_a_place_that_takes_nothing_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match=r"cannot write into .*file: .*; choose another -o"):
+    with pytest.raises(TableError, match=r"cannot write into .*file: .*; choose another `output`"):
         WorkFolder(tmp_path / "file" / "w", RUN, overwrite=False)
 
 

@@ -14,6 +14,8 @@ import aucli
 from aucli.annotation import supervised
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Outcome
+from aucli.commands.annotate import _parse_thresholds, _seconds_per_frame
+from aucli.errors import OptionsError
 from tests.builders.command_line import environment, left_out, run
 from tests.builders.media import MadeVideo
 
@@ -154,3 +156,32 @@ def test_it_runs_as_a_program(video: Path) -> None:
     command = [sys.executable, "-m", "aucli", "annotate", str(video), "-o", "t.parquet"]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
     assert "1 video, 5 frames" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], {}),
+        (["0.5"], {0: 0.5}),
+        (["AU12=0.4", "au06=.3", "4=0.2"], {12: 0.4, 6: 0.3, 4: 0.2}),
+        (["0.5", "AU12=0.4"], {0: 0.5, 12: 0.4}),
+    ],
+)
+def test_thresholds_are_read(texts: list[str], expected: dict[int, float]) -> None:
+    assert _parse_thresholds(texts) == expected
+
+
+@pytest.mark.parametrize("text", ["", "half", "AU12", "AU12=", "AU12=x", "=0.5", "0.5.5", "--"])
+def test_thresholds_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(OptionsError, match=r"cannot be read; write 0\.5 or AU12=0\.4"):
+        _parse_thresholds([text])
+
+
+def test_sampling_is_given_once() -> None:
+    assert _seconds_per_frame(None, None) is None
+    assert _seconds_per_frame(0.5, None) == 0.5
+    assert _seconds_per_frame(None, 5.0) == 0.2
+    with pytest.raises(OptionsError, match="give one of them"):
+        _seconds_per_frame(0.5, 5.0)
+    with pytest.raises(OptionsError, match="--fps is 0"):
+        _seconds_per_frame(None, 0.0)

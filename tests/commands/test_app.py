@@ -205,13 +205,6 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_messages_name_options_where_the_library_names_fields() -> None:
-    names = {"size_px": "--size"}
-    assert options.as_options("`size_px` is 7, not `x`; size_px stays", names) == "--size is 7, not x; size_px stays"
-    with pytest.raises(OptionsError, match=r"^--size is 7$"), options.fields_as_options(names):
-        raise OptionsError("`size_px` is 7")
-
-
 def test_the_words_of_the_metrics_are_the_metrics() -> None:
     from typing import get_args
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import json
@@ -21,6 +20,7 @@ from aucli.evaluation.agreement import AgreementOptions
 from aucli.evaluation.benchmarks import ScoringOptions
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import EVENTS, Event, eaf, elan_rows
+from tests.builders.texts import texts_of
 from tests.evaluation.test_agreement import elan, table, write_table
 from tests.human_codes.reading_help import write
 
@@ -34,23 +34,9 @@ def evaluate(*arguments: object, columns: int = 80) -> Any:
 
 def fields_in_messages() -> set[str]:
     """Every name in backticks in a text that the room of codes or of agreement may show."""
-    found = set()
     files = [*(PACKAGE / "human_codes").glob("*.py")]
     files += [PACKAGE / "evaluation" / f"{name}.py" for name in ("agreement", "coders", "films", "pairing")]
-    for path in files:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-        docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and node.body
-                      and isinstance(node.body[0], ast.Expr)}  # fmt: skip
-        attributes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Constant)
-                and isinstance(node.value, str)
-                and id(node) not in docstrings | attributes
-            ):
-                found |= set(re.findall(r"`(\w+)`", node.value))
-    return found
+    return {name for path in files for text in texts_of(path) for name in re.findall(r"`(\w+)`", text)}
 
 
 def test_every_field_that_a_message_names_is_an_option_of_the_command() -> None:

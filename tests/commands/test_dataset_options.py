@@ -13,6 +13,7 @@ import aucli
 from aucli.cli import app
 from aucli.commands.dataset_options import OPTION_OF, PREPARE_OPTION_OF
 from aucli.datasets.readers.registry import FREE_DATA, READERS
+from tests.builders.texts import texts_of
 
 COMMANDS: Any = get_command(app).commands  # type: ignore[attr-defined]
 ROOM = Path(aucli.__file__).parent / "datasets"
@@ -23,15 +24,10 @@ def options_of(command: str) -> set[str]:
 
 
 def test_every_field_in_a_message_has_an_option() -> None:
-    raised = [
-        block
-        for path in ROOM.rglob("*.py")
-        for block in re.findall(r"raise \w+Error\((.*?)\n\n|raise \w+Error\((.*)\)", path.read_text(), re.DOTALL)
-    ]
-    named = {name for block in raised for name in re.findall(r"`(\w+)`", "".join(block))}
+    named = {name for path in ROOM.rglob("*.py") for text in texts_of(path) for name in re.findall(r"`(\w+)`", text)}
     assert {"dataset", "root", "cache", "folds_dir", "allow_shared_videos"} <= named
     # The share of validation is the recipe's, and checked there.
-    assert named - {"validation_share", "name"} <= set(PREPARE_OPTION_OF)
+    assert named - {"validation_share", "name"} <= set(OPTION_OF) | set(PREPARE_OPTION_OF)
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])

@@ -258,7 +258,7 @@ def test_only_what_changed_is_done_again(bp4d: Path, tmp_path: Path) -> None:
 
 def test_other_options_are_refused_until_overwritten(bp4d: Path, tmp_path: Path) -> None:
     run(bp4d, tmp_path / "c")
-    with pytest.raises(DatasetError, match=r"made with aus=\[\], not aus=\[12\]; choose another --out, or replace it"):
+    with pytest.raises(DatasetError, match=r"made with aus=\[\], not aus=\[12\]; choose another `cache`, or replace"):
         run(bp4d, tmp_path / "c", own=["aus=12"])
     done = run(bp4d, tmp_path / "c", own=["aus=12"], overwrite=True)
     assert done.n_written == 6
@@ -408,7 +408,7 @@ def test_small_pictures_are_kept_whole_and_small_faces_never_enlarged(face_frame
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"device": "tpu"}, "--device is 'tpu'"),
+        ({"device": "tpu"}, "`device` is 'tpu'"),
         ({"workers": 0}, "`workers` is 0; allowed is 1 to 256"),
         ({"border": 0.5}, "`border` is 0.5"),
         ({"source": source(Path("/r/x"), Path("/r/x"))}, "`cache` is /r/x, which holds the data set"),

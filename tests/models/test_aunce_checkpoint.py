@@ -195,13 +195,13 @@ def test_what_does_not_fit_is_named_in_one_line(
 
 
 def test_the_number_of_action_units_must_fit(checkpoint: Path) -> None:
-    with pytest.raises(ModelError, match="holds 8 action units, but --aus names 12"):
+    with pytest.raises(ModelError, match="holds 8 action units, but `aus` names 12"):
         read_published(checkpoint, BP4D_AUS)
 
 
 @pytest.mark.parametrize("text", ["ck", "1,2,two", "1,1", "3"])
 def test_senseless_aus_are_refused(text: str) -> None:
-    with pytest.raises(OptionsError, match="--aus"):
+    with pytest.raises(OptionsError, match="`aus`"):
         parse_aus(text)
 
 
@@ -308,7 +308,7 @@ def test_what_is_no_model_is_told_what_is(name: str, tmp_path: Path) -> None:
 
 
 def test_options_of_checkpoints_are_for_checkpoints() -> None:
-    with pytest.raises(OptionsError, match="--aus is for published checkpoints"):
+    with pytest.raises(OptionsError, match="`aus` is for published checkpoints"):
         import_any(find_model("aunce-small").folder, aus="1,2")
 
 

@@ -66,7 +66,7 @@ def test_a_name_never_leads_out_of_the_zoo(folder: Path, name: object) -> None:
     with pytest.raises(ModelError):
         import_model(folder, overwrite=True)
     assert _zoo() == ["other"]
-    with pytest.raises(OptionsError, match=r"--name is '\.\.'"):
+    with pytest.raises(OptionsError, match=r"`name` is '\.\.'"):
         import_any(folder, name="..")
 
 
@@ -94,7 +94,7 @@ def test_links_and_pipes_are_refused(folder: Path, tmp_path: Path, file_name: st
 def test_a_bundled_name_is_never_shadowed(folder: Path) -> None:
     _sign(folder, name="aunce-small")
     for overwrite in (False, True):
-        with pytest.raises(ModelError, match="comes with aucli; give yours another name: --name"):
+        with pytest.raises(ModelError, match="comes with aucli; give yours another \\(`name`\\)"):
             import_model(folder, overwrite=overwrite)
     assert import_model(folder, name="mine").config.name == "mine"
     # One that an earlier version let in does not count.

@@ -357,7 +357,7 @@ def test_a_shorter_run_does_not_cut_a_finished_one(photographer: Studio, rig_pat
     generate(small(rig_path, tmp_path, count=3))
     whole = content(tmp_path)
     for count in (0, 2):
-        with pytest.raises(OptionsError, match=f"finished run of 3 pictures; --count {count} would cut it"):
+        with pytest.raises(OptionsError, match=f"finished run of 3 pictures; `count` {count} would cut it"):
             generate(small(rig_path, tmp_path, count=count))
     assert generate(small(rig_path, tmp_path, count=3)).kept_units == 2
     assert content(tmp_path) == whole
@@ -404,7 +404,7 @@ def test_a_rig_with_too_few_people_is_refused(photographer: Studio, tmp_path: Pa
 def test_places_that_cannot_be_written_to(rig_path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OptionsError, match="choose another --out"):
+        with pytest.raises(OptionsError, match="choose another `out`"):
             generate(small(rig_path, out, count=0))
     assert (tmp_path / "file").read_text() == "mine"
     for damaged in ("", "[1]", "{"):

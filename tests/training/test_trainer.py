@@ -42,7 +42,7 @@ def test_too_little_memory_ends_in_advice(tmp_path: Path, monkeypatch: pytest.Mo
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(trainer, "embed", full)
-    with pytest.raises(RecipeError, match=r"try --set optim\.accumulate=2"):
+    with pytest.raises(RecipeError, match=r"try `overrides` optim\.accumulate=2"):
         trainer.run()
 
 

@@ -174,7 +174,7 @@ def test_the_choice_among_streams_is_said(two: Path) -> None:
     reader, found = read_all(two)
     assert len(found.frames_rgb) == 10
     assert (reader.info.stream, reader.info.n_streams) == (0, 2)
-    assert reader.notes == ("holds 2 video streams; number 0 is read, --stream takes 1: mpeg4 96x64",)
+    assert reader.notes == ("holds 2 video streams; number 0 is read, `stream` takes 1: mpeg4 96x64",)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -187,7 +187,7 @@ def test_a_stream_can_be_chosen(two: Path, number: int) -> None:
 
 
 def test_a_stream_that_is_not_there(two: Path) -> None:
-    with pytest.raises(VideoError, match="holds 2 video streams, so --stream goes up to 1, not 2"):
+    with pytest.raises(VideoError, match="holds 2 video streams, so `stream` goes up to 1, not 2"):
         FrameReader(two, stream=2)
     with pytest.raises(OptionsError, match="stream is -1"):
         FrameReader(two, stream=-1)

@@ -88,8 +88,8 @@ def test_root(tree: Path) -> None:
     assert _labels("a", root=Path("a")) == ["deep/y.MOV", "x.mp4"]
     found = find_videos(["a/x.mp4", "b/x.mp4"], root=Path("a"))
     assert [video.label for video in found.videos] == ["x.mp4"]
-    assert found.problems == {"b/x.mp4": "lies outside --root a"}
-    with pytest.raises(OptionsError, match="--root nowhere is not a folder"):
+    assert found.problems == {"b/x.mp4": "lies outside `root` a"}
+    with pytest.raises(OptionsError, match="`root` nowhere is not a folder"):
         find_videos(["a"], root=Path("nowhere"))
     (tree / "way").symlink_to("a")  # the root typed through a link, the file without
     assert _labels("a/deep", root=tree / "way") == ["deep/y.MOV"]

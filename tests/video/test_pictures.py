@@ -149,7 +149,7 @@ def test_numbered_pictures_are_a_sequence(tmp_path: Path) -> None:
     assert [read_number(frame) for frame in found.frames_rgb] == [8, 9, 10, 11]
     np.testing.assert_allclose(found.time_s, np.arange(4) / 25)
     assert (reader.info.container, reader.info.fps, reader.info.n_frames_header) == ("numbered pictures", 25.0, 4)
-    assert reader.notes == ("4 numbered pictures, 8.png to 11.png, at 25 a second (assumed; --picture-rate sets it)",)
+    assert reader.notes == ("4 numbered pictures, 8.png to 11.png, at 25 a second (assumed; `picture_rate` sets it)",)
 
 
 def test_numbers_and_the_rate_say_when(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_rates_and_streams_that_make_no_sense(tmp_path: Path) -> None:
     for rate in (0.0, -1.0, float("nan")):
         with pytest.raises(OptionsError, match="picture_rate"):
             FrameReader(folder, picture_rate=rate)
-    with pytest.raises(VideoError, match="--stream"):
+    with pytest.raises(VideoError, match="`stream`"):
         FrameReader(folder, stream=1)
     assert len(read_all(folder, stream=0)[1].frames_rgb) == 2
 

@@ -173,7 +173,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     if path.is_file():
         return read_json(path)
     if folder.exists() and (not folder.is_dir() or _foreign(folder)):
-        raise DatasetError(f"{folder} holds something else than a cache of faces; choose another --out")
+        raise DatasetError(f"{folder} holds something else than a cache of faces; choose another `cache`")
     return None
 
 
@@ -191,7 +191,7 @@ def require_format(folder: Path, manifest: Mapping[str, Any]) -> None:
     if manifest.get("format") != FORMAT:
         raise DatasetError(
             f"{folder} has cache format {manifest.get('format')!r}, and this aucli reads {FORMAT}; prepare it again, "
-            "with --overwrite or into another --out"
+            "with `overwrite` or into another `cache`"
         )
 
 
@@ -203,7 +203,8 @@ def _require_same(folder: Path, manifest: Mapping[str, Any], content: Mapping[st
     changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
     before, after = (", ".join(f"{name}={_short(found.get(name))}" for name in changed) for found in (was, now))
     raise DatasetError(
-        f"{folder} holds a cache made with {before}, not {after}; choose another --out, or replace it with --overwrite"
+        f"{folder} holds a cache made with {before}, not {after}; choose another `cache`, or replace it "
+        "with `overwrite`"
     )
 
 
@@ -227,9 +228,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} is damaged ({error}); prepare the cache again with --overwrite") from error
+        raise DatasetError(f"{path} is damaged ({error}); prepare the cache again with `overwrite`") from error
     if not isinstance(value, dict):
-        raise DatasetError(f"{path} is damaged; prepare the cache again with --overwrite")
+        raise DatasetError(f"{path} is damaged; prepare the cache again with `overwrite`")
     return value
 
 

@@ -276,7 +276,7 @@ def test_a_cache_of_an_earlier_version_is_read(tmp_path: Path) -> None:
 def test_another_content_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     write_rows(tmp_path, [row_of(1)])
     other = {"dataset": "made", "size": 4}
-    with pytest.raises(DatasetError, match=r"made with size=3, not size=4; choose another --out.*--overwrite"):
+    with pytest.raises(DatasetError, match=r"made with size=3, not size=4; choose another `cache`.*`overwrite`"):
         CacheWriter(tmp_path, aus=AUS, content=other)
     CacheWriter(tmp_path, aus=AUS, content=other, overwrite=True).finish([], {})
     assert len(CachedFaces.open(tmp_path)) == 0

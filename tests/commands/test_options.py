@@ -1,0 +1,85 @@
+"""The library's messages name fields in backticks; the commands turn them into options, and each option exists."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import aucli
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.run import annotate
+from aucli.cli import app
+from aucli.commands import annotate as annotate_command
+from aucli.commands import code_options, dataset_options, evaluate, models, options, synth, train
+from aucli.errors import OptionsError
+from aucli.models.exchange import import_any
+from tests.builders.command_line import run
+from tests.builders.texts import texts_of
+
+PACKAGE = Path(aucli.__file__).parent
+COMMANDS: Any = get_command(app).commands  # type: ignore[attr-defined]
+OPTIONS_OF: dict[str, Mapping[str, str]] = {
+    "annotate": annotate_command.OPTION_OF,
+    "evaluate": {**code_options.OPTION_OF, **evaluate.OPTION_OF},
+    "models import": models.IMPORT_OPTION_OF,
+    "prepare": dataset_options.PREPARE_OPTION_OF,
+    "synth": synth.OPTION_OF,
+    "train": train.OPTION_OF,
+}
+# The share of validation is the recipe's and checked there; a card is Markdown and no message.
+NO_OPTIONS = {"validation_share", "name"}
+
+
+def test_names_of_fields_become_options() -> None:
+    names = {"size_px": "--size"}
+    text = "`size_px` is 7, not `x`; size_px stays"
+    assert options.as_options(text, names) == "--size is 7, not `x`; size_px stays"
+    with pytest.raises(OptionsError, match=r"^--size is 7$"), options.fields_as_options(names):
+        raise OptionsError("`size_px` is 7")
+
+
+@pytest.mark.parametrize("command", OPTIONS_OF)
+def test_every_option_exists(command: str) -> None:
+    group, _, word = command.partition(" ")
+    typed = COMMANDS[group].commands[word] if word else COMMANDS[group]
+    there = {name for parameter in typed.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {option.split()[0] for option in OPTIONS_OF[command].values()} <= there
+
+
+def test_every_field_in_a_message_is_an_option_of_a_command() -> None:
+    known = NO_OPTIONS.union(*OPTIONS_OF.values())
+    paths = [path for path in PACKAGE.rglob("*.py") if path.name != "card.py"]
+    named = {(name, path.name) for path in paths for text in texts_of(path) for name in re.findall(r"`(\w+)`", text)}
+    assert len(named) > 60, "the search itself must find something"
+    assert {(name, file) for name, file in named if name not in known} == set()
+
+
+def test_every_field_of_annotate_and_of_import_has_an_option() -> None:
+    fields = set(inspect.signature(AnnotateOptions).parameters)
+    assert set(annotate_command.OPTION_OF) == fields | {"output"}
+    assert "output" in inspect.signature(annotate).parameters
+    assert set(models.IMPORT_OPTION_OF) == set(inspect.signature(import_any).parameters) - {"path"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("annotate", "v.mp4", "-o", "t.parquet", "--min-face", 2), "--min-face is 2; allowed is 8 to 10000"),
+        (("annotate", "v.mp4", "-o", "t.csv"), "-o t.csv: tables are written as Parquet; use -o t.parquet"),
+        (("annotate", "v.mp4", "-o", "t", "--start", 2, "--end", 1), "--end is 1.0; allowed is more than --start (2)"),
+        (("annotate", "v.mp4", "-o", "t", "--device", "tpu"), "--device is 'tpu'; allowed are auto, cpu"),
+        (("evaluate", "r", "--replicates", -1), "--replicates is -1; allowed is 0 or more"),
+    ],
+)
+def test_a_user_reads_options(
+    given: tuple[object, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("v.mp4").touch()
+    assert f"error: {said}" in run(*given, code=2).stderr
