@@ -22,6 +22,7 @@ SOURCE_OPTION_OF: Final[Mapping[str, str]] = {
     "option": "--option",
     "photographs": "--option photographs",
     "codes": "--option codes",
+    "teacher": "--option teacher",
 }
 """Option by field of `DatasetSource` and `FreeSource`."""
 

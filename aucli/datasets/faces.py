@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -105,23 +106,6 @@ class LabelledFaces:
         """Choose faces by indices or a boolean mask: as a `FaceSource`."""
         return self[rows]
 
-    def split(
-        self,
-        name: SplitName,
-        *,
-        seed: int,
-        test: float,
-        validation: float,
-        known: Mapping[str, SplitName] | None = None,
-    ) -> LabelledFaces:
-        """The faces of one split, by subject (see `split_of_subject`); ``known`` subjects are where it says."""
-        fixed = known or {}
-        split_of = {
-            subject: fixed.get(subject) or split_of_subject(subject, seed=seed, test=test, validation=validation)
-            for subject in np.unique(self.subjects).tolist()
-        }
-        return self[np.isin(self.subjects, [subject for subject, split in split_of.items() if split == name])]
-
     def save(self, path: Path) -> None:
         """Write one ``.npz`` file, whole or not at all."""
         columns: dict[str, Any] = {ON_DISK.get(name, name): np.asarray(value) for name, value in self.__dict__.items()}
@@ -143,32 +127,77 @@ class LabelledFaces:
         return cls(**{**columns, "aus": tuple(int(au) for au in columns["aus"])})
 
 
-def join(parts: Sequence[LabelledFaces]) -> LabelledFaces:
-    """Put faces of several sources together; smaller pictures get a border on the right and below.
+@dataclass(frozen=True, eq=False)
+class MixedFaces:
+    """Faces of several sources in one order, each as often as wanted. No pixel is copied before it is asked for.
+
+    Attributes:
+        parts: where the pictures are; alike in action units and channels.
+        places: (N, 2) int64: which part, and which row of it.
 
     Raises:
-        DatasetError: if there are none, or they differ in action units or colour.
+        DatasetError: if there are no parts, or they differ in action units or channels.
     """
-    if not parts:
-        raise DatasetError("there are no faces to join")
-    kinds = {(part.aus, part.pictures.shape[3]) for part in parts}
-    if len(kinds) > 1:
-        raise DatasetError(f"faces with different action units or channels cannot be joined: {sorted(kinds)}")
-    height, width = (max(part.pictures.shape[axis] for part in parts) for axis in (1, 2))
-    padded = [
-        np.pad(
-            p.pictures, ((0, 0), (0, height - p.pictures.shape[1]), (0, width - p.pictures.shape[2]), (0, 0)), "edge"
+
+    parts: tuple[LabelledFaces, ...]
+    places: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        kinds = {(part.aus, part.pictures.shape[3]) for part in self.parts}
+        if len(kinds) != 1:
+            raise DatasetError(f"faces can be mixed if action units and channels are the same; got {sorted(kinds)}")
+
+    @classmethod
+    def of(cls, *chosen: tuple[LabelledFaces, npt.NDArray[Any]]) -> MixedFaces:
+        """Some rows of each part, one part after the other; rows may repeat."""
+        places = [np.column_stack([np.full(len(rows), i), rows]) for i, (_, rows) in enumerate(chosen)]
+        return cls(tuple(part for part, _ in chosen), np.concatenate(places or [np.zeros((0, 2))]).astype(np.int64))
+
+    @property
+    def aus(self) -> tuple[int, ...]:
+        """See `FaceSource`."""
+        return self.parts[0].aus
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int8]:
+        """See `FaceSource`."""
+        return self._column(lambda part: part.labels)
+
+    @cached_property
+    def subjects(self) -> npt.NDArray[np.str_]:
+        """See `FaceSource`."""
+        return self._column(lambda part: part.subjects)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> LabelledFaces:
+        """Copy these faces, in this order; rows may repeat. Smaller pictures lie in the upper left corner."""
+        chosen = self.subset(rows)
+        height, width = (max(part.pictures.shape[axis] for part in self.parts) for axis in (1, 2))
+        pictures = np.zeros((len(chosen), height, width, self.parts[0].pictures.shape[3]), np.uint8)
+        for number, part in enumerate(self.parts):
+            here = chosen.places[:, 0] == number
+            of_part = part.pictures[chosen.places[here, 1]]
+            pictures[here, : of_part.shape[1], : of_part.shape[2]] = of_part
+        return LabelledFaces(
+            aus=self.aus,
+            pictures=pictures,
+            sizes_wh=chosen._column(lambda part: part.sizes_wh),
+            landmarks_xy=chosen._column(lambda part: part.landmarks_xy),
+            labels=chosen.labels,
+            subjects=chosen.subjects,
         )
-        for p in parts
-    ]
-    return LabelledFaces(
-        aus=parts[0].aus,
-        pictures=np.concatenate(padded),
-        sizes_wh=np.concatenate([part.sizes_wh for part in parts]),
-        landmarks_xy=np.concatenate([part.landmarks_xy for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
-        subjects=np.concatenate([part.subjects for part in parts]),
-    )
+
+    def subset(self, rows: npt.NDArray[Any]) -> MixedFaces:
+        """The same source with these faces only; no pixel is copied."""
+        return MixedFaces(self.parts, self.places[rows])
+
+    def _column(self, column: Callable[[LabelledFaces], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        columns = [column(part) for part in self.parts]
+        starts = np.cumsum([0, *(len(part) for part in self.parts)])
+        together: npt.NDArray[Any] = np.concatenate(columns)
+        return together[starts[self.places[:, 0]] + self.places[:, 1]]
 
 
 def split_of_subject(subject: str, *, seed: int, test: float, validation: float) -> SplitName:

@@ -35,13 +35,14 @@ def describe_training(
         f"SHA-256 of the training labels and subjects: `{data_digest(fold.train)}`",
         *(f"SHA-256 of {source}: `{digest}`" for source, digest in planned.sources.items()),
     ]
+    labelling = f"\n\n{planned.labelling}" if planned.labelling else ""
     listed = "\n".join(f"- {note}" for note in notes)
     return f"""# {name}
 
 Trained by aucli {__version__} on {options.dataset}, fold {fold.number}, by the recipe {recipe.name}: {divided}.
 Nobody is in two splits.
 
-{listed}
+{listed}{labelling}
 
 {results_table(results)}
 

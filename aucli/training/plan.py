@@ -64,6 +64,8 @@ class TrainingPlan:
     device: str
     sources: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 by file name of what free data were made from."""
+    labelling: str = ""
+    """Where the labels of photographs come from, as a Markdown table; empty without photographs."""
 
 
 def find_recipe(options: TrainOptions) -> Path:
@@ -107,9 +109,10 @@ def plan(
         start_from(network, training.start)  # a start that does not fit is refused before anything is done
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = {}
+    labelling = ""
     with first_process_first():
         if isinstance(options.source, FreeSource):
-            folds = _free_folds(options, options.source, recipe, report)
+            folds, labelling = _free_folds(options, options.source, recipe, report)
             sources = {path.name: digest for path, digest in options.source.digests.items()}
         else:
             folds, warnings = _benchmark_folds(options, options.source, recipe, on_prepare)
@@ -131,6 +134,7 @@ def plan(
         steps=sum(steps),
         device=device,
         sources=sources,
+        labelling=labelling,
     )
 
 
@@ -178,7 +182,7 @@ def _benchmark_folds(
 
 def _free_folds(
     options: TrainOptions, source: FreeSource, recipe: Recipe, report: Callable[[str], None]
-) -> tuple[TrainingFold, ...]:
+) -> tuple[tuple[TrainingFold, ...], str]:
     wanted = FreeDataWanted(
         aus=recipe.encoder.aus,
         colour=recipe.encoder.colour,
@@ -187,7 +191,8 @@ def _free_folds(
         **recipe.split.model_dump(),
         **recipe.free_data.model_dump(),
     )
-    parts = read_free_data(source, wanted, source.cache or options.out / "cache", report=report)
+    found = read_free_data(source, wanted, source.cache or options.out / "cache", report=report)
+    parts = found.splits
     n, n_aus = len(parts["test"]), len(recipe.encoder.aus)
     no_names = np.zeros(0, np.str_)
     fold = TrainingFold(
@@ -202,4 +207,4 @@ def _free_folds(
         lost_sequences=no_names,
         lost_frames=np.zeros(0, np.int32),
     )
-    return (fold,)
+    return (fold,), found.labelling

@@ -80,11 +80,16 @@ class SplitSection(Settings):
 
 
 class FreeDataSection(Settings):
-    """The data of ``synth``: how many renders, and how often an epoch shows each photograph for every render."""
+    """The data of ``synth``: how many renders, and how often an epoch shows a photograph for every render."""
 
     renders: int = Field(default=8000, ge=16)
     render_seed: int = Field(default=2026, ge=0)
-    photograph_repeats: int = Field(default=2, ge=1)
+    photograph_repeats: int = Field(default=1, ge=1)
+    """Of photographs that the teacher labelled."""
+    coded_repeats: int = Field(default=4, ge=1)
+    """Of photographs coded by eye: fewer, and nearer the truth."""
+    held_out: Literal["all", "coded"] = "all"
+    """Whom thresholds and card are measured on: renders and photographs, or the photographs coded by eye alone."""
 
 
 class Recipe(Settings):

@@ -93,7 +93,7 @@ def _train_fold(
 ) -> None:
     began = time.monotonic()
     if rank() == 0:
-        folder.begin()
+        folder.begin(planned.labelling)
     trainer = Trainer(
         planned.recipe.encoder_training(),
         fold.train,

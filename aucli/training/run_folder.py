@@ -22,6 +22,7 @@ from aucli.training.recipe import Recipe, first_problem
 
 RECIPE_NAME: Final = "recipe.json"
 FOLD_NAME: Final = "fold.json"
+LABELLING_NAME: Final = "labels.md"
 MODEL_FOLDER: Final = "model"
 ANOTHER: Final = "choose another folder, or remove this one"
 
@@ -87,8 +88,11 @@ class RunFolder:
             what = number if changed[0] in ("dataset", "fold") else f"other {changed[0]} faces, subjects or labels"
             raise RecipeError(f"{self.path} holds a run on {what}; {ANOTHER}")
 
-    def begin(self) -> None:
+    def begin(self, labelling: str = "") -> None:
         """Write down whose folder it is, or go on in it. The caller holds its lock.
+
+        Args:
+            labelling: where the labels of photographs come from; nothing is written where it is empty.
 
         Raises:
             RecipeError: as `check` does; or if another run has finished it meanwhile.
@@ -98,6 +102,8 @@ class RunFolder:
             raise RecipeError(f"another run has just finished in {self.path}; give the same command again")
         if not (self.path / FOLD_NAME).is_file():
             # The fold last: its presence says that both are there.
+            if labelling:
+                self._write(LABELLING_NAME, labelling)
             self._write(RECIPE_NAME, self.recipe.model_dump_json(indent=1))
             self._write(FOLD_NAME, json.dumps(self.data, indent=1))
 

@@ -4,30 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from aucli.datasets.faces import LabelledFaces, join, split_of_subject
+from aucli.datasets.faces import LabelledFaces, MixedFaces, split_of_subject
 from aucli.errors import DatasetError
-from tests.builders.tiny_training import AUS, tiny_faces
-
-
-@settings(max_examples=50)
-@given(st.lists(st.text(max_size=8), max_size=60), st.integers(0, 99))
-def test_no_person_is_in_two_folds(names: list[str], seed: int) -> None:
-    count = len(names)
-    faces = LabelledFaces(
-        AUS,
-        np.zeros((count, 2, 2, 1), np.uint8),
-        np.zeros((count, 2), np.int32),
-        np.zeros((count, 5, 2), np.float32),
-        np.zeros((count, 2), np.int8),
-        np.array(names, dtype=str) if names else np.zeros(0, "U1"),
-    )
-    parts = [faces.split(f, seed=seed, test=0.3, validation=0.3) for f in ("train", "validation", "test")]
-    people = [set(part.subjects.tolist()) for part in parts]
-    assert sum(map(len, parts)) == count
-    assert not (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])
+from tests.builders.tiny_training import tiny_faces
 
 
 def test_shares_of_the_folds() -> None:
@@ -57,12 +37,30 @@ def test_labels_that_make_no_sense_are_refused() -> None:
         LabelledFaces(**{**faces.__dict__, "labels": faces.labels[:2]})
 
 
-def test_joined_faces_keep_their_own() -> None:
+def test_mixed_faces_keep_their_own() -> None:
     one, other = tiny_faces(4), tiny_faces(3)
     small = LabelledFaces(**{**other.__dict__, "pictures": other.pictures[:, :40, :50]})
-    both = join([one, small])
-    assert both.pictures.shape == (7, 64, 64, 1)
-    np.testing.assert_array_equal(both.pictures[4:, :40, :50], small.pictures)
-    np.testing.assert_array_equal(both.labels[:4], one.labels)
-    with pytest.raises(DatasetError, match="no faces to join"):
-        join([])
+    mixed = MixedFaces.of((small, np.array([2, 0, 2])), (one, np.array([3])), (small, np.zeros(0, np.intp)))
+    assert len(mixed) == 4
+    assert mixed.subjects.tolist() == [*small.subjects[[2, 0, 2]], one.subjects[3]]
+    np.testing.assert_array_equal(mixed.labels, np.concatenate([small.labels[[2, 0, 2]], one.labels[3:]]))
+    chosen = mixed[np.array([3, 1, 3, 0])]
+    assert chosen.pictures.shape == (4, 64, 64, 1)
+    for k, (part, row) in enumerate([(one, 3), (small, 0), (one, 3), (small, 2)]):
+        height, width = part.pictures.shape[1:3]
+        np.testing.assert_array_equal(chosen.pictures[k, :height, :width], part.pictures[row])
+        assert not chosen.pictures[k, height:].any()
+        np.testing.assert_array_equal(chosen.landmarks_xy[k], part.landmarks_xy[row])
+        np.testing.assert_array_equal(chosen.sizes_wh[k], part.sizes_wh[row])
+    same = mixed.subset(mixed.labels[:, 0] >= 0)
+    np.testing.assert_array_equal(same.labels, mixed.labels[mixed.labels[:, 0] >= 0])
+    assert len(mixed[np.zeros(0, np.intp)]) == len(MixedFaces.of((one, np.zeros(0, np.intp)))) == 0
+
+
+def test_faces_that_cannot_be_mixed() -> None:
+    one = tiny_faces(4)
+    with pytest.raises(DatasetError, match="can be mixed if"):
+        MixedFaces.of()
+    colour = LabelledFaces(**{**one.__dict__, "pictures": np.repeat(one.pictures, 3, axis=3)})
+    with pytest.raises(DatasetError, match="can be mixed if"):
+        MixedFaces.of((one, np.arange(4)), (colour, np.arange(4)))

@@ -1,128 +1,130 @@
-"""Reads photographs of single faces, with labels by rule and by eye."""
+"""Photographs of single faces as training data: pictures, landmarks, and labels by eye and by a teacher."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.datasets.faces import LabelledFaces
-from aucli.datasets.free.face_mesh import FaceMesh, Photograph
+from aucli.datasets.free.photograph_tables import PhotographTable
+from aucli.datasets.free.teacher import read_rgb
 from aucli.datasets.free.visual_codes import VisualCodes
-from aucli.datasets.free.weak_labels import PHOTOGRAPH_AUS, label
 from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError
 from aucli.faces.values import START_SCORE, Detector
+from aucli.runtime.files import whole_or_nothing
+
+BORDER: Final = 0.5
+"""Added around a picture before detection, in its longer sides: faces fill photographs, detectors need room."""
 
 
-def read_photographs(
-    path: Path,
-    detector: Detector,
-    *,
-    aus: Sequence[int] = PHOTOGRAPH_AUS,
-    codes: VisualCodes | None = None,
-    report: Callable[[str], None] = lambda _: None,
-) -> LabelledFaces:
-    """Read, detect and label the photographs of a Parquet file.
+def find_faces(
+    jpegs: Sequence[bytes], detector: Detector, *, report: Callable[[str], None] = lambda _: None
+) -> npt.NDArray[np.float32]:
+    """The five landmarks of the face in the middle of each photograph.
 
     Args:
-        path: the file.
-        detector: finds the five landmarks; use the one that annotate will use.
-        aus: action units wanted; -1 for those that neither the witnesses nor the codes know.
-        codes: codes by eye, by the column ``name``; they overrule the witnesses.
+        jpegs: N files.
+        detector: use the one that annotate will use.
         report: called with a line of text now and then.
 
-    Raises:
-        DatasetError: if the file cannot be read, lacks a column, or holds no face.
+    Returns:
+        (N, 5, 2) in pixels of the photograph; NaN where no face is in the middle.
     """
-    import polars as pl
-    from PIL import Image
-
-    columns = ["identity", "emotion", "jpeg", *(["name"] if codes is not None else [])]
-    try:
-        table = pl.read_parquet(path, columns=columns)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DatasetError(f"{path} is not a table with {', '.join(columns)}: {error}") from error
-    mesh = FaceMesh()
-    pictures, seen, rows = [], [], []
-    for row, jpeg in enumerate(table["jpeg"]):
-        picture = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"))
-        found = look_at(picture, detector, mesh)
+    landmarks = np.full((len(jpegs), 5, 2), np.nan, np.float32)
+    for row, jpeg in enumerate(jpegs):
+        found = find_central_face(read_rgb(jpeg), detector)
         if found is not None:
-            pictures.append(picture)
-            seen.append(found)
-            rows.append(row)
-        if row % 500 == 0:
-            report(f"{row} of {len(table)} photographs: {len(rows)} faces")
-    if not rows:
-        raise DatasetError(f"{path}: no face was found in {len(table)} photographs")
-    kept = table[rows]
-    subjects = np.array([subject_of(name) for name in kept["identity"]])
-    weak = label(pictures, seen, kept["emotion"].to_numpy().astype(str), subjects)
-    labels = np.full((len(kept), len(aus)), -1, np.int8)
-    for column, au in enumerate(aus):
-        if au in PHOTOGRAPH_AUS:
-            labels[:, column] = weak[:, PHOTOGRAPH_AUS.index(au)]
-    if codes is not None:
-        by_eye = codes.labels_for(kept["name"].to_list(), tuple(aus))
-        labels = np.where(by_eye >= 0, by_eye, labels)
-    canvas, sizes_wh = _stack(pictures)
-    landmarks = np.stack([found.landmarks_xy for found in seen])
-    return LabelledFaces(tuple(aus), canvas, sizes_wh, landmarks, labels, subjects)
+            landmarks[row] = found
+        if (row + 1) % 1000 == 0 or row + 1 == len(jpegs):
+            faces = int(np.isfinite(landmarks[: row + 1, 0, 0]).sum())
+            report(f"{row + 1} of {len(jpegs)} photographs: {faces} faces")
+    return landmarks
 
 
-def look_at(picture: npt.NDArray[np.uint8], detector: Detector, mesh: FaceMesh) -> Photograph | None:
-    """Detect the face that fills a grey picture, with a border around it, and fit the mesh; None without a face."""
-    from PIL import Image
-
-    height, width = picture.shape
-    border = max(height, width) // 2
-    padded = np.pad(picture, border, mode="edge")
-    faces = detector.detect(np.repeat(padded[None, :, :, None], 3, axis=3), min_face_px=20)[0]
+def find_central_face(picture_rgb: npt.NDArray[np.uint8], detector: Detector) -> npt.NDArray[Any] | None:
+    """The landmarks (5, 2) of the face in the middle of a picture; None without one."""
+    height, width = picture_rgb.shape[:2]
+    border = round(BORDER * max(height, width))
+    padded = np.pad(picture_rgb, ((border, border), (border, border), (0, 0)), mode="edge")
+    faces = detector.detect(padded[None], min_face_px=20)[0]
     centres = (faces.boxes_xyxy[:, :2] + faces.boxes_xyxy[:, 2:]) / 2 - border
     offset = np.abs(centres / np.array([width, height]) - 0.5)
     central = np.flatnonzero((offset < 0.3).all(axis=1) & (faces.scores >= START_SCORE))
-    if not len(central):
-        return None
-    landmarks = faces.landmarks_xy[central[0]]
-    points, presence = mesh.fit(Image.fromarray(padded), landmarks)
-    points[:, :2] -= border
-    return Photograph((landmarks - border).astype(np.float32), points, presence)
+    return faces.landmarks_xy[central[0]] - border if len(central) else None
 
 
-def subject_of(identity: str) -> str:
-    """Stock pictures are named by number, not by person: together they count as one, which can only be too careful."""
-    return "facial-expressions" if identity.startswith("facial-expressions") else identity
+def save_landmarks(landmarks_xy: npt.NDArray[np.float32], path: Path) -> None:
+    """Keep what `find_faces` found, whole or not at all."""
+    with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, landmarks_xy)
 
 
-def splits_of_coded_subjects(path: Path, codes: VisualCodes) -> dict[str, SplitName]:
+def load_landmarks(path: Path) -> npt.NDArray[np.float32]:
+    """Read what `save_landmarks` wrote.
+
+    Raises:
+        DatasetError: if the file is damaged.
+    """
+    try:
+        landmarks: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is damaged ({error}); remove it, and it is made again") from error
+    return landmarks
+
+
+def labelled_photographs(
+    table: PhotographTable,
+    rows: npt.NDArray[np.intp],
+    landmarks_xy: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int8],
+    aus: tuple[int, ...],
+    *,
+    colour: str,
+) -> LabelledFaces:
+    """Some photographs with their labels, decoded once.
+
+    Args:
+        table: all photographs.
+        rows: which of them.
+        landmarks_xy: (N, 5, 2) of all.
+        labels: (N, A) of all.
+        aus: action units, the columns of the labels.
+        colour: ``rgb``, three equal channels where a photograph is grey; or ``grey``, one channel.
+    """
+    from PIL import Image
+
+    sizes_wh = np.zeros((len(rows), 2), np.int32)
+    pictures = np.zeros((len(rows), 1, 1, 3 if colour == "rgb" else 1), np.uint8)
+    for i, row in enumerate(rows):
+        rgb = read_rgb(table.jpegs[row])
+        picture = rgb if colour == "rgb" else np.asarray(Image.fromarray(rgb).convert("L"))[..., None]
+        height, width = picture.shape[:2]
+        if height > pictures.shape[1] or width > pictures.shape[2]:  # seldom: the first pictures tell the size of most
+            larger = max(height, pictures.shape[1]), max(width, pictures.shape[2])
+            grown = np.zeros((len(rows), *larger, pictures.shape[3]), np.uint8)
+            grown[:i, : pictures.shape[1], : pictures.shape[2]] = pictures[:i]
+            pictures = grown
+        pictures[i, :height, :width] = picture
+        sizes_wh[i] = width, height
+    return LabelledFaces(aus, pictures, sizes_wh, landmarks_xy[rows], labels[rows], table.subjects[rows])
+
+
+def splits_of_coded_subjects(table: PhotographTable, codes: VisualCodes) -> dict[str, SplitName]:
     """In which split the subjects of coded photographs are, where the codes say.
 
     Raises:
-        DatasetError: if the file cannot be read, or the codes put one subject into two splits.
+        DatasetError: if the codes put one subject into two splits.
     """
-    import polars as pl
-
-    try:
-        table = pl.read_parquet(path, columns=["name", "identity"])
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DatasetError(f"{path} is not a table with name and identity: {error}") from error
-    identity_of = dict(table.iter_rows())
+    subject_of_name = dict(zip(table.names, table.subjects.tolist(), strict=True))
     found: dict[str, SplitName] = {}
     for name, split in zip(codes.names, codes.splits, strict=True):
-        if split is not None and name in identity_of:
-            subject = subject_of(identity_of[name])
+        if split is not None and name in subject_of_name:
+            subject = subject_of_name[name]
             if found.setdefault(subject, split) != split:
                 raise DatasetError(f"the codes put {subject} into {found[subject]} and {split}: one subject, one split")
     return found
-
-
-def _stack(pictures: list[npt.NDArray[np.uint8]]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Pictures of different sizes in one array (N, H, W, 1), edges repeated, and their sizes (N, 2)."""
-    sizes_wh = np.array([picture.shape[::-1] for picture in pictures], np.int32)
-    width, height = sizes_wh.max(axis=0)
-    padded = [np.pad(p, ((0, height - p.shape[0]), (0, width - p.shape[1])), mode="edge") for p in pictures]
-    return np.stack(padded)[..., None], sizes_wh

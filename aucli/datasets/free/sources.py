@@ -1,6 +1,7 @@
-"""Training data that needs no form: renders of a rig, and photographs with weak labels and codes by eye.
+"""Training data that needs no form: renders of a rig, and photographs coded by eye and labelled by a teacher.
 
-Both are read once and kept beside the run's cache; what they were made from is part of the file's name.
+What takes long is done once and kept in the cache: renders, the faces that the detector finds, the teacher's answers.
+What each was made from is part of the file's name. Labels are made anew each time: other codes cost no detection.
 """
 
 from __future__ import annotations
@@ -13,9 +14,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from aucli.datasets.faces import LabelledFaces, join
+import numpy as np
+import numpy.typing as npt
+
+from aucli.datasets.faces import LabelledFaces, MixedFaces, split_of_subject
+from aucli.datasets.free.photograph_labels import PhotographLabels, label_photographs
+from aucli.datasets.free.photograph_tables import PhotographTable, join_tables, read_photograph_table
+from aucli.datasets.free.photographs import (
+    find_faces,
+    labelled_photographs,
+    load_landmarks,
+    save_landmarks,
+    splits_of_coded_subjects,
+)
+from aucli.datasets.free.teacher import TeacherAnswers, ask_teacher, require_teacher
 from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
-from aucli.datasets.readers.options import KeyValueOptions, Place
+from aucli.datasets.readers.options import KeyValueOptions, Place, Places
 from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
@@ -30,8 +44,9 @@ Report = Callable[[str], None]
 class FreeOptions(KeyValueOptions):
     """The files of free data, as ``KEY=VALUE``: see `FreeSource`."""
 
-    photographs: Place = None
+    photographs: Places = ()
     codes: Place = None
+    teacher: Place = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +56,32 @@ class FreeSource:
     Attributes:
         dataset: ``synth`` or ``photographs``.
         rig: ICT FaceKit Light, as `aucli synth` takes it; renders are made from it if they are not in the cache.
-        photographs: Parquet file, see `aucli.datasets.free.weak_labels`; None trains on renders alone.
-        codes: CSV file with codes by eye of these photographs.
-        cache: folder for renders and prepared faces; None is one inside the run.
+        photographs: Parquet files, see `aucli.datasets.free.photograph_tables`; none trains on renders alone.
+        codes: CSV file with codes by eye of these photographs; needed with photographs.
+        teacher: MediaPipe's ``face_landmarker.task``, which labels photographs that nobody has coded; None leaves them
+            out.
+        cache: folder for renders and what was found in photographs; None is one inside the run.
     """
 
     dataset: str = "synth"
     rig: Path | None = None
-    photographs: Path | None = None
+    photographs: tuple[Path, ...] = ()
     codes: Path | None = None
+    teacher: Path | None = None
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, path in (("root", self.rig), ("photographs", self.photographs), ("codes", self.codes)):
+        named = [("root", self.rig), ("codes", self.codes), ("teacher", self.teacher)]
+        for name, path in (*named, *(("photographs", path) for path in self.photographs)):
             if path is not None and not path.exists():
                 raise OptionsError(f"`{name}` is {path}, which does not exist")
-        if self.codes is not None and self.photographs is None:
-            raise OptionsError("codes belong to photographs: give `photographs` too, a Parquet file")
+        if len(set(self.photographs)) < len(self.photographs):
+            raise OptionsError("`photographs` names a file twice")
+        for name, path in named[1:]:
+            if path is not None and not self.photographs:
+                raise OptionsError(f"`{name}` belongs to photographs: give `photographs` too, a Parquet file")
+        if self.photographs and self.codes is None:
+            raise OptionsError("`photographs` needs `codes` too, a CSV file of codes by eye: they say what is seen")
 
     @classmethod
     def from_pairs(
@@ -68,13 +92,20 @@ class FreeSource:
         Raises:
             OptionsError: for a name that is not known, or a file that is not there.
         """
-        given = {name: Path(value) for name, value in FreeOptions.from_pairs(pairs) if value is not None}
-        return cls(dataset=dataset, rig=root, cache=cache, **given)
+        given = FreeOptions.from_pairs(pairs)
+        return cls(
+            dataset=dataset,
+            rig=root,
+            cache=cache,
+            photographs=tuple(Path(one) for one in given.photographs),
+            codes=None if given.codes is None else Path(given.codes),
+            teacher=None if given.teacher is None else Path(given.teacher),
+        )
 
     @cached_property
     def digests(self) -> dict[Path, str]:
         """SHA-256 of each source, read once."""
-        given = [path for path in (self.rig, self.photographs, self.codes) if path is not None]
+        given = [path for path in (self.rig, *self.photographs, self.codes, self.teacher) if path is not None]
         return {path: sha256_path(path) for path in given}
 
     @cached_property
@@ -93,7 +124,10 @@ class FreeDataWanted:
         with_renders: whether rendered faces take part.
         renders: how many.
         render_seed: everything about the renders follows from it.
-        photograph_repeats: how often an epoch shows each photograph for every render.
+        photograph_repeats: how often an epoch shows a photograph that the teacher labelled, for every render.
+        coded_repeats: the same of a photograph coded by eye.
+        held_out: whom a model is measured on: ``all``, or ``coded``, the photographs coded by eye alone where there
+            are any.
         seed: of the division of the subjects.
         validation: share of the training subjects, 0 to 1.
         test: share of all subjects, 0 to 1.
@@ -105,52 +139,64 @@ class FreeDataWanted:
     renders: int
     render_seed: int
     photograph_repeats: int
+    coded_repeats: int
+    held_out: str
     seed: int
     validation: float
     test: float
 
 
-def read_free_data(
-    source: FreeSource, wanted: FreeDataWanted, cache: Path, *, report: Report
-) -> dict[SplitName, LabelledFaces]:
+@dataclass(frozen=True)
+class FreeData:
+    """Faces of each split, nobody in two, and a Markdown table of where the labels of photographs come from."""
+
+    splits: Mapping[SplitName, MixedFaces]
+    labelling: str
+
+
+def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, report: Report) -> FreeData:
     """The faces of each split, by subject.
 
     Args:
         source: where the data lie.
         wanted: AUs, colour, splits, number of renders.
-        cache: folder for renders and prepared faces.
+        cache: folder for renders and what was found in photographs.
         report: called with a line of text now and then.
 
     Raises:
         DatasetError: if there is nothing to train on, or something cannot be read.
+        MissingPackageError: if there is a teacher, and its package is not installed.
     """
+    if source.teacher is not None:
+        require_teacher()
     cache.mkdir(parents=True, exist_ok=True)
     renders = _renders(source, wanted, cache, report) if wanted.with_renders else None
-    photographs = _photographs(source, wanted, cache, report) if source.photographs is not None else None
-    found = [faces for faces in (renders, photographs) if faces is not None]
-    if not found:
+    photographs = _photographs(source, wanted, cache, report) if source.photographs else None
+    chosen: dict[SplitName, list[tuple[LabelledFaces, npt.NDArray[np.intp]]]] = {name: [] for name in SPLITS}
+    labelling = ""
+    if photographs is not None:
+        faces, labels = photographs
+        labelling = labels.as_markdown()
+        report(labelling)
+        for name in SPLITS:
+            rows = labels.rows_of(name)
+            coded = labels.is_coded[rows]
+            times = np.where(coded, wanted.coded_repeats, wanted.photograph_repeats) if name == "train" else 1
+            chosen[name].append((faces, labels.position(np.repeat(rows, times))))
+    if renders is not None:
+        coded_alone = (
+            wanted.held_out == "coded"
+            and photographs is not None
+            and any(len(rows) for name in ("validation", "test") for _, rows in chosen[name])
+        )
+        split_of = {subject: _split(subject, wanted) for subject in np.unique(renders.subjects).tolist()}
+        splits = np.array([split_of[subject] for subject in renders.subjects.tolist()], np.str_)
+        for name in SPLITS:
+            if name == "train" or not coded_alone:
+                chosen[name].append((renders, np.flatnonzero(splits == name)))
+    if not chosen["train"]:
         raise DatasetError("nothing to train on: give the rig as `root`, or `photographs`, a Parquet file")
-    known = _coded_subjects(source)
-    chosen = {name: [_split(faces, name, wanted, known) for faces in found] for name in SPLITS}
-    if renders is not None and photographs is not None:
-        of_renders, of_photographs = chosen["train"]
-        chosen["train"] = [*([of_photographs] * wanted.photograph_repeats), of_renders]
-    return {"train": join(chosen["train"]), "validation": join(chosen["validation"]), "test": join(chosen["test"])}
-
-
-def _split(
-    faces: LabelledFaces, name: SplitName, wanted: FreeDataWanted, known: Mapping[str, SplitName]
-) -> LabelledFaces:
-    return faces.split(name, seed=wanted.seed, test=wanted.test, validation=wanted.validation, known=known)
-
-
-def _coded_subjects(source: FreeSource) -> Mapping[str, SplitName]:
-    """Subjects whom the codes hold out stay held out, whatever the seed: they are what a model is measured on."""
-    from aucli.datasets.free.photographs import splits_of_coded_subjects
-
-    if source.photographs is None or source.visual_codes is None:
-        return {}
-    return splits_of_coded_subjects(source.photographs, source.visual_codes)
+    return FreeData({name: MixedFaces.of(*parts) for name, parts in chosen.items()}, labelling)
 
 
 def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
@@ -188,20 +234,64 @@ def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Re
     return LabelledFaces.load(prepared)
 
 
-def _photographs(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
-    from aucli.datasets.free.photographs import read_photographs
+def _photographs(
+    source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report
+) -> tuple[LabelledFaces, PhotographLabels]:
+    """The photographs that have labels, and the labels of all."""
+    codes = source.visual_codes
+    assert codes is not None
+    tables = [read_photograph_table(path) for path in source.photographs]
+    table = join_tables(tables)
+    files = list(zip(source.photographs, tables, strict=True))
+    landmarks_xy = np.concatenate([_landmarks(source.digests[path], one, cache, report) for path, one in files])
+    answers = None
+    if source.teacher is not None:
+        answers = TeacherAnswers.join(
+            [_answers(source, source.teacher, path, one, cache, report) for path, one in files]
+        )
+    labels = label_photographs(
+        table, landmarks_xy, wanted.aus, codes, _splits_of_photographs(table, codes, wanted), answers
+    )
+    faces = labelled_photographs(table, labels.used, landmarks_xy, labels.labels, wanted.aus, colour=wanted.colour)
+    return faces, labels
 
-    assert source.photographs is not None
-    if wanted.colour != "grey":
-        raise DatasetError("the photographs are grey: set encoder.colour=grey, or leave them out")
-    files = [path for path in (source.photographs, source.codes) if path is not None]
-    content = {"aus": wanted.aus, "files": [source.digests[path] for path in files]}
-    prepared = cache / f"photographs-{_digest(content)}.npz"
+
+def _landmarks(digest: str, table: PhotographTable, cache: Path, report: Report) -> npt.NDArray[np.float32]:
+    """What the detector finds; version 1 of how it is asked."""
+    prepared = cache / f"landmarks-{_digest({'version': 1, 'photographs': digest})}.npy"
     if not prepared.is_file():
-        codes, detector = source.visual_codes, open_detector(None)
-        faces = read_photographs(source.photographs, detector, aus=wanted.aus, codes=codes, report=report)
-        faces.save(prepared)
-    return LabelledFaces.load(prepared)
+        save_landmarks(find_faces(table.jpegs, open_detector(None), report=report), prepared)
+    return load_landmarks(prepared)
+
+
+def _answers(
+    source: FreeSource, teacher: Path, path: Path, table: PhotographTable, cache: Path, report: Report
+) -> TeacherAnswers:
+    """What the teacher says; version 1 of how it is asked."""
+    content = {"version": 1, "photographs": source.digests[path], "teacher": source.digests[teacher]}
+    prepared = cache / f"teacher-{_digest(content)}.npz"
+    if not prepared.is_file():
+        ask_teacher(teacher, table.jpegs, report=report).save(prepared)
+    return TeacherAnswers.load(prepared)
+
+
+def _splits_of_photographs(table: PhotographTable, codes: VisualCodes, wanted: FreeDataWanted) -> npt.NDArray[np.str_]:
+    """(N,) the split of each photograph, by subject.
+
+    Subjects whom the codes hold out stay held out, whatever the seed: they are what a model is measured on. Others can
+    be measured on nothing, for they are not coded: where the codes hold subjects out, all others are trained on.
+    """
+    known = splits_of_coded_subjects(table, codes)
+    held_out = bool({"validation", "test"} & set(known.values()))
+    split_of: dict[str, SplitName] = {
+        subject: known.get(subject) or ("train" if held_out else _split(subject, wanted))
+        for subject in np.unique(table.subjects).tolist()
+    }
+    return np.array([split_of[subject] for subject in table.subjects.tolist()], np.str_)
+
+
+def _split(subject: str, wanted: FreeDataWanted) -> SplitName:
+    return split_of_subject(subject, seed=wanted.seed, test=wanted.test, validation=wanted.validation)
 
 
 def _digest(content: object) -> str:

@@ -4,8 +4,9 @@
     a.jpg,1,1,?,0
     a.jpg,2,1,0,0
 
-1 is present, 0 absent, ``?`` cannot tell. A picture may be looked at several times; what the looks agree on counts. A
-column ``part`` may say in which split its subject is: train, validation or test.
+1 is present, 0 absent, ``?`` cannot tell; an empty cell was not looked at. A picture may be looked at
+several times; what the looks agree on counts. A column ``part`` may say in which split its subject is: train,
+validation or test.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError
 
-CODE_OF: Final[Mapping[str, int]] = {"1": 1, "0": 0, "?": -1}
+CODE_OF: Final[Mapping[str, int]] = {"1": 1, "0": 0, "?": -1, "": -2}
 SPLIT_OF: Final[Mapping[str, SplitName | None]] = {
     "": None, "train": "train", "validation": "validation", "test": "test"
 }  # fmt: skip
@@ -35,7 +36,7 @@ class VisualCodes:
     Attributes:
         aus: action units, in the order of the columns.
         names: (N,) of the pictures.
-        looks: (N, L, A) int8: 1, 0, -1 for "cannot tell", -2 where there was no such look.
+        looks: (N, L, A) int8: 1, 0, -1 for "cannot tell", -2 where nobody looked.
         splits: (N,) in which the subject of the picture is; None where the file does not say.
     """
 
@@ -54,14 +55,21 @@ class VisualCodes:
 
     def labels_for(self, names: list[str], aus: tuple[int, ...]) -> npt.NDArray[np.int8]:
         """The consensus for other names and AUs: (len(names), len(aus)), -1 for what was not coded."""
-        agreed = self.consensus()
+        return self._for(names, aus, self.consensus(), -1)
+
+    def looked_at(self, names: list[str], aus: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """Where somebody looked, even if the answer was "cannot tell": (len(names), len(aus))."""
+        looked: npt.NDArray[np.bool_] = (self.looks != -2).any(axis=1)
+        return self._for(names, aus, looked, False)
+
+    def _for(self, names: list[str], aus: tuple[int, ...], values: npt.NDArray[Any], other: Any) -> npt.NDArray[Any]:
         row_of = {name: row for row, name in enumerate(self.names)}
-        labels = np.full((len(names), len(aus)), -1, np.int8)
-        rows = np.array([row_of.get(name, -1) for name in names])
+        found = np.full((len(names), len(aus)), other, values.dtype)
+        rows = np.array([row_of.get(name, -1) for name in names], np.intp)
         for column, au in enumerate(aus):
             if au in self.aus:
-                labels[rows >= 0, column] = agreed[rows[rows >= 0], self.aus.index(au)]
-        return labels
+                found[rows >= 0, column] = values[rows[rows >= 0], self.aus.index(au)]
+        return found
 
 
 def read_visual_codes(path: Path) -> VisualCodes:
@@ -84,12 +92,12 @@ def read_visual_codes(path: Path) -> VisualCodes:
     splits: dict[str, SplitName | None] = {}
     for line, row in enumerate(rows, start=2):
         codes = [row[name] for name in columns]
-        if any(code not in CODE_OF for code in codes) or row["look"] not in ("1", "2", "3"):
-            raise DatasetError(f"{path}, line {line}: codes are 1, 0 or ?, looks are 1, 2 or 3")
+        if any(code is None or code.strip() not in CODE_OF for code in codes) or row["look"] not in ("1", "2", "3"):
+            raise DatasetError(f"{path}, line {line}: codes are 1, 0, ? or nothing, looks are 1, 2 or 3")
         named = row.get("part") or ""
         if named not in SPLIT_OF or splits.setdefault(row["name"], SPLIT_OF[named]) != SPLIT_OF[named]:
             raise DatasetError(f"{path}, line {line}: part is train, validation or test, the same for every look")
-        found.setdefault(row["name"], {})[int(row["look"])] = [CODE_OF[code] for code in codes]
+        found.setdefault(row["name"], {})[int(row["look"])] = [CODE_OF[code.strip()] for code in codes]
     looks = np.full((len(found), 3, len(columns)), -2, np.int8)
     for i, by_look in enumerate(found.values()):
         for look, codes_of_look in by_look.items():

@@ -36,6 +36,12 @@ Numbers = Annotated[tuple[StrictInt, ...], Field(strict=False), BeforeValidator(
 """Whole numbers in an order that counts; a text is divided at its commas."""
 NumberSet = Annotated[frozenset[StrictInt], Field(strict=False), BeforeValidator(_divided)]
 """Different whole numbers; a text is divided at its commas."""
+Places = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    BeforeValidator(lambda value: [one for one in value.split(",") if one] if isinstance(value, str) else value),
+]
+"""Files, divided by commas where there are several."""
 Place = Annotated[str | None, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A folder or file, absolute or relative to the data set's."""
 

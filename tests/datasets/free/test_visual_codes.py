@@ -3,14 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.free.photograph_tables import PhotographTable
 from aucli.datasets.free.photographs import splits_of_coded_subjects
-from aucli.datasets.free.sources import SPLITS
 from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
 from aucli.errors import DatasetError
 
@@ -19,6 +17,16 @@ def _file(folder: Path, text: str) -> Path:
     path = folder / "codes.csv"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_cells_that_nobody_looked_at(tmp_path: Path) -> None:
+    codes = read_visual_codes(_file(tmp_path, "name,look,AU1,AU2\na,1,1,\na,2,,\nb,1,?,0\n"))
+    assert codes.labels_for(["a", "b"], (1, 2)).tolist() == [[1, -1], [-1, 0]]
+    assert codes.looked_at(["a", "b", "c"], (2, 1, 9)).tolist() == [
+        [False, True, False],
+        [True, True, False],
+        [False, False, False],
+    ]
 
 
 def test_no_pictures(tmp_path: Path) -> None:
@@ -71,23 +79,11 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
 
 def test_subjects_whom_the_codes_hold_out_stay_held_out(tmp_path: Path) -> None:
     names = [f"{person}{k}" for person in "abcdef" for k in range(2)]
-    photographs = tmp_path / "faces.parquet"
-    pl.DataFrame({"name": names, "identity": [name[0] for name in names]}).write_parquet(photographs)
+    subjects = np.array([name[0] for name in names])
+    photographs = PhotographTable(tuple(names), (b"",) * 12, subjects, np.full(12, -1, np.int8))
     text = "name,part,look,AU1\na0,test,1,1\nb1,validation,1,0\nc0,train,1,0\nc1,train,1,0\nnobody,test,1,1\n"
     known = splits_of_coded_subjects(photographs, read_visual_codes(_file(tmp_path, text)))
     assert known == {"a": "test", "b": "validation", "c": "train"}
-    faces = LabelledFaces(
-        (1,),
-        np.zeros((12, 2, 2, 1), np.uint8),
-        np.zeros((12, 2), np.int32),
-        np.zeros((12, 5, 2), np.float32),
-        np.zeros((12, 1), np.int8),
-        np.array([name[0] for name in names]),
-    )
-    for seed in range(20):
-        splits = {s: faces.split(s, seed=seed, test=0.3, validation=0.3, known=known).subjects for s in SPLITS}
-        assert all(subject in splits[split] for subject, split in known.items())
-        assert sum(map(len, splits.values())) == 12
     both = read_visual_codes(_file(tmp_path, "name,part,look,AU1\na0,test,1,1\na1,train,1,0\n"))
     with pytest.raises(DatasetError, match="the codes put a into test and train"):
         splits_of_coded_subjects(photographs, both)
