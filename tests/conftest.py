@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -45,8 +47,11 @@ def face_frame(example: Path) -> npt.NDArray[np.uint8]:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees or touches what the user has imported or downloaded."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("AUCLI_HOME", str(home / "aucli"))
+    with tempfile.TemporaryDirectory(
+        prefix="home-", dir=tmp_path_factory.getbasetemp(), ignore_cleanup_errors=True
+    ) as home:
+        monkeypatch.setenv("HOME", home)
+        monkeypatch.setenv("AUCLI_HOME", str(Path(home) / "aucli"))
+        yield
