@@ -28,6 +28,8 @@ SPLIT_OF: Final[Mapping[str, SplitName | None]] = {
     "": None, "train": "train", "validation": "validation", "test": "test"
 }  # fmt: skip
 
+LOOKS: Final = tuple("123456789")
+
 
 @dataclass(frozen=True)
 class VisualCodes:
@@ -92,13 +94,14 @@ def read_visual_codes(path: Path) -> VisualCodes:
     splits: dict[str, SplitName | None] = {}
     for line, row in enumerate(rows, start=2):
         codes = [row[name] for name in columns]
-        if any(code is None or code.strip() not in CODE_OF for code in codes) or row["look"] not in ("1", "2", "3"):
-            raise DatasetError(f"{path}, line {line}: codes are 1, 0, ? or nothing, looks are 1, 2 or 3")
+        if any(code is None or code.strip() not in CODE_OF for code in codes) or row["look"] not in LOOKS:
+            raise DatasetError(f"{path}, line {line}: codes are 1, 0, ? or nothing, looks are 1 to {len(LOOKS)}")
         named = row.get("part") or ""
         if named not in SPLIT_OF or splits.setdefault(row["name"], SPLIT_OF[named]) != SPLIT_OF[named]:
             raise DatasetError(f"{path}, line {line}: part is train, validation or test, the same for every look")
         found.setdefault(row["name"], {})[int(row["look"])] = [CODE_OF[code.strip()] for code in codes]
-    looks = np.full((len(found), 3, len(columns)), -2, np.int8)
+    most = max((look for by_look in found.values() for look in by_look), default=0)
+    looks = np.full((len(found), most, len(columns)), -2, np.int8)
     for i, by_look in enumerate(found.values()):
         for look, codes_of_look in by_look.items():
             looks[i, look - 1] = codes_of_look
