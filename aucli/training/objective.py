@@ -20,7 +20,7 @@ class LossOptions(Settings):
         temperature: of the contrastive losses.
         authors_code: AUNCE as the authors' code computes it, to the letter; see `aucli.training.losses.AUNCE`.
         bce_weight: above 0 adds so much cross-entropy through the heads to a contrastive loss.
-        bce_balanced: whether that cross-entropy weighs AUs by 1 / occurrence rate.
+        bce_balanced: whether cross-entropy, alone or beside another loss, weighs AUs by 1 / occurrence rate.
     """
 
     name: LossName = "aunce"
@@ -67,8 +67,12 @@ class Objective(nn.Module):
         super().__init__()
         weights = au_weights(labels)
         self.options = options
+        plain = options.name == "wbce" and not options.bce_balanced
         self.loss = make_loss(
-            options.name, temperature=options.temperature, weights=weights, authors_code=options.authors_code
+            options.name,
+            temperature=options.temperature,
+            weights=None if plain else weights,
+            authors_code=options.authors_code,
         )
         beside = options.bce_weight > 0 and not self.loss.needs_logits
         self.cross_entropy = WeightedBCE(weights if options.bce_balanced else None) if beside else None

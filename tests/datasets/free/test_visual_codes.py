@@ -61,7 +61,7 @@ def test_consensus_is_the_one_most_frequent_answer(looks: list[int]) -> None:
         ("name,AU1\na,1\n", "needed are name, look"),
         ("name,look\na,1\n", "needed are name, look"),
         ("name,look,AU1\na,1,2\n", "line 2: codes are"),
-        ("name,look,AU1\na,1,1\nb,4,1\n", "line 3: codes are"),
+        ("name,look,AU1\na,1,1\nb,0,1\n", "line 3: codes are"),
         ("name,look,AU1\na,1\n", "line 2: codes are"),
         ("name,part,look,AU1\na,west,1,1\n", "line 2: part is train, validation or test"),
         ("name,part,look,AU1\na,test,1,1\na,train,2,1\n", "line 3: part is train, validation or test, the same"),
