@@ -139,7 +139,8 @@ class Segments:
         """Yield the rows, several segments at a time: at least so many rows each but the last."""
         gathered: list[pa.Table] = []
         for path in self.paths:
-            gathered.append(pq.read_table(path))
+            with pq.ParquetFile(path) as file:  # pq.read_table takes twice as long for a small file
+                gathered.append(file.read())
             if sum(map(len, gathered)) >= min_rows:
                 yield pa.concat_tables(gathered)
                 gathered = []

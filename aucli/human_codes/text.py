@@ -72,7 +72,7 @@ def table_rows(text: str, source: Path, *, ragged: bool = False) -> Iterator[lis
         ragged: fill short rows with blanks instead of refusing them.
 
     Raises:
-        TableError: if a row has another number of cells than the header, or quotation marks do not pair.
+        TableError: if there is no header, a row has another number of cells than that, or quotation marks do not pair.
     """
     text, delimiter = _without_separator_line(text)
     delimiter = delimiter or delimiter_of(text.partition("\n")[0])
@@ -90,6 +90,8 @@ def table_rows(text: str, source: Path, *, ragged: bool = False) -> Iterator[lis
             yield row[:width] + [""] * (width - len(row))
     except csv.Error as error:
         raise TableError(f"row {reader.line_num} of {source} is damaged: {error}") from None
+    if width is None:
+        raise TableError(f"{source} is empty")
 
 
 def _without_separator_line(text: str) -> tuple[str, str]:

@@ -148,9 +148,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not loaded:
         raise ModelError(f"{path} holds {type(loaded).__name__}, not a state_dict of named tensors")
     if strange := [key for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, Tensor)]:
-        raise ModelError(f"{path} is not a state_dict: its entry {strange[0]!r} is no tensor")
+        raise ModelError(f"{path} is not a state_dict: its entry {strange[0]!r:.80} is no tensor")
+    if empty := [key for key, value in loaded.items() if not _is_plain(value)]:
+        raise ModelError(f"{path}: {empty[0]!r:.80} is no plain tensor of real numbers; save model.state_dict() anew")
     prefixed = all(name.startswith("module.") for name in loaded)
     return {name.removeprefix("module.") if prefixed else name: value for name, value in loaded.items()}
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor holds a real number at every place: torch also saves sparse ones and mere shapes."""
+    return tensor.layout is torch.strided and not tensor.is_meta and not tensor.is_quantized and not tensor.is_complex()
 
 
 def _config_of(tensors: Mapping[str, Tensor], aus: tuple[int, ...], path: Path) -> EncoderConfig:
