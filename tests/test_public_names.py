@@ -24,3 +24,9 @@ def test_listing_names_loads_nothing() -> None:
     code = "import sys, aucli; dir(aucli); print([m for m in ('numpy', 'pyarrow', 'polars') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    code = "import sys, aucli, aucli.cli; print([m for m in ('numpy', 'pyarrow', 'torch', 'av') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

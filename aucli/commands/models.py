@@ -167,7 +167,7 @@ def models_import(
     """Check a model, a detector or a published checkpoint and copy it into your zoo."""
     from aucli.models import exchange
 
-    output = Printer("models import", as_json=as_json, quiet=quiet)
+    output = Printer("models import", as_json=as_json, quiet=quiet, option_of=IMPORT_OPTION_OF)
     if aus is not None and (benchmark := aus.strip().casefold()) in READERS:
         aus = ",".join(map(str, find_benchmark(benchmark).aus))
     with fields_as_options(IMPORT_OPTION_OF):
@@ -177,7 +177,9 @@ def models_import(
         config = imported.model.config
         digest = config.digest
         about = f" (digest {digest[:12]}…, {config.licence})"
-    output.json(kind=imported.kind, name=imported.name, digest=digest)
+    notes = [output.as_typed(imported.note)] if imported.note else []
+    output.json(kind=imported.kind, name=imported.name, digest=digest, notes=notes)
+    output.notes(notes)
     output.result(f"{imported.kind} {imported.name} imported{about}")
     if imported.kind != "encoder":
         output.result(f"next: aucli annotate VIDEOS -o aus.parquet --{imported.kind} {imported.name}")

@@ -19,10 +19,9 @@ import numpy as np
 
 from aucli.errors import OptionsError, TableError
 from aucli.human_codes.collector import CodedEvent, Collector
-from aucli.human_codes.eaf import media_name
 from aucli.human_codes.file import CodeFile, CodingProgram
 from aucli.human_codes.names import reading_of
-from aucli.human_codes.text import header_of, number, shown, table_rows
+from aucli.human_codes.text import header_of, media_name, number, shown, table_rows
 from aucli.human_codes.times import CodedTime, read_time
 from aucli.human_codes.values import CodeOptions, Codes
 

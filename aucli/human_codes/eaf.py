@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -23,7 +22,7 @@ from aucli.errors import TableError
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
 from aucli.human_codes.names import codes_of_name, reading_of
-from aucli.human_codes.text import shown
+from aucli.human_codes.text import media_name, shown
 from aucli.human_codes.times import NTSC_RATE, CodedTime
 from aucli.human_codes.values import CodeOptions, Codes
 
@@ -202,13 +201,6 @@ class _Document:
             inside = i0 < i < i1
             times[name] = t0 + (t1 - t0) * (i - i0) / (i1 - i0) if inside else (t0 if i <= i0 or i0 == i1 else t1)
         return times
-
-
-def media_name(url: str) -> str | None:
-    """File name in a ``file:///C:/films/a%20b.mp4`` or a plain path; None for nothing and for sound."""
-    name = re.split(r"[\\/]", unquote(url.strip()) if "://" in url else url.strip())[-1].strip()
-    is_sound = name.casefold().endswith((".wav", ".mp3", ".m4a", ".aif", ".aiff", ".flac", ".ogg"))
-    return None if not name or is_sound else name
 
 
 def _recognises(file: CodeFile) -> bool:

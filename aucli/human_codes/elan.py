@@ -20,11 +20,10 @@ import numpy.typing as npt
 
 from aucli.errors import TableError
 from aucli.human_codes.collector import CodedEvent, Collector
-from aucli.human_codes.eaf import media_name
 from aucli.human_codes.file import CodeFile, CodingProgram
 from aucli.human_codes.headers import role_of
 from aucli.human_codes.names import plain_words
-from aucli.human_codes.text import delimiter_of, shown, split_cells
+from aucli.human_codes.text import delimiter_of, media_name, shown, split_cells
 from aucli.human_codes.times import CodedTime, Unit, read_time
 from aucli.human_codes.values import CodeOptions, Codes
 

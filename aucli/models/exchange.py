@@ -45,11 +45,19 @@ An AUNCE network (Shang et al., arXiv 2402.06165) imported from `{file}`, a chec
 
 @dataclass(frozen=True)
 class Imported:
-    """What was imported: a detector has a name only."""
+    """What was imported: a detector has a name only.
+
+    Attributes:
+        kind: what it is.
+        name: by which it can be used.
+        model: the model folder.
+        note: one line that its user should know; empty if there is none.
+    """
 
     kind: Literal["model", "encoder", "detector"]
     name: str
     model: Model | None = None
+    note: str = ""
 
 
 def import_any(path: Path, *, aus: str | None = None, name: str | None = None, overwrite: bool = False) -> Imported:
@@ -87,7 +95,8 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
                 f"{path} does not say which action units it gives; name them in the order of its heads: `aus` bp4d, "
                 "disfa, or numbers"
             )
-        return _imported(import_published(path, aus=aus, name=name, overwrite=overwrite))
+        remedy = "pip install onnxscript, and import it again with `overwrite`"
+        return _imported(import_published(path, aus=aus, name=name, overwrite=overwrite), to_get_a_graph=remedy)
     if not exists:
         raise ModelError(f"{path} does not exist; what can be imported is {IMPORTABLE}")
     if not (path / CONFIG_NAME).is_file():
@@ -98,7 +107,8 @@ def import_any(path: Path, *, aus: str | None = None, name: str | None = None, o
 def import_published(path: Path, *, aus: str, name: str | None = None, overwrite: bool = False) -> Model:
     """Import a checkpoint of the AUNCE authors.
 
-    Where the exporter (``onnxscript``) is installed, the model gets an ONNX graph, on which annotate is faster.
+    Where the exporter (``onnxscript``) is installed, the model gets an ONNX graph, on which annotate is faster; without
+    it, it is imported all the same, and `import_any` notes it.
 
     Raises:
         ModelError: if the file is no such checkpoint, or the name is taken.
@@ -249,8 +259,13 @@ def _unpack_exported(path: Path, config: ModelConfig, card: str, folder: Path) -
         load_network(Model(folder, written, "path"))  # config and weights fit together, or nothing is imported
 
 
-def _imported(model: Model) -> Imported:
-    return Imported("model" if model.config.has_heads else "encoder", model.config.name, model)
+def _imported(model: Model, *, to_get_a_graph: str = "") -> Imported:
+    """What `import_any` returns; a model that runs in torch alone says so, and how to get its graph."""
+    name = model.config.name
+    if not model.config.has_heads:
+        return Imported("encoder", name, model)
+    note = f"{name} has no ONNX graph: annotate runs it in torch, slower on a CPU" if model.graph is None else ""
+    return Imported("model", name, model, f"{note}; {to_get_a_graph}" if note and to_get_a_graph else note)
 
 
 def _published_card(name: str, path: Path, published: PublishedModel) -> str:

@@ -1,27 +1,21 @@
-"""The table: rows as a slow loop would write them, whole files, work folders, and reading."""
+"""The table: rows as a slow loop would write them, and the file they lie in."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.annotation.segments import WorkFolder
-from aucli.annotation.table import LANDMARK_COLUMNS, AnnotatedFrames, read_metadata, table_schema, to_rows
+from aucli.annotation.table import LANDMARK_COLUMNS, AnnotatedFrames, table_schema, to_rows
 from aucli.annotation.writing import write_table
-from aucli.errors import TableError
-from aucli.results.read import read_table
-from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video
-from tests.builders.earlier_tables import write_schema_1
+from tests.builders.annotated import COLUMNS, RUN, annotated_frames, finished_video
 
 
 def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
@@ -119,30 +113,6 @@ def test_other_weights_under_the_same_name_are_noticed() -> None:
     assert RUN.differences(as_read | {"model_digest": "x"}) == ["another model digest"]
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1 no table PAR1"])
-def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "x.parquet"
-    path.write_bytes(content)
-    with pytest.raises(TableError, match="cannot be read as Parquet"):
-        read_table(path)
-
-
-def test_missing_and_foreign_tables(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="does not exist"):
-        read_table(tmp_path / "no.parquet")
-    with pytest.raises(TableError, match=r"holds no \.parquet"):
-        read_table(tmp_path)
-    pq.write_table(pa.table({"a": [1]}), tmp_path / "foreign.parquet")
-    with pytest.raises(TableError, match="not written by aucli"):
-        read_table(tmp_path)
-
-
-def test_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, aucli, aucli.cli; print([m for m in ('numpy', 'pyarrow', 'torch', 'av') if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
-
-
 def test_files_hold_nothing_that_readers_of_the_last_years_lack(tmp_path: Path) -> None:
     """Flat columns, plain pages, zstd. A nested column with nulls was what arrow before release 26 could not open."""
     table = tmp_path / "t.parquet"
@@ -162,21 +132,3 @@ def test_files_hold_nothing_that_readers_of_the_last_years_lack(tmp_path: Path) 
         # Data pages of version 1 keep true and false as plain bits; pages of version 2 would run-length encode them.
         assert "PLAIN" in chunk.encodings
     assert pq.read_table(table).schema.remove_metadata() == table_schema(COLUMNS)
-
-
-def test_a_table_of_schema_1_reads_as_schema_2(tmp_path: Path) -> None:
-    rows = to_rows(annotated_frames([0, 2, 1]), COLUMNS, (0.5, 0.5))
-    old = write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows), "b.mp4": (VIDEO, rows.slice(0, 1))})
-    assert "landmarks" in pq.read_schema(old).names
-    read = read_table(old)
-    assert read["video"].to_list() == ["a.mp4"] * 4 + ["b.mp4"]
-    assert read.head(4).drop("video").to_arrow().cast(rows.schema).equals(rows)
-    assert read_metadata(old)["schema"] == 1
-
-
-def test_tables_of_both_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
-    with WorkFolder(tmp_path / "w.partial", RUN, overwrite=False) as work:
-        write_table(tmp_path / "new.parquet", RUN, [finished_video(work, "n.mp4", [2, 1])], version="0")
-    rows = to_rows(annotated_frames([0, 1]), COLUMNS, (0.5, 0.5))
-    write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows)})
-    assert read_table(tmp_path)["video"].to_list() == ["n.mp4"] * 3 + ["a.mp4"] * 2
