@@ -38,7 +38,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.faces import LabelledFaces, split_of_subject
 from aucli.datasets.free.renders import read_renders
 from aucli.datasets.free.sources import SPLITS
 from aucli.datasets.samples import SplitName
@@ -131,9 +131,10 @@ def features_of(renders: Path, start: str, work: Path) -> dict[SplitName, Featur
         read_renders(renders, open_detector(None), AUS, report=print).save(prepared)
     faces = LabelledFaces.load(prepared)
     network = load_network(find_model(start)).eval()
+    split_of = [split_of_subject(subject, seed=2026, test=0.2, validation=0.2) for subject in faces.subjects.tolist()]
     folds: dict[SplitName, Features] = {}
     for name in SPLITS:
-        fold, saved = faces.split(name, seed=2026, test=0.2, validation=0.2), work / f"tokens {name}.npy"
+        fold, saved = faces[np.array(split_of) == name], work / f"tokens {name}.npy"
         if not saved.is_file():
             np.save(work / "partial.npy", tokens_of(fold, network, name).numpy())
             (work / "partial.npy").replace(saved)
