@@ -33,6 +33,18 @@ def opengl() -> None:
 
 
 @pytest.fixture(scope="session")
+def made_up_rig_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A packed rig of FaceKit's kind, made up of formulas, for tests that do not depend on a real head's looks."""
+    from aucli.synth.rig import save_rig
+    from tests.builders.made_up_rig import made_up_rig
+
+    path = tmp_path_factory.mktemp("rig") / "made_up.npz"
+    save_rig(made_up_rig(), path)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="session")
 def example() -> Path:
     """The rendered clip that travels with the project."""
     return EXAMPLE

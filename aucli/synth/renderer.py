@@ -102,11 +102,12 @@ class Renderer:
 
     def render(self, scene: Scene) -> Rendered:
         """Draw one scene."""
-        self._enter(scene.person)
-        self._upload(scene)
-        self._cast_shadows()
-        self._draw(scene)
-        return Rendered(rgb=self._read_rgb(), depth=self._read_depth())
+        with self._ctx:  # another renderer of this process may have drawn since
+            self._enter(scene.person)
+            self._upload(scene)
+            self._cast_shadows()
+            self._draw(scene)
+            return Rendered(rgb=self._read_rgb(), depth=self._read_depth())
 
     def close(self) -> None:
         """Give the context back."""
