@@ -3,16 +3,18 @@
 The rule. An AU of the expression is taken away and the face is compared with what it would be without it: how far do
 those points move that the AU moves most, in the picture, and as a share of the distance between the eyes?
 
-* present (1): intensity at least B (2.0; for closed eyes C, 3.0), and the seen points move by at least 1.25 pixels
-  (more in a blurred picture) and by at least the share of the distance between the eyes in `MIN_MOTION_INTEROCULAR`,
-  from which on it was seen in renders without the resting face beside them;
+* present (1): intensity at least B (2.0; for closed eyes C, 3.0), and the seen points move by at least 1.5 pixels
+  (more in a blurred or noisy picture) and by at least the share of the distance between the eyes in
+  `MIN_MOTION_INTEROCULAR`, from which on it was seen in renders without the resting face beside them;
 * absent (0): not in the expression (below 0.25), at least 40 % of the AU's points on one side can be seen, and an AU of
   intensity D would have moved them far enough in pixels to be seen;
 * unknown (-1): everything else: too weak, too small, hidden by hair, glasses, hat or the head itself, too dark, or
   masked by another AU.
 
 AU25 is what it looks like, whatever muscle parts the lips and however far they stand apart at rest: it is measured as
-the opening between the lips' edges in the picture. A single frame cannot tell a blink (45) from closed eyes (43): in a
+the opening between the lips' edges in the picture, along the lips' own curve. Lips that are tightened (23), pressed
+(24) or sucked in (28) are told by their meeting: these are present only where AU25 is absent. Whether lips that funnel
+(22, which has no column) also pucker (18) is unknown. A single frame cannot tell a blink (45) from closed eyes (43): in a
 picture AU45 of a closed eye is unknown, and in a video each of the two is unknown while the other is present.
 """
 
@@ -215,12 +217,12 @@ def lip_openings(view: View, edges: LipEdges) -> LipOpenings:
     positions = view.posed.positions
     across, up = view.posed.head_from_rest[:3, 0], view.posed.head_from_rest[:3, 1]
     ahead = positions @ np.stack([across, up], axis=1)
-    middle = positions[np.concatenate([lip for column in edges.columns for lip in column])].mean(axis=0)
-    shown = np.zeros((len(positions), 2))
-    lips = np.unique(np.concatenate([lip for column in edges.columns for lip in column]))
+    lips = np.concatenate([lip for column in edges.columns for lip in column])
+    middle = positions[lips].mean(axis=0)
     ends = view.camera.project(np.stack([middle, middle + up]), view.size_px)[0]
     y_axis = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
     x_axis = np.array([-y_axis[1], y_axis[0]])
+    shown = np.zeros((len(positions), 2))
     shown[lips] = view.camera.project(positions[lips], view.size_px)[0] @ np.stack([x_axis, y_axis], axis=1)
     seen, frontal = _gaps(shown, edges), _gaps(ahead, edges)
     left, right = view.posed.eye_centres

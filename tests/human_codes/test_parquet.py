@@ -5,11 +5,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aucli.errors import TableError
+from aucli.facs import au_column
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedFrames, CodeOptions
+from aucli.synth.expressions import SYNTH_AUS
+from aucli.synth.table import SCHEMA
 from tests.human_codes.reading_help import frames
 
 
@@ -44,6 +49,23 @@ def test_people_of_one_film(tmp_path: Path) -> None:
     assert two.grades[:, 0].tolist() == [0.0, 0.5, 2.0]
     assert two.centre_xy is not None
     assert two.centre_xy[0].tolist() == [90, 5]
+
+
+def test_every_column_that_a_run_of_synth_writes(tmp_path: Path) -> None:
+    """Pictures are films of one frame; intensities stand beside occurrences, and the rest is passed over."""
+    row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
+    row |= {"landmarks": [0.0] * 10, "landmarks68": [0.0] * 136, "landmarks68_seen": [True] * 68}
+    row |= {name: 0 for au in SYNTH_AUS for name in (au_column(au), f"{au_column(au)}_intensity")}
+    rows = [{**row, "path": f"{k}.jpg", "frame": 0, "time_s": 0.0, "person": 3} for k in range(2)]
+    rows[1] |= {"AU24": 1, "AU24_intensity": 4.0, "AU25": -1}
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "labels.parquet")
+    one, two = read_codes(tmp_path / "labels.parquet")
+    assert isinstance(two, CodedFrames)
+    assert (one.video, two.video, two.subject, two.coded_aus) == ("0.jpg", "1.jpg", "3", SYNTH_AUS)
+    said = dict(zip(two.coded_aus, two.labels[0].tolist(), strict=True))
+    assert (said[24], said[25], said[12]) == (1, -1, 0)
+    assert two.grades is not None
+    assert two.grades[0, two.coded_aus.index(24)] == 4.0
 
 
 def test_the_rendered_clip_that_travels_with_the_project(example: Path) -> None:
