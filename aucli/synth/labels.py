@@ -14,8 +14,10 @@ those points move that the AU moves most, in the picture, and as a share of the 
 AU25 is what it looks like, whatever muscle parts the lips and however far they stand apart at rest: it is measured as
 the opening between the lips' edges in the picture, along the lips' own curve. Lips that are tightened (23), pressed
 (24) or sucked in (28) are told by their meeting: these are present only where AU25 is absent. Whether lips that funnel
-(22, which has no column) also pucker (18) is unknown. A single frame cannot tell a blink (45) from closed eyes (43): in a
-picture AU45 of a closed eye is unknown, and in a video each of the two is unknown while the other is present.
+(22, which has no column) also pucker (18) is unknown.
+
+A single frame cannot tell a blink (45) from closed eyes (43): in a picture AU45 of a closed eye is unknown, and in a
+video each of the two is unknown while the other is present.
 """
 
 from __future__ import annotations
