@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,6 +219,22 @@ def test_other_files_hold_no_tensors(tmp_path: Path) -> None:
         with pytest.raises(ModelError) as caught:
             read_tensors(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_without_the_exporter_a_checkpoint_is_imported_and_its_user_told(
+    checkpoint: Path, truth: npt.NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)  # as if it was not installed
+    done = RUNNER.invoke(app, ["models", "import", str(checkpoint), "--aus", "disfa", "--name", "no-graph"])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == (
+        "note: no-graph has no ONNX graph: annotate runs it in torch, slower on a CPU; pip install onnxscript, and "
+        "import it again with --overwrite\n"
+    )
+    model = find_model("no-graph")
+    assert model.graph is None
+    by_torch = open_predictor(model)._network(pictures(3)).detach().numpy()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(by_torch, truth, atol=1e-5)
 
 
 def test_an_encoder_alone_is_a_start_for_training(tmp_path: Path, state: State) -> None:
