@@ -18,25 +18,9 @@ from aucli.datasets.folds import FoldOptions, make_folds
 from aucli.datasets.load import load_dataset
 from aucli.datasets.readers.registry import READERS
 from tests.builders.made_up_benchmark import AUS, NAME
+from tests.builders.tiny_training import tiny_recipe
 
-RECIPE = """
-name = "tiny"
-data = "madeup"
-[encoder]
-backbone = "mobilenetv4_conv_small"
-aus = [12, 1]
-global_dim = 16
-embedding_dim = 8
-[crop]
-size_px = 32
-[loss]
-bce_weight = 1.0
-[[stages]]
-size_px = 32
-epochs = 1
-[optim]
-batch_size = 2
-"""
+RECIPE = tiny_recipe(NAME, epochs=1, batch_size=2)
 
 
 @pytest.fixture

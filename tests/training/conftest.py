@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.face_cache import write_faces
-from tests.builders.tiny_training import BP4D_RECIPE, bp4d_faces
+from tests.builders.tiny_training import bp4d_faces, tiny_recipe
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +20,5 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
-    path.write_text(BP4D_RECIPE, encoding="utf-8")
+    path.write_text(tiny_recipe("bp4d"), encoding="utf-8")
     return path

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
 from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
 from aucli.datasets.readers.layout import (
     VIDEO_SUFFIXES,
@@ -31,6 +32,7 @@ from aucli.datasets.readers.layout import (
     zip_members,
 )
 from aucli.datasets.readers.options import DatasetOptions, Place
+from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
@@ -102,6 +104,24 @@ class Layout:
     intensity_folders: tuple[str, ...]
     video_key: Callable[[str], tuple[str, int] | None]
     video_example: str
+
+
+def benchmark(layout: Layout, *, title: str, counts: PublishedCounts, folds: PublishedParts) -> Benchmark:
+    """Declare BP4D or BP4D+ by what sets it apart."""
+
+    def read(root: Path, options: BinghamtonOptions, findings: Findings) -> Samples:
+        return load(root, layout, options, findings)
+
+    return Benchmark(
+        name=layout.name,
+        title=title,
+        aus=EVALUATED_AUS,
+        options=BinghamtonOptions,
+        read=read,
+        counts=(counts,),
+        folds=folds,
+        subject_pattern=r"[FM]\d{3}",
+    )
 
 
 def load(root: Path, layout: Layout, options: BinghamtonOptions, findings: Findings) -> Samples:

@@ -14,14 +14,11 @@ the FERA 2015 form with images under ``BP4D-training/`` and label files directly
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Final
 
-from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
-from aucli.datasets.readers.binghamton import EVALUATED_AUS, BinghamtonOptions, Layout, load
+from aucli.datasets.readers.benchmark import PublishedParts
+from aucli.datasets.readers.binghamton import EVALUATED_AUS, Layout, benchmark
 from aucli.datasets.readers.published_counts import PublishedCounts, rates
-from aucli.datasets.report import Findings
-from aucli.datasets.samples import Samples
 
 SUBJECTS: Final = tuple([f"F{i:03d}" for i in range(1, 24)] + [f"M{i:03d}" for i in range(1, 19)])
 """F001-F023 and M001-M018. Source: the subject lists of ME-GraphAU and JAA-Net."""
@@ -55,10 +52,6 @@ _SESSION_NAME = re.compile(r"2([FM])(\d{2})_(\d{2})", re.IGNORECASE)
 _SEQUENCE_NAME = re.compile(r"([FM]\d{3})_T(\d{1,2})", re.IGNORECASE)
 
 
-class Bp4dOptions(BinghamtonOptions):
-    """How to read BP4D."""
-
-
 def video_key(stem: str) -> tuple[str, int] | None:
     """Subject and task of a video: ``2F01_03`` is F001, T2; ``F001_T2`` says so itself; None for other names."""
     session = _SESSION_NAME.fullmatch(stem)
@@ -90,22 +83,4 @@ LAYOUT: Final = Layout(
 )
 
 
-def load_bp4d(root: Path, options: Bp4dOptions, findings: Findings) -> Samples:
-    """Read BP4D as its owners distribute it.
-
-    Raises:
-        DatasetError: if the labels or pixels cannot be found, or a label file makes no sense.
-    """
-    return load(root, LAYOUT, options, findings)
-
-
-BENCHMARK: Final = Benchmark(
-    name=LAYOUT.name,
-    title="BP4D-Spontaneous",
-    aus=EVALUATED_AUS,
-    options=Bp4dOptions,
-    read=load_bp4d,
-    counts=(COUNTS,),
-    folds=FOLDS,
-    subject_pattern=r"[FM]\d{3}",
-)
+BENCHMARK: Final = benchmark(LAYOUT, title="BP4D-Spontaneous", counts=COUNTS, folds=FOLDS)

@@ -13,14 +13,11 @@ or one video per sequence, ``F001_T1.mp4``, whose first decoded frame is frame 1
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Final
 
-from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
-from aucli.datasets.readers.binghamton import EVALUATED_AUS, BinghamtonOptions, Layout, load
+from aucli.datasets.readers.benchmark import PublishedParts
+from aucli.datasets.readers.binghamton import Layout, benchmark
 from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.report import Findings
-from aucli.datasets.samples import Samples
 
 SUBJECTS: Final = tuple([f"F{i:03d}" for i in range(1, 83)] + [f"M{i:03d}" for i in range(1, 59)])
 """F001-F082 and M001-M058. Source: rPPG-Toolbox; the fold lists of FMAE-IAT."""
@@ -53,10 +50,6 @@ COUNTS: Final = PublishedCounts(
 _VIDEO_NAME = re.compile(r"([FM]\d{3})[_ ]T(\d{1,2})", re.IGNORECASE)
 
 
-class Bp4dPlusOptions(BinghamtonOptions):
-    """How to read BP4D+."""
-
-
 def video_key(stem: str) -> tuple[str, int] | None:
     """Subject and task of a video, ``F001_T1``; None for other names."""
     match = _VIDEO_NAME.fullmatch(stem)
@@ -75,22 +68,4 @@ LAYOUT: Final = Layout(
 )
 
 
-def load_bp4dplus(root: Path, options: Bp4dPlusOptions, findings: Findings) -> Samples:
-    """Read BP4D+ as its owners distribute it.
-
-    Raises:
-        DatasetError: if the labels or pixels cannot be found, or a label file makes no sense.
-    """
-    return load(root, LAYOUT, options, findings)
-
-
-BENCHMARK: Final = Benchmark(
-    name=LAYOUT.name,
-    title="BP4D+",
-    aus=EVALUATED_AUS,
-    options=Bp4dPlusOptions,
-    read=load_bp4dplus,
-    counts=(COUNTS,),
-    folds=FOLDS,
-    subject_pattern=r"[FM]\d{3}",
-)
+BENCHMARK: Final = benchmark(LAYOUT, title="BP4D+", counts=COUNTS, folds=FOLDS)
