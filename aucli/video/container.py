@@ -35,6 +35,12 @@ READS_OTHER_FILES: Final = frozenset(
 """FFmpeg's formats that go on to other files, the network or devices: never tried."""
 
 
+DOLBY_VISION_TAGS: Final = frozenset({"dvh1", "dvhe", "dav1"})
+"""How MP4 marks HEVC and AV1 with Dolby Vision."""
+UNSPECIFIED_TRANSFER: Final = 2
+"""FFmpeg's AVCOL_TRC_UNSPECIFIED."""
+
+
 def open_container(path: Path, **format_options: str) -> av.container.InputContainer:
     """Open a file with PyAV, or say in one line why not.
 
@@ -149,6 +155,11 @@ def describe_file(path: Path, container: av.container.InputContainer, number: in
     if frame is None:
         why = f": {errors[0]}" if errors else ""
         raise VideoError(f"{path}: no frame of it can be decoded (it is damaged, cut off or holds no frames{why})")
+    if needs_dolby_vision(stream, frame):
+        raise VideoError(
+            f"{path}: is Dolby Vision without an ordinary picture beneath (profile 5), whose colours are not read; "
+            "export it as SDR or HDR10 first"
+        )
     shown = Display(path, stream).show(frame)
     height, width, _ = shown.shape
     duration_s = None
@@ -184,6 +195,22 @@ def describe_file(path: Path, container: av.container.InputContainer, number: in
     if info.transfer != "sdr":
         notes.append(f"is high dynamic range ({info.transfer.upper()}); tone-mapped to an ordinary screen's range")
     return replace(info, notes=tuple(notes))
+
+
+def needs_dolby_vision(stream: VideoStream, frame: av.VideoFrame) -> bool:
+    """Whether the picture makes sense to a Dolby Vision decoder only: its colours are coded as no other video's.
+
+    Of the profiles in use that is 5. PyAV does not hand out the profile; but all others lie over a picture that players
+    without Dolby Vision show, and so say how that is coded (Dolby's ISOBMFF specification, section on profiles).
+    """
+    if int(stream.codec_context.color_trc) != UNSPECIFIED_TRANSFER:
+        return False
+    if stream.codec_context.codec_tag in DOLBY_VISION_TAGS:
+        return True
+    try:
+        return "DOVI_RPU_BUFFER" in frame.side_data
+    except ValueError:  # see `Orientation.of`
+        return False
 
 
 def promised_frames(container: av.container.InputContainer, stream: VideoStream) -> int:

@@ -50,7 +50,12 @@ class Orientation:
     @staticmethod
     def of(frame: av.VideoFrame) -> Orientation | None:
         """Read what a decoded frame says, None if nothing: FFmpeg passes a container's matrix on to every frame."""
-        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        try:
+            data: Any = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:
+            # PyAV before 19 gives no side data where any is of a kind that it does not know: EXIF, 3D displays.
+            turned_deg = round(-frame.rotation / 90) * 90 % 360
+            return Orientation(turned_deg) if turned_deg else None
         return None if data is None else Orientation.from_matrix(struct.unpack("=9i", bytes(data)))
 
     @property

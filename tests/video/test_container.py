@@ -199,3 +199,19 @@ def test_covers_are_no_streams(tmp_path: Path) -> None:
     reader, found = read_all(path)
     assert len(found.frames_rgb) == 10
     assert (reader.info.width, reader.info.n_streams, reader.notes) == (128, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("tag", "color_trc", "refused"), [(b"dvh1", None, True), (b"dvh1", 16, False), (b"hev1", None, False)]
+)
+def test_dolby_vision_without_an_ordinary_picture_is_refused(
+    tmp_path: Path, tag: bytes, color_trc: int | None, refused: bool
+) -> None:
+    made = MadeVideo(codec="libx265", pix_fmt="yuv420p10le", n_frames=3, color_trc=color_trc).write(tmp_path / "a.mp4")
+    (sample_entry,) = (name for name in (b"hev1", b"hvc1") if made.read_bytes().count(name) == 1)
+    made.write_bytes(made.read_bytes().replace(sample_entry, tag))
+    if refused:
+        with pytest.raises(VideoError, match=r"Dolby Vision without an ordinary picture .*export it as SDR or HDR10"):
+            probe(made)
+    else:
+        assert probe(made).codec == "hevc"

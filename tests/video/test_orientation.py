@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from aucli.video.orientation import UPRIGHT, Orientation
+from aucli.video.reader import FrameReader
 from tests.builders.media import MadeVideo, decode_plainly, set_display_matrix
 from tests.builders.reading import read_all
 
@@ -88,3 +94,28 @@ def test_pixel_aspect_and_rotation_together(tmp_path: Path) -> None:
     reader, found = read_all(path)
     np.testing.assert_array_equal(found.frames_rgb[1], np.rot90(wide, -1))
     assert (reader.info.width, reader.info.height, reader.info.orientation) == (48, 96, Orientation(90))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_pictures_of_a_camera_film_say_how_they_are_turned(tmp_path: Path, orientation: int) -> None:
+    """Cameras write EXIF into every picture of an MJPEG film: of a kind that PyAV before 19 does not know."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "maker"
+    left_dark = Image.fromarray(np.repeat(np.linspace(0, 255, 64, dtype=np.uint8)[None, :, None], 48, 0).repeat(3, 2))
+    file = io.BytesIO()
+    left_dark.save(file, "JPEG", exif=exif)
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream: Any = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(3):
+            packet = av.Packet(file.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
+            container.mux(packet)
+    with FrameReader(tmp_path / "a.avi") as reader:
+        frames = np.concatenate([batch.frames_rgb for batch in reader]).astype(int)
+    assert len(frames) == 3
+    # Where FFmpeg (from 8 on) makes a display matrix of it, the film is shown turned as the photograph would be.
+    turned = reader.info.orientation.rotation_deg
+    assert turned in (0, {1: 0, 3: 180, 6: 90, 8: 270}[orientation])
+    upright = np.asarray(Image.open(io.BytesIO(file.getvalue()))).astype(int)
+    assert np.abs(frames[0] - np.rot90(upright, -turned // 90)).mean() < 4
