@@ -8,10 +8,6 @@ from typing import Final
 
 from aucli.errors import MissingPackageError
 
-PIP_NAMES: Final[Mapping[str, str]] = {"ai_edge_litert": "ai-edge-litert"}
-"""What pip calls a package where that is not the name it is imported by."""
-
-
 NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "annotate": (),
     "prepare": (),
@@ -46,7 +42,7 @@ def require(*modules: str, for_: str, install: str | None = None) -> None:
 
 def missing_packages(*modules: str, install: str | None = None) -> str | None:
     """Say which packages are missing and how to install them, in the words of `require`; None if none is."""
-    names = [PIP_NAMES.get(module, module) for module in modules if not is_installed(module)]
+    names = [module for module in modules if not is_installed(module)]
     if not names:
         return None
     return f"needs {' and '.join(names)}, not installed here: {install or 'pip install ' + ' '.join(names)}"

@@ -1,1 +1,1 @@
-"""Data without a licence wall: renders, photographs with weak labels and codes by eye."""
+"""Data without a licence wall: renders, photographs coded by eye and labelled by a teacher."""
