@@ -168,7 +168,8 @@ def _grid(rows: Ints) -> Ints:
     """Triangles (T, 3) of a grid of vertices whose rows go up and columns to the left side of the head."""
     a, b, c, d = (part.ravel() for part in (rows[:-1, :-1], rows[:-1, 1:], rows[1:, 1:], rows[1:, :-1]))
     triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
-    return triangles[(triangles[:, 0] != triangles[:, 1]) & (triangles[:, 1] != triangles[:, 2])]
+    kept: Ints = triangles[(triangles[:, 0] != triangles[:, 1]) & (triangles[:, 1] != triangles[:, 2])]
+    return kept
 
 
 def _heights() -> tuple[Floats, Floats]:

@@ -37,5 +37,5 @@ def test_what_is_unknown_or_not_finite_is_refused_by_name(values: dict[str, obje
 def test_a_checked_value_stays_as_it_was_checked() -> None:
     example = Example()
     with pytest.raises(ValidationError, match="frozen"):
-        example.rate = -1.0
+        setattr(example, "rate", -1.0)  # noqa: B010
     assert example.rate == 0.5

@@ -75,7 +75,7 @@ def test_few_codes_need_to_be_flawless() -> None:
 def test_the_threshold_is_the_lowest_that_keeps_its_promise(seed: int, precision: float) -> None:
     rng = np.random.default_rng(seed)
     present = rng.random(60) < 0.4
-    tested = np.round(rng.normal(size=60) + 2 * present, 1)
+    tested = np.round(rng.normal(size=60) + 2 * present, 1).astype(np.float64)
     scores = rng.normal(size=200)
     good = []
     for threshold in np.unique(tested):
