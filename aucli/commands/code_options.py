@@ -89,7 +89,7 @@ OneSided = Annotated[
     names.OneSided, _option(help="AU12L, AU12R: not compared where they are coded (leave_out), or present (count).")
 ]
 Observation = Annotated[str | None, _option(help="BORIS's observation, of several.", show_default=False)]
-Subject = Annotated[str | None, _option(help="The person, where a file codes several.", show_default=False)]
+Subject = Annotated[str | None, _option(help="The subject, where a file codes several.", show_default=False)]
 Coder = Annotated[str | None, _option(help="The coder, where a file is by several.", show_default=False)]
 FrameRate = Annotated[
     float | None,

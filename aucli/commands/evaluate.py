@@ -99,7 +99,7 @@ def evaluate(
     """Score runs, a model on a benchmark, a table of annotate against human codes, or two coders against each other.
 
     F1-frame, accuracy, areas under ROC and precision-recall curves, kappas, MCC and base rates, per action unit and on
-    average, with 95 % intervals bootstrapped over people. docs/evaluation.md says what each figure means.
+    average, with 95 % intervals bootstrapped over subjects. docs/evaluation.md says what each figure means.
     """
     from aucli.errors import OptionsError
     from aucli.evaluation import benchmarks

@@ -23,7 +23,7 @@ class Finding:
     """One thing that was not as expected.
 
     Attributes:
-        level: ``note`` for what is usual in this benchmark, ``warning`` for what a person should look at.
+        level: ``note`` for what is usual in this benchmark, ``warning`` for what a reader should look at.
         kind: what it is, the same words each time, so that findings can be counted.
         effect: what was done: frames ``dropped``, labels ``masked`` (set to missing), files ``ignored``, or all
             ``kept`` although doubtful.
@@ -59,7 +59,7 @@ class Findings:
             self.items.append(Finding("note", kind, effect, int(count), unit, where, detail))
 
     def warn(self, kind: str, effect: Effect, count: int, unit: Unit, where: str = "", detail: str = "") -> None:
-        """Add what a person should look at, unless the count is 0."""
+        """Add what a reader should look at, unless the count is 0."""
         if count:
             self.items.append(Finding("warning", kind, effect, int(count), unit, where, detail))
 
@@ -90,7 +90,7 @@ class Report:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that a person should look at."""
+        """The findings that a reader should look at."""
         return tuple(f for f in self.findings if f.level == "warning")
 
     def count(self, kind: str) -> int:

@@ -43,13 +43,13 @@ class SequenceInfo:
 
     Attributes:
         dataset: the benchmark's short name, e.g. ``bp4dplus``.
-        subject: who is seen, with the data set in front: ``bp4dplus/F001`` is never the same person as ``bp4d/F001``.
+        subject: who is seen, with the data set in front: ``bp4dplus/F001`` is never the same subject as ``bp4d/F001``.
         name: the sequence within the data set, e.g. ``F001_T1``.
         container: the folder, the zip archive or the video that holds the pixels.
         kind: which of the three.
         split: where the data set's owners put the sequence, if they do.
         group: of subjects who must stay in one split (GFT's groups of three), where there are such.
-        side: where two people are in one video, which of them, as the owners' file names say (Aff-Wild2).
+        side: where two subjects are in one video, which of them, as the owners' file names say (Aff-Wild2).
     """
 
     dataset: str

@@ -64,7 +64,7 @@ class AgreementOptions:
 
 @dataclass(frozen=True)
 class VideoAgreement:
-    """What was compared in one video, of one person.
+    """What was compared in one video, of one subject.
 
     Attributes:
         video: as in the table.
@@ -109,10 +109,10 @@ class Agreement:
     """Scores over all videos, and what was compared in each.
 
     Attributes:
-        evaluation: its subjects are videos, or people in them where the codes tell people apart.
+        evaluation: its subjects are videos, or the subjects in them where the codes tell these apart.
         videos: in the order of the codes.
         not_compared: AUs that only the codes or only the table have.
-        notes: what a person should know, one line each.
+        notes: what a reader should know, one line each.
     """
 
     evaluation: Evaluation
@@ -202,7 +202,7 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One person in one film: the codes on its frames, and the face they are compared with."""
+    """One subject in one film: the codes on its frames, and the face they are compared with."""
 
     film: Film
     source: Codes
@@ -221,7 +221,7 @@ def codes_by_film(
         video: the film of all these codes, whatever they call it.
 
     Raises:
-        TableError: if none is in the table, or two files hold codes of the same film and person.
+        TableError: if none is in the table, or two files hold codes of the same film and subject.
     """
     found: dict[str, list[Codes]] = {}
     seen: dict[tuple[str, str | None], Path] = {}
@@ -258,7 +258,7 @@ def codes_by_film(
 def _compare_film(
     film: Film, codes: Sequence[Codes], aus: tuple[int, ...], code_options: CodeOptions, options: AgreementOptions
 ) -> list[_Part]:
-    """Lay the codes of each person on a film's frames and find the face they are about."""
+    """Lay the codes of each subject on a film's frames and find the face they are about."""
     laid = [
         lay_on_frames(one, film.frames, aus, code_options, align=options.align, tolerance_s=options.tolerance_s)
         for one in codes
@@ -273,8 +273,8 @@ def _compare_film(
                 f"{codes[0].source}: no coded face lies where {film.name} has one; say which face was coded with `face`"
             )
     elif len(codes) > 1:
-        people = ", ".join(str(one.subject) for one in codes[:12])
-        raise OptionsError(f"{codes[0].source} holds codes of {people} in {film.name}; choose one with `subject`")
+        subjects = ", ".join(str(one.subject) for one in codes[:12])
+        raise OptionsError(f"{codes[0].source} holds codes of {subjects} in {film.name}; choose one with `subject`")
     else:
         faces = [film.choose(options.face)]
     return [_Part(film, one, on, face) for one, on, face in zip(codes, laid, faces, strict=True)]

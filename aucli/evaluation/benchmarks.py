@@ -74,7 +74,7 @@ class ModelOnBenchmark:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Scores, and what a person must know to read them, one line each."""
+    """Scores, and what a reader must know to read them, one line each."""
 
     result: Evaluation | CrossValidation
     notes: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ def evaluate_runs(folders: Sequence[Path], options: ScoringOptions | None = None
     """Score finished runs from their predictions: one fold, or the folds of a cross-validation together.
 
     Raises:
-        DatasetError: if there are none, they are of several data sets, a fold is there twice, or a person is tested in
+        DatasetError: if there are none, they are of several data sets, a fold is there twice, or a subject is tested in
             two folds.
     """
     return Evaluated(_scored(find_predictions(folders), options or ScoringOptions()))
@@ -211,14 +211,14 @@ def _predictions(
     of_data = [faces.aus.index(au) for au in aus]
     sequence = np.concatenate([faces.sequence_index[rows], faces.lost.sequence_index[lost]])
     names = np.array([one.name for one in faces.sequences], dtype=np.str_)
-    people = np.array([one.subject for one in faces.sequences], dtype=np.str_)
+    subjects = np.array([one.subject for one in faces.sequences], dtype=np.str_)
     return FoldPredictions(
         dataset=dataset,
         fold=fold,
         model=config.name,
         aus=aus,
         thresholds=tuple(config.thresholds[i] for i in of_model),
-        subjects=people[sequence],
+        subjects=subjects[sequence],
         sequences=names[sequence],
         frames=np.concatenate([faces.frames[rows], faces.lost.frames[lost]]).astype(np.int32),
         labels=np.concatenate([faces.labels[rows], faces.lost.labels[lost]])[:, of_data],

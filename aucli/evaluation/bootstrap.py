@@ -1,4 +1,4 @@
-"""Intervals by bootstrapping over people."""
+"""Intervals by bootstrapping over subjects."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ exact. Ties within a group move an area by less than 1 / SCORE_LEVELS."""
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Counts per person that all scores can be computed from.
+    """Counts per subject that all scores can be computed from.
 
     Attributes:
-        people: number of distinct subjects G.
+        n_subjects: number of distinct subjects G.
         confusion: (G, A, 4) true positives, false positives, false negatives, true negatives.
         histograms: per AU, (G, K, 2) positives and negatives by ascending level of probability; None without bootstrap.
     """
 
-    people: int
+    n_subjects: int
     confusion: Int64Array
     histograms: tuple[Int64Array, ...] | None
 
@@ -46,23 +46,23 @@ def decide(predictions: Predictions) -> npt.NDArray[np.bool_]:
 
 
 def count_by_person(predictions: Predictions, lost_faces: LostFaces, replicates: int) -> Tally:
-    """Count decisions and probabilities of each person, once; replicates only weigh these counts."""
+    """Count decisions and probabilities of each subject, once; replicates only weigh these counts."""
     if lost_faces not in get_args(LostFaces):
         raise OptionsError(f"lost_faces is {lost_faces!r}; allowed are {', '.join(get_args(LostFaces))}")
     if replicates < 0:
         raise OptionsError(f"replicates is {replicates}; allowed is 0 or more")
     decided = decide(predictions)
-    names, person = np.unique(predictions.subjects, return_inverse=True)
+    names, subject = np.unique(predictions.subjects, return_inverse=True)
     confusion = np.zeros((len(names), len(predictions.aus), 4), dtype=np.int64)
     histograms = []
     for a in range(len(predictions.aus)):
         counts = counting(predictions, lost_faces, a)
         truth = predictions.labels[counts, a] == 1
         cell = np.where(decided[counts, a], np.where(truth, 0, 1), np.where(truth, 2, 3))
-        flat = np.bincount(person[counts] * 4 + cell, minlength=4 * len(names))
+        flat = np.bincount(subject[counts] * 4 + cell, minlength=4 * len(names))
         confusion[:, a] = flat.reshape(-1, 4)
         if replicates:
-            histograms.append(histogram_by_person(filled(predictions, counts, a), truth, person[counts], len(names)))
+            histograms.append(histogram_by_subject(filled(predictions, counts, a), truth, subject[counts], len(names)))
     return Tally(len(names), confusion, tuple(histograms) if replicates else None)
 
 
@@ -80,32 +80,32 @@ def filled(predictions: Predictions, counts: npt.NDArray[np.bool_], a: int) -> F
     return filled
 
 
-def histogram_by_person(
-    p: Float64Array, truth: npt.NDArray[np.bool_], person: npt.NDArray[np.int64], people: int
+def histogram_by_subject(
+    p: Float64Array, truth: npt.NDArray[np.bool_], subject: npt.NDArray[np.int64], n_subjects: int
 ) -> Int64Array:
-    """(G, K, 2) positives and negatives per person and level of probability, K at most `SCORE_LEVELS`."""
+    """(G, K, 2) positives and negatives per subject and level of probability, K at most `SCORE_LEVELS`."""
     levels, rank = np.unique(p, return_inverse=True)
     if len(levels) > SCORE_LEVELS:
         edges = np.unique(np.quantile(p, np.linspace(0, 1, SCORE_LEVELS + 1)[1:-1]))
         rank = np.searchsorted(edges, p, side="right")
     k = int(rank.max()) + 1 if len(rank) else 1
-    flat = np.bincount((person * k + rank) * 2 + ~truth, minlength=people * k * 2)
-    return flat.reshape(people, k, 2)
+    flat = np.bincount((subject * k + rank) * 2 + ~truth, minlength=n_subjects * k * 2)
+    return flat.reshape(n_subjects, k, 2)
 
 
-def bootstrap_weights(people: int, replicates: int, seed: int, stream: int) -> Int64Array | None:
-    """(B, G) how often each person is drawn in each replicate; None where there is nothing to resample."""
-    if replicates == 0 or people < 2:
+def bootstrap_weights(n_subjects: int, replicates: int, seed: int, stream: int) -> Int64Array | None:
+    """(B, G) how often each subject is drawn in each replicate; None where there is nothing to resample."""
+    if replicates == 0 or n_subjects < 2:
         return None
     random = np.random.default_rng([seed, stream])
-    return random.multinomial(people, np.full(people, 1 / people), size=replicates)
+    return random.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=replicates)
 
 
 def replicate_decisions(tally: Tally, weights: Int64Array) -> dict[str, Float64Array]:
     """(B, A) every metric in every replicate; NaN where not defined."""
-    people, aus, _ = tally.confusion.shape
+    n_subjects, aus, _ = tally.confusion.shape
     # float64 holds these counts exactly and multiplies through BLAS, which integers do not.
-    drawn = weights.astype(np.float64) @ tally.confusion.reshape(people, aus * 4).astype(np.float64)
+    drawn = weights.astype(np.float64) @ tally.confusion.reshape(n_subjects, aus * 4).astype(np.float64)
     scores = decision_scores(drawn.reshape(len(weights), aus, 4))
     assert tally.histograms is not None
     ranked = [replicate_ranks(histogram, weights) for histogram in tally.histograms]

@@ -32,7 +32,7 @@ class CoderAgreement:
     Attributes:
         evaluation: with the first coder as truth; kappa, accuracy, MCC and F1 (here Dice's coefficient) are the same
             the other way round. Intraclass correlations where both coded intensities.
-        notes: what a person should know, one line each.
+        notes: what a reader should know, one line each.
     """
 
     evaluation: Evaluation
@@ -122,7 +122,7 @@ def _pairs_in_table(
 def _pairs_alone(
     mine: Sequence[Codes], others: Sequence[Codes], code_options: CodeOptions
 ) -> list[tuple[Codes, Codes, FilmFrames]]:
-    """Codes of the same film and person, by name; of one each, whatever they are called."""
+    """Codes of the same film and subject, by name; of one each, whatever they are called."""
 
     def key(one: Codes) -> tuple[str, str | None]:
         return Path((one.video or one.source.name).replace("\\", "/")).stem.casefold(), one.subject

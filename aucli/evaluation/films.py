@@ -149,23 +149,23 @@ class Film:
     def at_places(
         self, rows: Sequence[npt.NDArray[np.int64]], centres_xy: Sequence[npt.NDArray[np.float64]]
     ) -> list[FaceRows]:
-        """The faces that lie where coded people are.
+        """The faces that lie where the coded subjects are.
 
         A coded face belongs to a box of the table that holds its centre; in every frame the nearest pair comes first,
         and each is used once.
 
         Args:
-            rows: per person (K,) rows of the film's frames with a code.
-            centres_xy: per person (K, 2) centre of the coded face, px.
+            rows: per subject (K,) rows of the film's frames with a code.
+            centres_xy: per subject (K, 2) centre of the coded face, px.
 
         Returns:
-            One value per person.
+            One value per subject.
         """
         import polars as pl
 
         coded = pl.concat(
             pl.DataFrame(
-                {"frame": self.frames.frame[at], "person": np.full(len(at), p), "cx": xy[:, 0], "cy": xy[:, 1]}
+                {"frame": self.frames.frame[at], "subject": np.full(len(at), p), "cx": xy[:, 0], "cy": xy[:, 1]}
             )
             for p, (at, xy) in enumerate(zip(rows, centres_xy, strict=True))
         )
@@ -175,20 +175,20 @@ class Film:
             coded.join(boxes, on="frame")
             .with_columns(distance=(dx**2 + dy**2).sqrt())
             .filter((dx.abs() <= pl.col("w") / 2) & (dy.abs() <= pl.col("h") / 2))
-            .sort("frame", "distance", "person", "face")
-            .select("frame", "person", "face")
+            .sort("frame", "distance", "subject", "face")
+            .select("frame", "subject", "face")
         )
         used: set[tuple[str, int, int]] = set()
         chosen: list[tuple[int, int, int]] = []
-        for frame, person, face in pairs.iter_rows():
-            if ("person", frame, person) not in used and ("face", frame, face) not in used:
-                used |= {("person", frame, person), ("face", frame, face)}
-                chosen.append((frame, person, face))
-        found = pl.DataFrame(chosen, schema={"frame": pl.Int64, "person": pl.Int64, "face": pl.Int64}, orient="row")
+        for frame, subject, face in pairs.iter_rows():
+            if ("subject", frame, subject) not in used and ("face", frame, face) not in used:
+                used |= {("subject", frame, subject), ("face", frame, face)}
+                chosen.append((frame, subject, face))
+        found = pl.DataFrame(chosen, schema={"frame": pl.Int64, "subject": pl.Int64, "face": pl.Int64}, orient="row")
         keyed = self._seen.with_columns(pl.col("frame").cast(pl.Int64), pl.col("face").cast(pl.Int64))
         return [
             FaceRows(
-                self, keyed.join(found.filter(pl.col("person") == p), on=["frame", "face"], how="semi"), "by place"
+                self, keyed.join(found.filter(pl.col("subject") == p), on=["frame", "face"], how="semi"), "by place"
             )
             for p in range(len(rows))
         ]

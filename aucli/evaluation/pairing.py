@@ -47,7 +47,7 @@ class FilmFrames:
 
 @dataclass(frozen=True, eq=False)
 class FrameLabels:
-    """Codes of one film and person, laid on its frames.
+    """Codes of one film and subject, laid on its frames.
 
     Attributes:
         labels: (N, A) int8: 1, 0, -1 where there is no code.

@@ -7,7 +7,7 @@ One row per test frame, one file per fold:
     AU01, AU02, ...     int8: the label, 1, 0 or null for missing
     AU01_p, ...         float32: the probability, null where no face was found
 
-Data set, fold, model and the thresholds that were chosen on validation people lie in the file's metadata.
+Data set, fold, model and the thresholds that were chosen on validation subjects lie in the file's metadata.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class FoldPredictions:
     Attributes:
         dataset: its short name.
         fold: number of the fold, from 1; 0 for all frames of a data set.
-        model: name or digest of the model, for people.
+        model: name or digest of the model, for readers.
         aus: (A) action units.
-        thresholds: (A) present from this probability on; chosen on validation people, never on these.
+        thresholds: (A) present from this probability on; chosen on validation subjects, never on these.
         subjects: (N,) str, who is seen.
         sequences: (N,) str.
         frames: (N,) int32.

@@ -108,9 +108,9 @@ def scores_tables(evaluation: Evaluation, *, metrics: Sequence[str] | None = Non
     for m in metrics:
         mean = _bracketed(evaluation.mean[m]) + _fewer(evaluation, m)
         columns.append((TITLES[m], [*(_bracketed(row.scores[m]) for row in rows), mean]))
-    people = "films" if evaluation.method == "two coders" else "subjects"
+    groups = "films" if evaluation.method == "two coders" else "subjects"
     return _split(
-        title=f"{evaluation.name}: {evaluation.frames:,} frames, {evaluation.subjects} {people} ({evaluation.method})",
+        title=f"{evaluation.name}: {evaluation.frames:,} frames, {evaluation.subjects} {groups} ({evaluation.method})",
         caption=_caption(evaluation),
         heads=("AU", [*(f"{row.au} {AU_NAMES.get(row.au, '')}".strip() for row in rows), f"mean of {len(rows)}"]),
         short_heads=[*(str(row.au) for row in rows), "mean"],
@@ -309,7 +309,7 @@ def _caption(evaluation: Evaluation) -> str:
     return "; ".join([*parts, *_replicates(evaluation, "subjects")])
 
 
-def _replicates(evaluation: Evaluation, people: str) -> list[str]:
+def _replicates(evaluation: Evaluation, groups: str) -> list[str]:
     if not evaluation.replicates:
         return []
-    return [f"{100 * LEVEL:.0f} % intervals: {evaluation.replicates:,} bootstrap replicates over {people}"]
+    return [f"{100 * LEVEL:.0f} % intervals: {evaluation.replicates:,} bootstrap replicates over {groups}"]

@@ -1,7 +1,7 @@
-"""Agreement of predicted with coded action units, frame by frame, with intervals over people.
+"""Agreement of predicted with coded action units, frame by frame, with intervals over subjects.
 
-The unit is the frame, and frames of one person are alike, so intervals come from a bootstrap over *subjects*: whole
-people are drawn with replacement. That is done on counts per subject, never on frames, so a thousand replicates over
+The unit is the frame, and frames of one subject are alike, so intervals come from a bootstrap over *subjects*: whole
+subjects are drawn with replacement. That is done on counts per subject, never on frames, so a thousand replicates over
 millions of frames are a small matrix product.
 
 What is not defined is None, never a number that misleads: an AU without labels has no score, one that is never present
@@ -72,9 +72,9 @@ def evaluate(
         DatasetError: if shapes disagree or values are out of range.
         OptionsError: if `lost_faces` or `replicates` is not allowed.
     """
-    people = np.zeros(len(labels), dtype=np.int64) if subjects is None else subjects
+    who = np.zeros(len(labels), dtype=np.int64) if subjects is None else subjects
     limits = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (len(aus),)).copy()
-    predictions = Predictions(name, aus, labels, probabilities, people, limits)
+    predictions = Predictions(name, aus, labels, probabilities, who, limits)
     return evaluate_predictions(predictions, lost_faces=lost_faces, replicates=replicates, seed=seed)
 
 
@@ -87,7 +87,7 @@ def evaluate_predictions(
 ) -> Evaluation:
     """As `evaluate`, for predictions that are already together."""
     tallies = [count_by_person(predictions, lost_faces, replicates)]
-    weights = [bootstrap_weights(tally.people, replicates, seed, 0) for tally in tallies]
+    weights = [bootstrap_weights(tally.n_subjects, replicates, seed, 0) for tally in tallies]
     return _summarise(predictions.name, "frames", lost_faces, tallies, weights, [predictions], replicates)
 
 
@@ -100,7 +100,7 @@ def evaluate_folds(
 ) -> CrossValidation:
     """Score a cross-validation: each fold, the mean of the folds per AU as papers print it, and all frames pooled.
 
-    People are drawn within their fold, so intervals do not mix models.
+    Subjects are drawn within their fold, so intervals do not mix models.
 
     Raises:
         DatasetError: if there are no folds, or they differ in action units.
@@ -111,7 +111,7 @@ def evaluate_folds(
         if fold.aus != folds[0].aus:
             raise DatasetError(f"{fold.name} has AUs {fold.aus}, {folds[0].name} has {folds[0].aus}")
     tallies = [count_by_person(fold, lost_faces, replicates) for fold in folds]
-    weights = [bootstrap_weights(tally.people, replicates, seed, k) for k, tally in enumerate(tallies)]
+    weights = [bootstrap_weights(tally.n_subjects, replicates, seed, k) for k, tally in enumerate(tallies)]
     single = tuple(
         _summarise(fold.name, "frames", lost_faces, [tally], [weight], [fold], replicates)
         for fold, tally, weight in zip(folds, tallies, weights, strict=True)
@@ -127,7 +127,7 @@ def evaluate_folds(
         decided=np.concatenate([decide(fold) for fold in folds]),
     )
     pooled_tally = count_by_person(pooled_predictions, lost_faces, replicates)
-    pooled_weights = bootstrap_weights(pooled_tally.people, replicates, seed, len(folds))
+    pooled_weights = bootstrap_weights(pooled_tally.n_subjects, replicates, seed, len(folds))
     pooled = _summarise(
         "pooled folds", "pooled", lost_faces, [pooled_tally], [pooled_weights], [pooled_predictions], replicates
     )
@@ -179,7 +179,7 @@ def _summarise(
         name=name,
         method=method,
         lost_faces=lost_faces,
-        subjects=sum(tally.people for tally in tallies),
+        subjects=sum(tally.n_subjects for tally in tallies),
         frames=sum(len(part.labels) for part in parts),
         per_au=tuple(per_au),
         mean=mean,

@@ -14,7 +14,7 @@ DEFAULT_THRESHOLD: Final = 0.5
 
 
 def choose_thresholds(labels: Int8Array, probabilities: npt.NDArray[np.floating[Any]]) -> Float64Array:
-    """The threshold of highest F1 per AU, to be chosen on validation people and never on test people.
+    """The threshold of highest F1 per AU, to be chosen on validation subjects and never on test subjects.
 
     Among equals the one nearest to 0.5. An AU with no positive, or with nothing but positives, keeps 0.5, for nothing
     can be learnt from it.

@@ -83,7 +83,7 @@ class Evaluation:
         name: what was scored.
         method: ``frames`` of one test set, ``pooled`` frames of several folds, ``mean of folds``, or ``two coders``.
         lost_faces: how frames without a face count: as ``negative``, or ``leave_out``.
-        subjects: people in the test set.
+        subjects: how many are in the test set.
         frames: frames in the test set.
         per_au: in the order of the AUs.
         mean: mean over the AUs for which a score is defined, by metric.
@@ -120,7 +120,7 @@ class Predictions:
         aus: (A) action units.
         labels: (N, A) int8: 1, 0, -1 missing.
         probabilities: (N, A) float, NaN where no face was found.
-        subjects: (N,) any integers or strings that tell people apart.
+        subjects: (N,) any integers or strings that tell subjects apart.
         thresholds: (A,) an AU is present from this probability on.
         decided: (N, A) bool, the decisions themselves where they are known; thresholds are not used then.
 

@@ -68,7 +68,7 @@ class Collector:
         self.videos.setdefault(video)
 
     def note(self, text: str) -> None:
-        """Remember something that a person should know."""
+        """Remember something that a reader should know."""
         self._notes.append(f"{self.file.source.name}: {text}")
 
     def add(self, event: CodedEvent) -> None:

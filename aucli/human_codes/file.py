@@ -70,9 +70,9 @@ class CodingProgram:
 
     Attributes:
         name: for `CodeOptions.format`.
-        writes: what its files are, for people.
+        writes: what its files are, for readers.
         recognises: whether a file is one of them; never fails.
-        read: reads one, a value per video and person.
+        read: reads one, a value per video and subject.
     """
 
     name: str

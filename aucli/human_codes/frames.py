@@ -167,7 +167,7 @@ def _notes(columns: AuColumns, is_graded: bool, source: Path, options: CodeOptio
 
 
 def read_frames(file: CodeFile, options: CodeOptions) -> list[Codes]:
-    """Read a table with ``frame`` or ``time_s``, AU columns, and perhaps ``video``; one value per film and person.
+    """Read a table with ``frame`` or ``time_s``, AU columns, and perhaps ``video``; one value per film and subject.
 
     Raises:
         TableError: if a column is lacking or doubled, a frame occurs twice, or a code is unknown.
@@ -200,7 +200,7 @@ def read_frames(file: CodeFile, options: CodeOptions) -> list[Codes]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one film and person: frame numbers, times, and values by column."""
+    """Rows of one film and subject: frame numbers, times, and values by column."""
 
     frame: list[int]
     time_s: list[float]
@@ -226,7 +226,7 @@ def _coded_frames(
 
 
 def chosen_subjects(codes: Sequence[CodedFrames], source: Path, options: CodeOptions) -> list[Codes]:
-    """All people of a table, or the one that was chosen.
+    """All subjects of a table, or the one that was chosen.
 
     Raises:
         OptionsError: if the chosen one is not there.

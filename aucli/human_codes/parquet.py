@@ -20,9 +20,9 @@ _BOX_NAMES: Final = ("x", "y", "w", "h")
 
 
 def read_parquet(file: CodeFile, options: CodeOptions) -> list[Codes]:
-    """Read a table of codes, one value per film and person.
+    """Read a table of codes, one value per film and subject.
 
-    A row without a person, such as annotate's of a frame without a face, holds no codes.
+    A row without a subject, such as annotate's of a frame without a face, holds no codes.
 
     Raises:
         TableError: if the file is damaged, a column is lacking or of the wrong kind, or a frame occurs twice.

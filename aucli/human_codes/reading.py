@@ -13,7 +13,7 @@ from aucli.human_codes.values import CodeOptions, Codes
 def read_codes(
     path: str | Path, options: CodeOptions | None = None, *, film_rate: FilmRate | None = None
 ) -> list[Codes]:
-    """Read a file of human codes, one value per video that it names (and per person, in tables by frame).
+    """Read a file of human codes, one value per video that it names (and per subject, in tables by frame).
 
     Args:
         path: the file.

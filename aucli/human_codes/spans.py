@@ -25,7 +25,7 @@ def read_spans(file: CodeFile, options: CodeOptions) -> list[Codes]:
 
     Raises:
         TableError: if a column is lacking, a time is none, or nothing is an action unit.
-        OptionsError: if several people or coders are in it and none was chosen.
+        OptionsError: if several subjects or coders are in it and none was chosen.
     """
     source = file.source
     rows = table_rows(file.text, source)

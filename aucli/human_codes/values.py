@@ -36,7 +36,7 @@ class CodeOptions:
         one_sided: an AU that was coded on one side of the face only (AU12L, R14) is left out of the comparison where it
             occurs, or counts as present.
         observation: BORIS's observation id to use, where a file holds several of one video.
-        subject: person to use, where a file holds codes of several: BORIS's subject, ELAN's participant.
+        subject: the one to use, where a file holds codes of several: BORIS's subject, ELAN's participant.
         coder: coder to use, where a file holds the work of several: ELAN's annotator.
         frame_rate: frames per second of timecodes (hh:mm:ss:ff) whose file does not say it; None takes the film's.
         frame_base: number of the first frame in tables of frame numbers.
@@ -99,7 +99,7 @@ class CodedIntervals:
         states: (K,) int8: 1 present, 0 absent, -1 not scorable, 2 present on one side (`ONE_SIDED`).
         grades: (K,) float64 FACS intensity 1 to 5; NaN where none was coded.
         coded_aus: action units that were looked for, sorted.
-        notes: what a person should know, one line each.
+        notes: what a reader should know, one line each.
     """
 
     source: Path
@@ -139,7 +139,7 @@ class CodedFrames:
         time_s: (K,) float64; None where rows are keyed by frame.
         centre_xy: (K, 2) float64 where the coded face is in the frame, px; None where the file does not say.
         by_time: rows find their frame by time rather than by number, unless the caller says otherwise.
-        notes: what a person should know, one line each.
+        notes: what a reader should know, one line each.
     """
 
     source: Path

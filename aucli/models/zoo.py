@@ -8,7 +8,7 @@ A model is a folder:
     README.md           its card
 
 `config.json` also carries a digest of itself and, through the file digests in it, of weights and graph: one flipped
-byte in any of these is noticed before a frame is read. The card is for people and is not covered. Detectors are single
+byte in any of these is noticed before a frame is read. The card is for readers and is not covered. Detectors are single
 ``.onnx`` files.
 
 What is imported was written by strangers: only these four files are taken, no links, each is checked as the copy that

@@ -8,7 +8,7 @@ On disk::
 
 A label file has a header that names the AUs and then one line per video frame, without a frame column: line i after
 the header is frame i, image ``{i:05d}.jpg``, from 1. Images exist only where the owners' detector found the face.
-``<name>_left`` and ``<name>_right`` are two people in one video.
+``<name>_left`` and ``<name>_right`` are two subjects in one video.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def load_affwild2(root: Path, options: AffWild2Options, findings: Findings) -> S
             f"neither {' nor '.join(CROP_FOLDERS)} nor videos under {root}; set the option images_dir or videos_dir"
         )
     files = _label_files(folders)
-    people = Counter(without_side(name) for name in files)
-    shared = {name for name in files if people[without_side(name)] > 1 or name != without_side(name)}
+    coded = Counter(without_side(name) for name in files)
+    shared = {name for name in files if coded[without_side(name)] > 1 or name != without_side(name)}
     builder = SamplesBuilder(aus)
     for path, split in files.values():
         _add_sequence(builder, path, split, crops, videos, shared, options, findings)
@@ -214,7 +214,7 @@ def without_side(name: str) -> str:
 
 
 def side_of(name: str) -> Side | None:
-    """Which of two people in a video a label file's name means; None where it has no suffix."""
+    """Which of two subjects in a video a label file's name means; None where it has no suffix."""
     if name.endswith("_left"):
         return "left"
     return "right" if name.endswith("_right") else None
@@ -288,7 +288,7 @@ def _add_sequence(
         info = SequenceInfo(NAME, subject, name, video, "video", split, side=side_of(name))
         if name in shared:
             findings.warn(
-                "two people share a video", "kept", 1, "sequence", name,
+                "two subjects share a video", "kept", 1, "sequence", name,
                 f"the name says {side_of(name) or 'no side'}; which face is coded only the owners' crops tell for sure",
             )  # fmt: skip
         builder.add(info, frame=frames, labels=labels, position=frames - 1)

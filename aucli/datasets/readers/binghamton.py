@@ -89,7 +89,7 @@ class Layout:
 
     Attributes:
         name: short name of the data set.
-        subjects: the people there are.
+        subjects: those there are.
         tasks: the tasks that have AU codes.
         image_folders, label_folders, intensity_folders: where to look, best first.
         video_key: subject and task that the stem of a video's name says, or None.

@@ -1,4 +1,4 @@
-"""BP4D-Spontaneous (Zhang et al. 2014): 41 people, eight tasks each, 12 evaluated AUs.
+"""BP4D-Spontaneous (Zhang et al. 2014): 41 subjects, eight tasks each, 12 evaluated AUs.
 
 On disk::
 

@@ -1,4 +1,4 @@
-"""BP4D+ (Zhang et al. 2016; also EB+, MMSE): 140 people, ten tasks, four of them AU coded.
+"""BP4D+ (Zhang et al. 2016; also EB+, MMSE): 140 subjects, ten tasks, four of them AU coded.
 
 On disk::
 

@@ -1,4 +1,4 @@
-"""DISFA (Mavadati et al. 2013): 27 people, one video each from the left and the right camera, 12 coded AUs.
+"""DISFA (Mavadati et al. 2013): 27 subjects, one video each from the left and the right camera, 12 coded AUs.
 
 On disk::
 
@@ -41,7 +41,7 @@ from aucli.errors import DatasetError
 NAME: Final = "disfa"
 
 SUBJECTS: Final = tuple(f"SN{i:03d}" for i in (*range(1, 14), 16, 17, 18, 21, *range(23, 33)))
-"""27 people; there is no SN014, 15, 19, 20, 22. Source: the lists of ME-GraphAU."""
+"""27 subjects; there is no SN014, 15, 19, 20, 22. Source: the lists of ME-GraphAU."""
 
 EVALUATED_AUS: Final = (1, 2, 4, 6, 9, 12, 25, 26)
 """The 8 AUs that papers evaluate."""

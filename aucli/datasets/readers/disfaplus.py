@@ -1,4 +1,4 @@
-"""DISFA+ (Mavadati et al. 2016): posed and spontaneous trials of nine people who are all in DISFA too.
+"""DISFA+ (Mavadati et al. 2016): posed and spontaneous trials of nine subjects who are all in DISFA too.
 
 On disk::
 
@@ -6,7 +6,7 @@ On disk::
       Images/SN001/<trial>/000.jpg
       Labels/SN001/<trial>/AU1.txt     two header lines, then "<image file name> <intensity>"
 
-A model that was trained on DISFA must leave these nine people out before it is scored here.
+A model that was trained on DISFA must leave these nine subjects out before it is scored here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from aucli.errors import DatasetError
 NAME: Final = "disfaplus"
 
 SUBJECTS: Final = tuple(f"SN{i:03d}" for i in (1, 3, 4, 7, 9, 10, 13, 25, 27))
-"""Nine people, all of them in DISFA. Source: py-feat's reader."""
+"""Nine subjects, all of them in DISFA. Source: py-feat's reader."""
 
 HEADER_LINES: Final = 2
 """py-feat's older reader skips two lines; their text is not documented, so more is never skipped silently."""

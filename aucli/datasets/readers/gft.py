@@ -1,4 +1,4 @@
-"""GFT, the Sayette Group Formation Task (Girard et al. 2017): 96 people in groups of three, one coded minute each.
+"""GFT, the Sayette Group Formation Task (Girard et al. 2017): 96 subjects in groups of three, one coded minute each.
 
 The format of the distributed label files is not publicly documented in what could be read, so the reader recognises
 dialects and everything it cannot know is an option: one delimited file per participant, a frame column where the
@@ -216,7 +216,9 @@ def read_partition(path: Path) -> dict[str, SplitName]:
         else:
             raise DatasetError(f"line {number} of {path} has the split {row['split']!r}; allowed are train and test")
         if splits.setdefault(participant, split) != split:
-            raise DatasetError(f"line {number} of {path} puts {participant} in {split} as well; a person has one split")
+            raise DatasetError(
+                f"line {number} of {path} puts {participant} in {split} as well; a subject has one split"
+            )
     if not splits:
         raise DatasetError(f"{path} names no participants; expected rows of participant,split")
     return splits

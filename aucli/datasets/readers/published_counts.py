@@ -24,7 +24,7 @@ class PublishedCounts:
     """What others counted in a benchmark, or in one split of it.
 
     Attributes:
-        subjects: number of people (videos for Aff-Wild2, which names no people).
+        subjects: how many there are (videos for Aff-Wild2, which names no subjects).
         sequences: number of labelled sequences, where known.
         frames: number of labelled frames, where known.
         base_rates: share of labelled frames with the AU present, by AU, where known.

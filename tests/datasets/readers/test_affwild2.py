@@ -58,7 +58,7 @@ def test_sides_share_a_video_and_a_subject(tmp_path: Path) -> None:
     assert right[0].sequence.side == "right"
     assert right.position.tolist() == [0, 1, 4, 5, 6, 7]
     assert samples.subjects == ("affwild2/1-30-160x120", "affwild2/video10_1", "affwild2/video2")
-    assert report.count("two people share a video") == 3
+    assert report.count("two subjects share a video") == 3
 
 
 def test_the_split_is_the_folders(tmp_path: Path) -> None:
