@@ -17,11 +17,10 @@ from aucli.training.optimiser import OptimOptions
 from aucli.training.trainer import EncoderTraining
 
 AUS = (1, 12)
+BACKBONE = "test_efficientnet"  # timm's smallest with the parts of the large ones
 BP4D_AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 LANDMARKS_XY = np.array([[24, 26], [40, 26], [32, 34], [26, 44], [38, 44]], np.float32)
-TINY_NETWORK = EncoderConfig(
-    "mobilenetv4_conv_small", AUS, input_size_px=48, colour="grey", global_dim=16, embedding_dim=8
-)
+TINY_NETWORK = EncoderConfig(BACKBONE, AUS, input_size_px=48, colour="grey", global_dim=16, embedding_dim=8)
 
 
 def tiny_recipe(dataset: str, *, epochs: int = 3, batch_size: int = 8) -> str:
@@ -30,7 +29,7 @@ def tiny_recipe(dataset: str, *, epochs: int = 3, batch_size: int = 8) -> str:
 name = "tiny"
 data = "{dataset}"
 [encoder]
-backbone = "mobilenetv4_conv_small"
+backbone = "test_efficientnet"
 aus = [12, 1]
 global_dim = 16
 embedding_dim = 8

@@ -59,13 +59,15 @@ def test_weights_of_another_network_are_refused(exported: tuple[AUNetwork, Path]
         load_weights(AUNetwork(config), exported[1] / "model.safetensors")
 
 
-def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(tmp_path: Path) -> None:
-    export_network(_network(), tmp_path)
-    graph = onnx.load(tmp_path / "model.onnx", load_external_data=False)
+def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(
+    exported: tuple[AUNetwork, Path], tmp_path: Path
+) -> None:
+    folder = exported[1]
+    graph = onnx.load(folder / "model.onnx", load_external_data=False)
     assert not any(node.doc_string or node.metadata_props for node in graph.graph.node)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "folded.onnx")
-    onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
     folded = onnx.load(tmp_path / "folded.onnx", load_external_data=False).graph
     convolutions = {name for node in folded.node if "Conv" in node.op_type for name in node.output}
     after = [n.name for n in folded.node if n.op_type == "BatchNormalization" and convolutions.intersection(n.input)]

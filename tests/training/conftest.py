@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from aucli.cli import app
 from tests.builders.face_cache import write_faces
-from tests.builders.tiny_training import bp4d_faces, tiny_recipe
+from tests.builders.tiny_training import bp4d_faces, tiny_recipe, train_command
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +17,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bp4d") / "cache"
     write_faces(bp4d_faces(), folder, dataset="bp4d")
     return folder
+
+
+@pytest.fixture(scope="module")
+def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the recipe that went straight to its end, called "my run"; to be read, or copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    recipe = folder / "tiny.toml"
+    recipe.write_text(tiny_recipe("bp4d"), encoding="utf-8")
+    result = CliRunner().invoke(app, train_command(cache, recipe, folder / "my run", "-q"))
+    assert result.exit_code == 0, result.output
+    return folder / "my run"
 
 
 @pytest.fixture

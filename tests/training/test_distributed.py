@@ -25,7 +25,6 @@ from aucli.training.distributed import (
     world_size,
 )
 from aucli.training.losses import AULoss, LossName, Outputs, make_loss
-from tests.builders.tiny_training import train_command
 
 ALL_LOSSES: tuple[LossName, ...] = get_args(LossName)
 
@@ -93,6 +92,8 @@ def test_two_processes_equal_one_with_the_joined_batch(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) -> None:
+    from tests.builders.tiny_training import train_command  # here: the processes above need no trainer
+
     script = tmp_path / "two.py"
     script.write_text(
         "import sys, torch\n"

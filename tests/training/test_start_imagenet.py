@@ -23,5 +23,5 @@ def test_the_imagenet_start_is_the_packages_network_and_its_grey_form_sees_the_s
     picture = torch.rand(2, 1, 64, 64).expand(-1, 3, -1, -1) * 255
     seen = [network.encoder.backbone(network.encoder.normalise(picture)) for network in (colour, grey)]
     torch.testing.assert_close(*seen, rtol=1e-3, atol=1e-3)
-    with pytest.raises(RecipeError, match="no package carries mobilenetv4_conv_small; allowed are efficientnet_lite0"):
+    with pytest.raises(RecipeError, match="no package carries test_efficientnet; allowed are efficientnet_lite0"):
         load_imagenet(AUNetwork(TINY_NETWORK), "package")
