@@ -79,6 +79,16 @@ def bp4d(tmp_path: Path, portraits: list[Picture]) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory: pytest.TempPathFactory, portraits: list[Picture]) -> tuple[Path, Path]:
+    """BP4D and its cache, made in one go; both to be read only."""
+    folder = tmp_path_factory.mktemp("once")
+    root = make_bp4d(folder / "bp4d")
+    put_faces_in(root / "Sequences_2D+3D", portraits)
+    run(root, folder / "whole")
+    return root, folder / "whole"
+
+
 def source(root: Path, out: Path, dataset: str = "bp4d", own: Sequence[str] = ()) -> DatasetSource:
     return DatasetSource.from_pairs(dataset, root=root, cache=out, pairs=own)
 
@@ -121,9 +131,9 @@ def test_labels_people_and_frames_come_along(bp4d: Path, tmp_path: Path) -> None
     assert [len(rows.test) for rows in mine] == [len(rows.test) for rows in theirs]
 
 
-def test_a_plain_crop_from_the_cache_is_nearly_the_one_annotate_makes(bp4d: Path, tmp_path: Path) -> None:
-    run(bp4d, tmp_path / "c")
-    cache, detector, spec = CachedFaces.open(tmp_path / "c"), open_detector(None), CropSpec()
+def test_a_plain_crop_from_the_cache_is_nearly_the_one_annotate_makes(prepared_once: tuple[Path, Path]) -> None:
+    bp4d, whole = prepared_once
+    cache, detector, spec = CachedFaces.open(whole), open_detector(None), CropSpec()
     samples, _ = load_dataset("bp4d", bp4d)
     for row in range(0, 35, 6):
         found = np.flatnonzero(samples.frame == cache.frames[row])
@@ -223,12 +233,12 @@ def test_faces_that_are_lost_with_an_action_unit(bp4d: Path, tmp_path: Path) -> 
     assert told == f"AU12 is present in {100 * rate:.1f} % of frames with a face, 34.3 % of all"
 
 
-def test_neither_batches_nor_threads_change_a_byte(bp4d: Path, tmp_path: Path) -> None:
-    run(bp4d, tmp_path / "a")
+def test_neither_batches_nor_threads_change_a_byte(prepared_once: tuple[Path, Path], tmp_path: Path) -> None:
+    bp4d, whole = prepared_once
     run(bp4d, tmp_path / "b", batch_size=1, workers=1)
     run(bp4d, tmp_path / "c", batch_size=4, workers=5)
-    assert shards(tmp_path / "a") == shards(tmp_path / "b") == shards(tmp_path / "c")
-    assert len(shards(tmp_path / "a")) == 6
+    assert shards(whole) == shards(tmp_path / "b") == shards(tmp_path / "c")
+    assert len(shards(whole)) == 6
 
 
 def test_the_second_run_reads_labels_and_no_pictures(bp4d: Path, tmp_path: Path) -> None:
@@ -309,9 +319,10 @@ def test_a_broken_video_is_a_failure(tmp_path: Path, portraits: list[Picture]) -
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("n_before", [0, 1, 4])
-def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(bp4d: Path, tmp_path: Path, n_before: int) -> None:
-    run(bp4d, tmp_path / "whole")
-    expected = shards(tmp_path / "whole")
+def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(
+    prepared_once: tuple[Path, Path], tmp_path: Path, n_before: int
+) -> None:
+    bp4d, whole = prepared_once
     arguments = ["prepare", "--dataset", "bp4d", "--root", str(bp4d), "--out", str(tmp_path / "c"), "--workers", "1"]
     command = [sys.executable, "-m", "aucli", *arguments, "--device", "cpu", "--quiet"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
@@ -329,9 +340,9 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(bp4d: Path, tmp
         CachedFaces.open(tmp_path / "c")
     done = run(bp4d, tmp_path / "c")
     assert done.n_kept == n_whole
-    assert shards(tmp_path / "c") == expected
+    assert shards(tmp_path / "c") == shards(whole)
     for name in ("index.json", "report.json"):
-        assert (tmp_path / "c" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "c" / name).read_bytes() == (whole / name).read_bytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits are POSIX")
