@@ -28,6 +28,9 @@ PRECISION_PRESENT: Final = 0.9
 """Lower bound of the share of right ones among what is labelled present, on the coded photographs."""
 PRECISION_ABSENT: Final = 0.98
 """The same of what is labelled absent: far more common, so less may be wrong."""
+MAX_MISSED: Final = 0.1
+"""Most of the photographs coded present that may lie where others are labelled absent. Of a rare action unit 98 % of
+all could be called absent, the faint half of the present ones with them."""
 MAX_FALSE_SHARE: Final = 0.2
 """Most of the photographs labelled present that may be expected to be wrong where nobody has coded: action units are
 rarer there than among the photographs that were chosen for coding."""
@@ -128,7 +131,7 @@ def learn_rule(
     target = np.flatnonzero(to_label & seen)
     scores = fit_logistic(features[coded], present, penalty=PENALTY).log_odds(features[target])
     upper = present_from(tested, present, scores)
-    below = present_from(-tested, ~present, None, precision=PRECISION_ABSENT)
+    below = present_from(-tested, ~present, None, precision=PRECISION_ABSENT, most_of_others=MAX_MISSED)
     lower = None if below is None else -below
     if upper is not None and lower is not None and lower >= upper:
         # From one to the other both would hold: there neither is said.
@@ -161,7 +164,12 @@ def cross_validated(features: FloatArray, present: BoolArray, subjects: npt.NDAr
 
 
 def present_from(
-    tested: FloatArray, present: BoolArray, scores: FloatArray | None, *, precision: float = PRECISION_PRESENT
+    tested: FloatArray,
+    present: BoolArray,
+    scores: FloatArray | None,
+    *,
+    precision: float = PRECISION_PRESENT,
+    most_of_others: float = 1.0,
 ) -> float | None:
     """The lowest score from which on a label can be trusted; None if there is none.
 
@@ -172,12 +180,14 @@ def present_from(
             may be expected to be false, at the rate of false alarms that the coded ones show; None for no such demand.
         precision: that the coded photographs from there on must reach: its lower bound by Wilson (1927), one standard
             error down, so that few codes need to be flawless.
+        most_of_others: share of the coded absent ones that may lie from there on.
     """
     order = np.argsort(-tested, kind="stable")
     ranked, hits = tested[order], np.cumsum(present[order])
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # equal scores stay together
     count, right = (last + 1).astype(np.float64), hits[last].astype(np.float64)
     good = wilson_lower(right, count) >= precision
+    good &= count - right <= most_of_others * (~present).sum()
     if scores is not None:
         labelled = len(scores) - np.searchsorted(np.sort(scores), ranked[last], side="left")
         false = (count - right) / max((~present).sum(), 1) * len(scores)
