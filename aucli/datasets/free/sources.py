@@ -201,11 +201,11 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
 
 def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
     from aucli.datasets.free.renders import read_renders
-    from aucli.synth.generation import generate
+    from aucli.synth.generation import SCHEMA_NUMBER, generate
     from aucli.synth.options import SynthOptions
 
     rig = source.rig
-    name = f"renders-{wanted.render_seed}-{wanted.renders}"
+    name = f"renders-schema{SCHEMA_NUMBER}-{wanted.render_seed}-{wanted.renders}"
     # Without the rig, the renders of whichever rig the cache holds.
     if rig is not None:
         folders = [cache / f"{name}-{source.digests[rig][:8]}"]
