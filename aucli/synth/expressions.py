@@ -57,12 +57,12 @@ ACTIONS: Final[dict[int, Action]] = {
     15: Action({"mouthFrown": 1.15}, {}, {"mouth_frown": 0.6}),
     17: Action({}, {"mouthShrugLower": 0.9}, {"chin": 1.0}),
     18: Action({}, {"mouthPucker": 1.0}, {"lip_lines": 0.5}),
-    20: Action({"mouthStretch": 0.7, "mouthDimple": 0.55}, {}, {"mouth_stretch": 0.8}),
+    20: Action({"mouthStretch": 0.85, "mouthDimple": 0.65}, {}, {"mouth_stretch": 0.8}),
     22: Action({}, {"mouthFunnel": 0.8}),
     23: Action(
         {"mouthPress": 0.8}, {"mouthPucker": 0.35, "mouthRollUpper": 0.4, "mouthRollLower": 0.45}, {"lip_lines": 0.5}
     ),
-    24: Action({"mouthPress": 1.2}, {"mouthRollUpper": 0.12, "mouthRollLower": 0.12}, {"lip_lines": 0.25}),
+    24: Action({"mouthPress": 1.3}, {"mouthRollUpper": 0.2, "mouthRollLower": 0.2}, {"lip_lines": 0.25}),
     25: Action({"mouthLowerDown": 0.4, "mouthUpperUp": 0.1}, {"jawOpen": 0.1}),
     26: Action({}, {"jawOpen": 0.5}),
     28: Action({}, {"mouthRollLower": 0.95, "mouthRollUpper": 0.95, "mouthClose": 0.04}),
@@ -270,9 +270,16 @@ _PROTOTYPES: Final[tuple[tuple[str, dict[int, tuple[float, float, float]]], ...]
     ("pressed lips", {24: (1.0, 3, 5), 17: (0.3, 2, 4), 14: (0.25, 2, 4), 12: (0.15, 1, 3), 4: (0.2, 1.5, 4)}),
     ("tightened lips", {23: (1.0, 3, 5), 4: (0.35, 1.5, 5), 7: (0.3, 2, 4), 17: (0.2, 2, 4)}),
     ("sucked lips", {28: (1.0, 3, 5), 1: (0.15, 1, 4), 2: (0.15, 1, 4), 4: (0.15, 1, 4), 14: (0.15, 2, 4)}),
+    ("wide eyes", {5: (1.0, 3, 5), 1: (0.2, 1.5, 4), 2: (0.3, 2, 5), 4: (0.15, 1.5, 4), 25: (0.15, 1, 3)}),
+    ("narrowed eyes", {7: (1.0, 3, 5), 4: (0.4, 1.5, 5), 14: (0.15, 3, 5), 24: (0.15, 3, 5), 23: (0.15, 3, 5)}),
+    ("raised chin", {17: (1.0, 3, 5), 15: (0.3, 2.5, 5), 24: (0.2, 3, 5), 14: (0.15, 3, 5)}),
     ("pout", {18: (1.0, 3, 5), 17: (0.35, 2, 4), 4: (0.25, 1.5, 4), 1: (0.15, 1.5, 4), 25: (0.1, 1, 2)}),
 )
-_PROTOTYPE_WEIGHTS: Final = {"happiness": 2.0, "smile with closed lips": 1.5, "surprise": 1.5, "tightened lips": 1.5}
+_PROTOTYPE_WEIGHTS: Final = {
+    **{"happiness": 2.0, "smile with closed lips": 1.5, "surprise": 1.5, "question": 2.0, "contempt": 2.0},
+    **{"crying": 1.5, "grimace": 2.0, "doubt": 1.5, "tightened lips": 2.5, "pressed lips": 2.0, "wide eyes": 1.5},
+    **{"narrowed eyes": 1.5},
+}
 _SPEECH: Final[dict[int, tuple[float, float, float]]] = {
     25: (0.85, 1.5, 5),
     26: (0.55, 1.5, 5),
@@ -308,7 +315,7 @@ _LEAST_SCARCE: Final = 2.5
 
 def sample_aus(rng: np.random.Generator) -> dict[int, float]:
     """Draw a set of AUs with intensities: prototypes, speech, lone AUs, rare combinations, and rest."""
-    kind = rng.choice(5, p=(0.45, 0.12, 0.14, 0.21, 0.08))
+    kind = rng.choice(5, p=(0.48, 0.11, 0.10, 0.23, 0.08))
     if kind == 0:
         _, members = _PROTOTYPES[int(rng.choice(len(_PROTOTYPES), p=_prototype_shares()))]
         aus = _members(rng, members)
@@ -360,9 +367,9 @@ def sample_sides(rng: np.random.Generator, aus: Mapping[int, float]) -> Expressi
 
 
 def _members(rng: np.random.Generator, members: Mapping[int, tuple[float, float, float]]) -> dict[int, float]:
-    vigour = rng.uniform(0.5, 1.0)
+    vigour = rng.uniform(0.6, 1.0)
     return {
-        au: float(low + (high - low) * vigour * rng.uniform(0.5, 1.0))
+        au: float(low + (high - low) * vigour * rng.uniform(0.6, 1.0))
         for au, (share, low, high) in members.items()
         if rng.random() < share
     }
