@@ -63,15 +63,19 @@ OPTIONS = TrainOptions(
 def test_every_option_reaches_the_library(calls: list[TrainOptions], tmp_path: Path) -> None:
     faces = tmp_path / "faces.parquet"
     faces.touch()
+    codes = tmp_path / "codes.csv"
+    codes.touch()
+    pairs = [f"photographs={faces}", f"codes={codes}"]
     given = (*GIVEN, "--json", "--quiet")
     assert left_out("train", given) == {"--dry-run"}
     said = json.loads(run("train", *given).stdout)
     assert (said["schema"], said["command"], said["exit_status"]) == (1, "train", 0)
     assert (said["models"], said["warnings"]) == (["runs/x y/model"], ["few people"])
     assert said["scores"]["name"] == "made"
-    run("train", "--dataset", "synth", "--folds", "all", "--option", f"photographs={faces}", "--device", "cpu")
+    options = [word for pair in pairs for word in ("--option", pair)]
+    run("train", "--dataset", "synth", "--folds", "all", *options, "--device", "cpu")
     free = TrainOptions(
-        source=training_source("synth", pairs=[f"photographs={faces}"]),
+        source=training_source("synth", pairs=pairs),
         out=Path("runs/synth"),
         folds=FoldOptions(fold="all"),
         device="cpu",

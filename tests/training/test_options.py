@@ -19,7 +19,7 @@ def test_the_data_sets_name_is_the_sources(tmp_path: Path) -> None:
     [
         ({"folds": FoldOptions(fold=2)}, "one division of the subjects, fold 1"),
         ({"folds": FoldOptions(fold=None)}, "`fold` is None; allowed are a number or all"),
-        ({"checkpoint_every": 0}, "checkpoint-every is 0; allowed is 1 or more"),
+        ({"checkpoint_every": 0}, "`checkpoint_every` is 0; allowed is 1 or more"),
     ],
 )
 def test_values_that_make_no_sense(wrong: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_words_that_are_not_known(tmp_path: Path) -> None:
         training_source("x")
     with pytest.raises(OptionsError, match="`fold` is 'two'"):
         FoldOptions(fold="two")
-    with pytest.raises(OptionsError, match="codes belong to photographs"):
+    with pytest.raises(OptionsError, match="`codes` belongs to photographs"):
         training_source("synth", pairs=[f"codes={tmp_path}"])
     with pytest.raises(OptionsError, match="`option` is 'camera=left'; allowed is KEY=VALUE with one of photographs"):
         training_source("synth", pairs=["camera=left"])

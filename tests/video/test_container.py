@@ -189,7 +189,7 @@ def test_a_stream_can_be_chosen(two: Path, number: int) -> None:
 def test_a_stream_that_is_not_there(two: Path) -> None:
     with pytest.raises(VideoError, match="holds 2 video streams, so `stream` goes up to 1, not 2"):
         FrameReader(two, stream=2)
-    with pytest.raises(OptionsError, match="stream is -1"):
+    with pytest.raises(OptionsError, match="`stream` is -1"):
         FrameReader(two, stream=-1)
 
 
