@@ -45,4 +45,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names; those not used yet are not loaded for it."""
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from aucli.datasets.faces import LabelledFaces, split_of_subject
 from aucli.datasets.free.renders import read_renders
 from aucli.datasets.free.sources import SPLITS
-from aucli.datasets.samples import SplitName
+from aucli.datasets.label_values import SplitName
 from aucli.evaluation.scoring import evaluate
 from aucli.evaluation.thresholds import choose_thresholds
 from aucli.faces.alignment import CropSpec

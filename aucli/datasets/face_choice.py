@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.label_values import Side
 from aucli.datasets.readers.published_counts import TOLERANCE
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Side
 from aucli.faces.values import START_SCORE, Faces, intersection_over_union
 
 RIVAL_AREA: Final = 0.5

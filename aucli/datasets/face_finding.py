@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from aucli.datasets.cache.shards import FaceRow, ShardWriter
 from aucli.datasets.face_choice import FaceChoice
+from aucli.datasets.label_values import MISSING, PRESENT, Int64Array
 from aucli.datasets.pictures import Pictures, read_sequence
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import MISSING, PRESENT, Int64Array, Samples
+from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError
 from aucli.faces.alignment import CropSpec, crop_faces, invert_similarity, similarity_from_landmarks
 from aucli.faces.values import START_SCORE, Detector, Faces

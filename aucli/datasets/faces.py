@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import SplitName
+from aucli.datasets.label_values import SplitName
 from aucli.errors import DatasetError
 from aucli.runtime.files import whole_or_nothing
 

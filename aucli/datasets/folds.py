@@ -19,9 +19,10 @@ import numpy.typing as npt
 from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.choices import Numbering
 from aucli.datasets.fold_lists import read_fold_lists
+from aucli.datasets.label_values import SplitName
 from aucli.datasets.readers.benchmark import OwnersSplits, PublishedParts
 from aucli.datasets.readers.registry import find_benchmark
-from aucli.datasets.samples import Samples, SplitName
+from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError, OptionsError
 
 DEFAULT_VALIDATION_SHARE: Final = 0.15

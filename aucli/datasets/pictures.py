@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from aucli.datasets.label_values import Int64Array
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int64Array, Samples
+from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError
 from aucli.video.reader import FrameReader
 

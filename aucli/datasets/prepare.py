@@ -22,11 +22,12 @@ from aucli import __version__
 from aucli.datasets.cache.shards import JPEG_QUALITY, sequence_to_json
 from aucli.datasets.cache.writer import REPORT_NAME, CacheWriter, write_json
 from aucli.datasets.face_finding import SMALLEST_SIDE_PX, FaceFinder
+from aucli.datasets.label_values import Int64Array
 from aucli.datasets.load import load_dataset
 from aucli.datasets.pictures import sequence_rows
 from aucli.datasets.readers.published_counts import TOLERANCE
 from aucli.datasets.report import Finding, Findings, Report
-from aucli.datasets.samples import Int64Array, Samples, SequenceInfo
+from aucli.datasets.samples import Samples, SequenceInfo
 from aucli.datasets.source import DatasetSource
 from aucli.errors import AucliError, DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec

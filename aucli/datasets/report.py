@@ -1,4 +1,4 @@
-"""What a loader found on disk: every sequence, frame or label that was missing, dropped or doubtful, with counts."""
+"""What a reader found on disk: every sequence, frame or label that was missing, dropped or doubtful, with counts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """Collects findings while a loader reads."""
+    """Collects findings while a reader reads."""
 
     items: list[Finding] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""The one value that every benchmark loader yields: labelled frames, column by column.
+"""The one value that every benchmark reader yields: labelled frames, column by column.
 
 A frame is keyed by data set, subject, sequence and the *integer frame number of the label file*, never by its position
 in a directory listing. Where its pixels are is kept beside it: an image in a folder, a member of a zip archive, or a
@@ -12,29 +12,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from aucli.datasets.label_values import (
+    MISSING,
+    PRESENT,
+    Float64Array,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    Side,
+    SplitName,
+)
 from aucli.errors import DatasetError
 
-Int8Array = npt.NDArray[np.int8]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
-
-PRESENT: Final = 1
-"""The AU is there."""
-ABSENT: Final = 0
-"""The AU is not there."""
-MISSING: Final = -1
-"""Nobody said whether the AU is there: left out of losses and metrics, for this AU and frame only."""
-
 PixelKind = Literal["folder", "zip", "video"]
-SplitName = Literal["train", "validation", "test"]
-Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Final, get_args
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import MISSING, Float64Array, Int64Array
+from aucli.datasets.label_values import MISSING, Float64Array, Int64Array
 from aucli.errors import OptionsError
 from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.figures import decision_scores, safe_ratio
@@ -45,7 +45,7 @@ def decide(predictions: Predictions) -> npt.NDArray[np.bool_]:
     return decided
 
 
-def count_by_person(predictions: Predictions, lost_faces: LostFaces, replicates: int) -> Tally:
+def count_by_subject(predictions: Predictions, lost_faces: LostFaces, replicates: int) -> Tally:
     """Count decisions and probabilities of each subject, once; replicates only weigh these counts."""
     if lost_faces not in get_args(LostFaces):
         raise OptionsError(f"lost_faces is {lost_faces!r}; allowed are {', '.join(get_args(LostFaces))}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import Float64Array
+from aucli.datasets.label_values import Float64Array
 
 
 def decision_scores(confusion: npt.NDArray[Any]) -> dict[str, Float64Array]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aucli.datasets.samples import MISSING
+from aucli.datasets.label_values import MISSING
 from aucli.errors import DatasetError
 from aucli.evaluation.values import Predictions
 from aucli.facs import au_column

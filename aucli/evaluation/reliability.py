@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import Float64Array, Int64Array
+from aucli.datasets.label_values import Float64Array, Int64Array
 from aucli.evaluation.figures import safe_ratio
 
 CODERS: Final = 2

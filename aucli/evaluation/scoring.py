@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import MISSING, Float64Array, Int8Array, Int64Array
+from aucli.datasets.label_values import MISSING, Float64Array, Int8Array, Int64Array
 from aucli.errors import DatasetError
 from aucli.evaluation.bootstrap import (
     MIN_DEFINED_REPLICATES,
     Tally,
     bootstrap_weights,
-    count_by_person,
+    count_by_subject,
     counting,
     decide,
     filled,
@@ -86,7 +86,7 @@ def evaluate_predictions(
     seed: int = 3407,
 ) -> Evaluation:
     """As `evaluate`, for predictions that are already together."""
-    tallies = [count_by_person(predictions, lost_faces, replicates)]
+    tallies = [count_by_subject(predictions, lost_faces, replicates)]
     weights = [bootstrap_weights(tally.n_subjects, replicates, seed, 0) for tally in tallies]
     return _summarise(predictions.name, "frames", lost_faces, tallies, weights, [predictions], replicates)
 
@@ -110,7 +110,7 @@ def evaluate_folds(
     for fold in folds:
         if fold.aus != folds[0].aus:
             raise DatasetError(f"{fold.name} has AUs {fold.aus}, {folds[0].name} has {folds[0].aus}")
-    tallies = [count_by_person(fold, lost_faces, replicates) for fold in folds]
+    tallies = [count_by_subject(fold, lost_faces, replicates) for fold in folds]
     weights = [bootstrap_weights(tally.n_subjects, replicates, seed, k) for k, tally in enumerate(tallies)]
     single = tuple(
         _summarise(fold.name, "frames", lost_faces, [tally], [weight], [fold], replicates)
@@ -126,7 +126,7 @@ def evaluate_folds(
         thresholds=np.mean([fold.thresholds for fold in folds], axis=0),
         decided=np.concatenate([decide(fold) for fold in folds]),
     )
-    pooled_tally = count_by_person(pooled_predictions, lost_faces, replicates)
+    pooled_tally = count_by_subject(pooled_predictions, lost_faces, replicates)
     pooled_weights = bootstrap_weights(pooled_tally.n_subjects, replicates, seed, len(folds))
     pooled = _summarise(
         "pooled folds", "pooled", lost_faces, [pooled_tally], [pooled_weights], [pooled_predictions], replicates

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import MISSING, Float64Array, Int8Array
+from aucli.datasets.label_values import MISSING, Float64Array, Int8Array
 
 DEFAULT_THRESHOLD: Final = 0.5
 """As JAA-Net, ME-GraphAU and AUNCE."""

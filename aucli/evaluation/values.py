@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import Float64Array, Int8Array
+from aucli.datasets.label_values import Float64Array, Int8Array
 from aucli.errors import DatasetError
 from aucli.evaluation.choices import LostFaces
 

@@ -20,7 +20,8 @@ from PIL import Image
 from aucli.datasets.cache.shards import Float32Array, read_shard, sequence_from_json, shard_columns, shard_schema
 from aucli.datasets.cache.writer import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
 from aucli.datasets.faces import LabelledFaces
-from aucli.datasets.samples import MISSING, Int8Array, Int32Array, Int64Array, Samples, SequenceInfo
+from aucli.datasets.label_values import MISSING, Int8Array, Int32Array, Int64Array
+from aucli.datasets.samples import Samples, SequenceInfo
 from aucli.errors import DatasetError
 from aucli.runtime.device import available_cores
 

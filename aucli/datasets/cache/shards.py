@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.ipc
 from PIL import Image
 
-from aucli.datasets.samples import Int8Array, SequenceInfo
+from aucli.datasets.label_values import Int8Array
+from aucli.datasets.samples import SequenceInfo
 from aucli.errors import DatasetError
 
 JPEG_QUALITY: Final = 95

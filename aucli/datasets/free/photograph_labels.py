@@ -12,7 +12,7 @@ from aucli.datasets.free.photograph_tables import PhotographTable
 from aucli.datasets.free.teacher import TeacherAnswers
 from aucli.datasets.free.teacher_labels import TeacherRule, learn_rule, teacher_features
 from aucli.datasets.free.visual_codes import VisualCodes
-from aucli.datasets.samples import SplitName
+from aucli.datasets.label_values import SplitName
 
 SMILE_AU: Final = 12
 

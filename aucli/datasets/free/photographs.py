@@ -13,7 +13,7 @@ from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.free.photograph_tables import PhotographTable
 from aucli.datasets.free.teacher import read_rgb
 from aucli.datasets.free.visual_codes import VisualCodes
-from aucli.datasets.samples import SplitName
+from aucli.datasets.label_values import SplitName
 from aucli.errors import DatasetError
 from aucli.faces.values import START_SCORE, Detector
 from aucli.runtime.files import whole_or_nothing

@@ -29,8 +29,8 @@ from aucli.datasets.free.photographs import (
 )
 from aucli.datasets.free.teacher import TeacherAnswers, ask_teacher, require_teacher
 from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
+from aucli.datasets.label_values import SplitName
 from aucli.datasets.readers.options import KeyValueOptions, Place, Places
-from aucli.datasets.samples import SplitName
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.samples import SplitName
+from aucli.datasets.label_values import SplitName
 from aucli.errors import DatasetError
 
 CODE_OF: Final[Mapping[str, int]] = {"1": 1, "0": 0, "?": -1, "": -2}

@@ -22,6 +22,7 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field
 
+from aucli.datasets.label_values import Int8Array, Side, SplitName
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
 from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
 from aucli.datasets.readers.layout import (
@@ -37,7 +38,7 @@ from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int8Array, Samples, SamplesBuilder, SequenceInfo, Side, SplitName
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 from aucli.facs import AU_NAMES
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from aucli.datasets.choices import Numbering
+from aucli.datasets.label_values import SplitName
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.report import Findings
-from aucli.datasets.samples import Samples, SplitName
-
-"""Which part fold k tests: the one of most papers, or part k."""
+from aucli.datasets.samples import Samples
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from aucli.datasets.label_values import Int8Array, Int32Array
 from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
 from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
 from aucli.datasets.readers.layout import (
@@ -35,7 +36,7 @@ from aucli.datasets.readers.options import DatasetOptions, Place
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
 EVALUATED_AUS: Final = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)

@@ -19,6 +19,7 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field
 
+from aucli.datasets.label_values import Int8Array, Int32Array
 from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
 from aucli.datasets.readers.label_files import parse_integers, read_text
 from aucli.datasets.readers.layout import (
@@ -35,7 +36,7 @@ from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts, rates
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
 NAME: Final = "disfa"

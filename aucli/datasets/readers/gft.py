@@ -17,6 +17,7 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import field_validator
 
+from aucli.datasets.label_values import Int8Array, Int32Array, SplitName
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
 from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header
 from aucli.datasets.readers.layout import (
@@ -33,7 +34,7 @@ from aucli.datasets.readers.options import DatasetOptions, NumberSet
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import promised_frames
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int8Array, Int32Array, Samples, SamplesBuilder, SequenceInfo, SplitName
+from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
 NAME: Final = "gft"

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from aucli.datasets.samples import Int8Array, Int32Array
+from aucli.datasets.label_values import Int8Array, Int32Array
 from aucli.errors import DatasetError
 
 AU_NAME: Final = re.compile(r"(?:AU|action ?unit)?[ _-]*0*(\d{1,2})", re.IGNORECASE)

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from aucli.datasets.label_values import Int32Array
 from aucli.datasets.report import Findings, number_ranges
-from aucli.datasets.samples import Int32Array
 from aucli.errors import DatasetError
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp"})

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
+from aucli.datasets.label_values import SplitName
 from aucli.datasets.report import Findings, Unit
-from aucli.datasets.samples import Samples, SplitName
+from aucli.datasets.samples import Samples
 
 TOLERANCE: Final = 0.1
 """Largest difference that passes without a warning, as a share of the published figure."""

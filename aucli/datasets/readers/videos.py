@@ -1,4 +1,4 @@
-"""What a loader needs to know of a video before anything is decoded."""
+"""What a reader needs to know of a video before anything is decoded."""
 
 from __future__ import annotations
 
