@@ -22,7 +22,7 @@ ROW_GROUP_ROWS: Final = 50_000
 
 
 @dataclass(frozen=True)
-class Place:
+class RowRange:
     """Where the rows of a video lie in its table: some rows of some consecutive row groups.
 
     Attributes:
@@ -72,7 +72,7 @@ class ExistingTable:
         group_rows = (self.footer.row_group(group).num_rows for group in range(self.footer.num_row_groups))
         self._group_begins = list(accumulate(group_rows, initial=0))
         self.records: dict[str, VideoRecord] = {}
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, RowRange] = {}
         try:
             for label, known in self.metadata["videos"].items():
                 self.records[label] = VideoRecord.from_json(known)
@@ -83,17 +83,17 @@ class ExistingTable:
             raise TableError(f"{path} has damaged metadata (its videos' rows are not those of the file)")
         self._read_group = lru_cache(maxsize=1)(self._read_group_once)  # small videos share row groups
 
-    def _place(self, known: dict[str, Any]) -> Place:
+    def _place(self, known: dict[str, Any]) -> RowRange:
         first, count = (int(number) for number in known["row_groups"])
         if not 0 <= first <= first + count < len(self._group_begins):
             raise ValueError(f"row groups {first} to {first + count} of {len(self._group_begins) - 1}")
         first_row = int(known["first_row"])
         end_of_groups = self._group_begins[first + count]
         if count == 0 and known["n_rows"] == 0:
-            return Place(first, 0, first_row)
+            return RowRange(first, 0, first_row)
         if not self._group_begins[first] <= first_row <= first_row + int(known["n_rows"]) <= end_of_groups:
             raise ValueError(f"row {first_row} does not lie in row group {first}")
-        return Place(first, count, first_row)
+        return RowRange(first, count, first_row)
 
     @property
     def group_sizes(self) -> list[int]:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli import __version__
-from aucli.annotation.finished import ROW_GROUP_ROWS, ExistingTable, FinishedVideo, Place
+from aucli.annotation.finished import ROW_GROUP_ROWS, ExistingTable, FinishedVideo, RowRange
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, Plan
 from aucli.annotation.segments import Segments
@@ -144,7 +144,7 @@ def _write_pages(
     schema: pa.Schema,
     old: ExistingTable | None,
     new: Sequence[FinishedVideo],
-    places: dict[str, Place],
+    places: dict[str, RowRange],
     *,
     shared: bool,
 ) -> pq.FileMetaData:
@@ -193,7 +193,7 @@ class _RowGroups:
         self._n_groups, self._n_rows = first_group, first_row
         self._waiting: list[pa.Table] = []
 
-    def add(self, video: FinishedVideo) -> Place:
+    def add(self, video: FinishedVideo) -> RowRange:
         first_group, first_row = self._n_groups, self._n_rows
         for rows in video.rows():
             if len(rows):
@@ -203,7 +203,7 @@ class _RowGroups:
             if sum(map(len, self._waiting)) >= ROW_GROUP_ROWS:
                 self.close()
         n_groups = self._n_groups + bool(self._waiting) - first_group if self._n_rows > first_row else 0
-        return Place(first_group, n_groups, first_row)
+        return RowRange(first_group, n_groups, first_row)
 
     def close(self) -> None:
         """End the row group."""

@@ -315,13 +315,13 @@ def notes_of(codes: Sequence[Codes]) -> tuple[str, ...]:
 
 
 def _left_out(coded: Sequence[int], in_table: set[int]) -> list[str]:
-    def listed(aus: set[int]) -> str:
+    def joined(aus: set[int]) -> str:
         return ", ".join(map(str, sorted(aus)))
 
     only_coded, only_said = set(coded) - in_table, in_table - set(coded)
-    notes = [f"coded, but not in the table: AU {listed(only_coded)}"] if only_coded else []
+    notes = [f"coded, but not in the table: AU {joined(only_coded)}"] if only_coded else []
     if only_said:
-        notes.append(f"in the table, but not coded: AU {listed(only_said)}; say what was looked for with `coded_aus`")
+        notes.append(f"in the table, but not coded: AU {joined(only_said)}; say what was looked for with `coded_aus`")
     return notes
 
 

@@ -38,7 +38,7 @@ from aucli.training.run_folder import RunFolder
 from aucli.training.run_log import TrainingProgress
 from aucli.training.trainer import Trainer
 
-Report = Callable[[str], None]
+OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def train(
     options: TrainOptions,
     *,
     planned: TrainingPlan | None = None,
-    report: Report = lambda _: None,
+    report: OnMessage = lambda _: None,
     on_progress: Callable[[int, TrainingProgress], None] = lambda _, __: None,
 ) -> TrainResult:
     """Train, test and write a model for each fold.
@@ -88,7 +88,7 @@ def _train_fold(
     planned: TrainingPlan,
     options: TrainOptions,
     folder: RunFolder,
-    report: Report,
+    report: OnMessage,
     on_progress: Callable[[int, TrainingProgress], None],
 ) -> None:
     began = time.monotonic()
@@ -116,7 +116,7 @@ def _finish_fold(
     planned: TrainingPlan,
     options: TrainOptions,
     folder: RunFolder,
-    report: Report,
+    report: OnMessage,
     began: float,
 ) -> None:
     """Heads, thresholds, the test subjects and the model folder: the work of the first process alone."""

@@ -22,7 +22,7 @@ BORDER: Final = 0.5
 """Added around a picture before detection, in its longer sides: faces fill photographs, detectors need room."""
 
 
-def find_faces(
+def find_landmarks(
     jpegs: Sequence[bytes], detector: Detector, *, report: Callable[[str], None] = lambda _: None
 ) -> npt.NDArray[np.float32]:
     """The five landmarks of the face in the middle of each photograph.
@@ -59,7 +59,7 @@ def find_central_face(picture_rgb: npt.NDArray[np.uint8], detector: Detector) ->
 
 
 def save_landmarks(landmarks_xy: npt.NDArray[np.float32], path: Path) -> None:
-    """Keep what `find_faces` found, whole or not at all."""
+    """Keep what `find_landmarks` found, whole or not at all."""
     with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
         np.save(file, landmarks_xy)
 

@@ -21,7 +21,7 @@ from aucli.datasets.faces import LabelledFaces, MixedFaces, split_of_subject
 from aucli.datasets.free.photograph_labels import PhotographLabels, label_photographs
 from aucli.datasets.free.photograph_tables import PhotographTable, join_tables, read_photograph_table
 from aucli.datasets.free.photographs import (
-    find_faces,
+    find_landmarks,
     labelled_photographs,
     load_landmarks,
     save_landmarks,
@@ -30,7 +30,7 @@ from aucli.datasets.free.photographs import (
 from aucli.datasets.free.teacher import TeacherAnswers, ask_teacher, require_teacher
 from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
 from aucli.datasets.label_values import SplitName
-from aucli.datasets.readers.options import KeyValueOptions, Place, Places
+from aucli.datasets.readers.options import KeyValueOptions, PathOption, PathsOption
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.detectors import open_detector
 from aucli.runtime.device import available_cores
@@ -38,15 +38,15 @@ from aucli.runtime.files import sha256_path
 
 SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
-Report = Callable[[str], None]
+OnMessage = Callable[[str], None]
 
 
 class FreeOptions(KeyValueOptions):
     """The files of free data, as ``KEY=VALUE``: see `FreeSource`."""
 
-    photographs: Places = ()
-    codes: Place = None
-    teacher: Place = None
+    photographs: PathsOption = ()
+    codes: PathOption = None
+    teacher: PathOption = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,7 @@ class FreeData:
     labelling: str
 
 
-def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, report: Report) -> FreeData:
+def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, report: OnMessage) -> FreeData:
     """The faces of each split, by subject.
 
     Args:
@@ -199,7 +199,7 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
     return FreeData({name: MixedFaces.of(*parts) for name, parts in chosen.items()}, labelling)
 
 
-def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report) -> LabelledFaces:
+def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: OnMessage) -> LabelledFaces:
     from aucli.datasets.free.renders import read_renders
     from aucli.synth.generation import SCHEMA_NUMBER, generate
     from aucli.synth.options import SynthOptions
@@ -235,7 +235,7 @@ def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Re
 
 
 def _photographs(
-    source: FreeSource, wanted: FreeDataWanted, cache: Path, report: Report
+    source: FreeSource, wanted: FreeDataWanted, cache: Path, report: OnMessage
 ) -> tuple[LabelledFaces, PhotographLabels]:
     """The photographs that have labels, and the labels of all."""
     codes = source.visual_codes
@@ -256,16 +256,16 @@ def _photographs(
     return faces, labels
 
 
-def _landmarks(digest: str, table: PhotographTable, cache: Path, report: Report) -> npt.NDArray[np.float32]:
+def _landmarks(digest: str, table: PhotographTable, cache: Path, report: OnMessage) -> npt.NDArray[np.float32]:
     """What the detector finds; version 1 of how it is asked."""
     prepared = cache / f"landmarks-{_digest({'version': 1, 'photographs': digest})}.npy"
     if not prepared.is_file():
-        save_landmarks(find_faces(table.jpegs, open_detector(None), report=report), prepared)
+        save_landmarks(find_landmarks(table.jpegs, open_detector(None), report=report), prepared)
     return load_landmarks(prepared)
 
 
 def _answers(
-    source: FreeSource, teacher: Path, path: Path, table: PhotographTable, cache: Path, report: Report
+    source: FreeSource, teacher: Path, path: Path, table: PhotographTable, cache: Path, report: OnMessage
 ) -> TeacherAnswers:
     """What the teacher says; version 1 of how it is asked."""
     content = {"version": 1, "photographs": source.digests[path], "teacher": source.digests[teacher]}

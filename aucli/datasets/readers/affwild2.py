@@ -26,7 +26,7 @@ from aucli.datasets.label_values import Int8Array, Side, SplitName
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
 from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
 from aucli.datasets.readers.layout import (
-    VIDEO_SUFFIXES,
+    BENCHMARK_VIDEO_SUFFIXES,
     find_folder,
     images_in_folder,
     resolve,
@@ -36,7 +36,7 @@ from aucli.datasets.readers.layout import (
 )
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.readers.videos import frames_in_header
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
@@ -199,7 +199,7 @@ def _videos(root: Path, options: AffWild2Options, crops: Path | None, findings: 
     skip += [crops] if crops is not None else []
     videos: dict[str, Path] = {}
     for path in walk_files(
-        find_folder(root, (), chosen=options.videos_dir) or root, VIDEO_SUFFIXES, depth=3, skip=skip
+        find_folder(root, (), chosen=options.videos_dir) or root, BENCHMARK_VIDEO_SUFFIXES, depth=3, skip=skip
     ):
         findings.warn("two videos of one name", "ignored", int(path.stem in videos), "file", path.name)
         videos.setdefault(path.stem, path)
@@ -264,7 +264,7 @@ def _add_sequence(
         findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name, f"{len(labels)} lines")
         return
     images = images_in_folder(folder) if folder is not None else None
-    promised = promised_frames(video, name, findings) if video is not None else None
+    promised = frames_in_header(video, name, findings) if video is not None else None
     if images is None and promised is None:
         return
     last_image = int(images.numbers[-1]) if images is not None and len(images.numbers) else 0

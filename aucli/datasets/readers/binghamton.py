@@ -20,7 +20,7 @@ from aucli.datasets.label_values import Int8Array, Int32Array
 from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
 from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
 from aucli.datasets.readers.layout import (
-    VIDEO_SUFFIXES,
+    BENCHMARK_VIDEO_SUFFIXES,
     NumberedImages,
     find_folder,
     images_in_folder,
@@ -32,9 +32,9 @@ from aucli.datasets.readers.layout import (
     walk_files,
     zip_members,
 )
-from aucli.datasets.readers.options import DatasetOptions, Place
+from aucli.datasets.readers.options import DatasetOptions, PathOption
 from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.readers.videos import frames_in_header
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
@@ -79,7 +79,7 @@ class BinghamtonOptions(DatasetOptions):
     """
 
     pixels: Literal["auto", "images", "videos"] = "auto"
-    intensity_dir: Place = None
+    intensity_dir: PathOption = None
     check_intensity: bool = True
     check_video_lengths: bool = True
 
@@ -173,7 +173,7 @@ def _find_pixels(root: Path, layout: Layout, options: BinghamtonOptions, finding
         if options.pixels == "images":
             raise DatasetError(f"no image folder under {root}: {looked_for}; set the option images_dir")
     videos: dict[tuple[str, int], Path] = {}
-    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, VIDEO_SUFFIXES, depth=3):
+    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, BENCHMARK_VIDEO_SUFFIXES, depth=3):
         key = layout.video_key(path.stem)
         if key is None:
             findings.note(
@@ -439,7 +439,7 @@ def add_sequence(
 
 def _check_video(video: Path, frames: Int32Array, stem: str, findings: Findings) -> bool:
     """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
-    promised = promised_frames(video, stem, findings)
+    promised = frames_in_header(video, stem, findings)
     if promised is None:
         return False
     findings.warn(

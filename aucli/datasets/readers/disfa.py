@@ -23,7 +23,7 @@ from aucli.datasets.label_values import Int8Array, Int32Array
 from aucli.datasets.readers.benchmark import Benchmark, PublishedParts
 from aucli.datasets.readers.label_files import parse_integers, read_text
 from aucli.datasets.readers.layout import (
-    VIDEO_SUFFIXES,
+    BENCHMARK_VIDEO_SUFFIXES,
     NumberedImages,
     find_folder,
     images_in_folder,
@@ -34,7 +34,7 @@ from aucli.datasets.readers.layout import (
 )
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts, rates
-from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.readers.videos import frames_in_header
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
@@ -185,7 +185,7 @@ def find_videos(root: Path, options: DisfaOptions, findings: Findings) -> dict[t
     """Videos of the chosen cameras by subject and camera."""
     wanted: tuple[Camera, ...] = ("left", "right") if options.camera == "both" else (options.camera,)
     videos: dict[tuple[str, Camera], Path] = {}
-    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, VIDEO_SUFFIXES, depth=3):
+    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, BENCHMARK_VIDEO_SUFFIXES, depth=3):
         match = _VIDEO_NAME.fullmatch(path.stem)
         if match is None:
             findings.note("video with a strange name", "ignored", 1, "file", path.name)
@@ -215,7 +215,7 @@ def _add_videos(
                 findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name)
                 continue
             if options.check_video_lengths:
-                promised = promised_frames(video, name, findings)
+                promised = frames_in_header(video, name, findings)
                 if promised is None:
                     continue
                 findings.warn(

@@ -21,8 +21,8 @@ from aucli.datasets.label_values import Int8Array, Int32Array, SplitName
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
 from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header
 from aucli.datasets.readers.layout import (
+    BENCHMARK_VIDEO_SUFFIXES,
     IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
     find_folder,
     images_in_folder,
     require_folder,
@@ -32,7 +32,7 @@ from aucli.datasets.readers.layout import (
 )
 from aucli.datasets.readers.options import DatasetOptions, NumberSet
 from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.readers.videos import promised_frames
+from aucli.datasets.readers.videos import frames_in_header
 from aucli.datasets.report import Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
@@ -344,7 +344,7 @@ def _pixels(root: Path, options: GftOptions, findings: Findings) -> _Pixels:
         if match:
             images.setdefault(match.group(1).upper(), folder)
     videos: dict[str, Path] = {}
-    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, VIDEO_SUFFIXES, depth=3):
+    for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, BENCHMARK_VIDEO_SUFFIXES, depth=3):
         match = re.search(options.participant_pattern, path.stem)
         if match is None:
             findings.note("video without participant in its name", "ignored", 1, "file", path.name)
@@ -357,7 +357,7 @@ def _pixels(root: Path, options: GftOptions, findings: Findings) -> _Pixels:
 
 def _check_video(video: Path, frames: Int32Array, participant: str, options: GftOptions, findings: Findings) -> bool:
     """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
-    promised = promised_frames(video, participant, findings)
+    promised = frames_in_header(video, participant, findings)
     if promised is None:
         return False
     beyond = int((frames - options.frame_base >= promised).sum())

@@ -17,7 +17,7 @@ from aucli.datasets.report import Findings, number_ranges
 from aucli.errors import DatasetError
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
-VIDEO_SUFFIXES: Final = frozenset({".avi", ".mp4", ".mov", ".mkv", ".mpg", ".wmv"})
+BENCHMARK_VIDEO_SUFFIXES: Final = frozenset({".avi", ".mp4", ".mov", ".mkv", ".mpg", ".wmv"})
 
 MAX_DIGITS: Final = 9
 """A longer number in an image's name is no frame number (a time stamp, say)."""

@@ -36,13 +36,13 @@ Numbers = Annotated[tuple[StrictInt, ...], Field(strict=False), BeforeValidator(
 """Whole numbers in an order that counts; a text is divided at its commas."""
 NumberSet = Annotated[frozenset[StrictInt], Field(strict=False), BeforeValidator(_divided)]
 """Different whole numbers; a text is divided at its commas."""
-Places = Annotated[
+PathsOption = Annotated[
     tuple[str, ...],
     Field(strict=False),
     BeforeValidator(lambda value: [one for one in value.split(",") if one] if isinstance(value, str) else value),
 ]
 """Files, divided by commas where there are several."""
-Place = Annotated[str | None, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
+PathOption = Annotated[str | None, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A folder or file, absolute or relative to the data set's."""
 
 
@@ -131,9 +131,9 @@ class DatasetOptions(KeyValueOptions):
     """
 
     aus: Numbers = ()
-    labels_dir: Place = None
-    images_dir: Place = None
-    videos_dir: Place = None
+    labels_dir: PathOption = None
+    images_dir: PathOption = None
+    videos_dir: PathOption = None
 
     @field_validator("aus")
     @classmethod

@@ -9,7 +9,7 @@ from aucli.errors import VideoError
 from aucli.video.reader import probe
 
 
-def promised_frames(video: Path, where: str, findings: Findings) -> int | None:
+def frames_in_header(video: Path, where: str, findings: Findings) -> int | None:
     """Frames that a video's header promises; None, and a warning, for a video that cannot be opened.
 
     A header can promise a frame or two more than decode, so this is for comparing with label files only.

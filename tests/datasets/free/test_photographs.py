@@ -11,7 +11,7 @@ from PIL import Image
 from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.free.face_mesh import measures, turn_to_front
 from aucli.datasets.free.photograph_tables import join_tables, read_photograph_table
-from aucli.datasets.free.photographs import find_faces, labelled_photographs, load_landmarks, save_landmarks
+from aucli.datasets.free.photographs import find_landmarks, labelled_photographs, load_landmarks, save_landmarks
 from aucli.errors import DatasetError
 from aucli.faces.detectors import open_detector
 from tests.builders.photographs import jpeg, write_photographs
@@ -20,7 +20,7 @@ from tests.builders.photographs import jpeg, write_photographs
 def test_an_empty_table(tmp_path: Path) -> None:
     table = read_photograph_table(write_photographs(tmp_path / "none.parquet", []))
     assert len(table) == 0
-    assert find_faces(table.jpegs, open_detector(None)).shape == (0, 5, 2)
+    assert find_landmarks(table.jpegs, open_detector(None)).shape == (0, 5, 2)
     nobody = labelled_photographs(
         table, np.zeros(0, np.intp), np.zeros((0, 5, 2), np.float32), np.zeros((0, 1), np.int8), (1,), colour="rgb"
     )
@@ -56,7 +56,7 @@ def test_tables_that_make_no_sense(tmp_path: Path) -> None:
     broken = pl.DataFrame({"name": ["a"], "jpeg": [b"no picture"]})
     broken.write_parquet(tmp_path / "broken.parquet")
     with pytest.raises(DatasetError, match="cannot be decoded"):
-        find_faces(read_photograph_table(tmp_path / "broken.parquet").jpegs, open_detector(None))
+        find_landmarks(read_photograph_table(tmp_path / "broken.parquet").jpegs, open_detector(None))
 
 
 def test_pictures_of_all_sizes_and_colours_become_one_array(tmp_path: Path) -> None:
@@ -94,13 +94,13 @@ def test_landmarks_are_kept(tmp_path: Path) -> None:
 def test_faces_are_found_in_the_middle_only(shared: Path) -> None:
     rows = pl.read_parquet(shared / "faces" / "genki_odd.parquet").head(6)["jpeg"].to_list()
     empty = jpeg(Image.new("RGB", (64, 64), (128, 128, 128)))
-    found = find_faces([*rows, empty], open_detector(None))
+    found = find_landmarks([*rows, empty], open_detector(None))
     assert np.isfinite(found[:6]).mean() > 0.6
     assert np.isnan(found[6]).all()
     face = Image.open(io.BytesIO(rows[int(np.isfinite(found[:6, 0, 0]).argmax())])).convert("RGB")
     aside = Image.new("RGB", (face.width * 4, face.height), (128, 128, 128))
     aside.paste(face, (0, 0))  # now the face is at the left edge
-    assert np.isnan(find_faces([jpeg(aside)], open_detector(None))).all()
+    assert np.isnan(find_landmarks([jpeg(aside)], open_detector(None))).all()
 
 
 def _meshes(count: int) -> np.ndarray:

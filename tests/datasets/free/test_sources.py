@@ -122,7 +122,7 @@ def test_what_was_found_is_kept_for_these_very_files(
         asked.append(len(jpegs))
         return np.zeros((len(jpegs), 5, 2), np.float32)
 
-    monkeypatch.setattr(sources, "find_faces", find)
+    monkeypatch.setattr(sources, "find_landmarks", find)
     source = FreeSource(photographs=(tables[0],), codes=_codes(tmp_path, "g0,train,1,1,0"))
     for _ in range(2):
         read_free_data(source, WANTED, tmp_path, report=lambda _: None)
