@@ -1,8 +1,8 @@
 """How well a model does on real faces: photographs of people it has not seen, coded by eye.
 
-    python benchmarks/photographs.py MODEL PHOTOGRAPHS.parquet [--part test] [--codes train/photograph_codes.csv]
+    python benchmarks/photographs.py MODEL PHOTOGRAPHS.parquet ... [--part test] [--codes train/photograph_codes.csv]
 
-MODEL is a name or a folder; the photographs are a table with the columns ``name``, ``identity`` and ``jpeg`` (tight
+MODEL is a name or a folder; the photographs are tables as `aucli.datasets.free.photograph_tables` reads them (tight
 grey or colour pictures of one face each). Prints, per action unit, how often the looks agreed, ROC-AUC, F1 at the
 model's threshold with 95 % intervals over people, and the F1 of always answering "present". Codes say 1, 0 or "cannot
 tell"; what the looks do not agree on is left out, which makes the task easier than real footage.
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
+from aucli.datasets.free.photograph_tables import join_tables, read_photograph_table
 from aucli.datasets.free.visual_codes import VisualCodes, read_visual_codes
 from aucli.evaluation.scoring import evaluate
 from aucli.evaluation.values import Estimate, Evaluation
@@ -33,7 +34,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("photographs", type=Path)
+    parser.add_argument("photographs", type=Path, nargs="+")
     parser.add_argument("--codes", type=Path, default=bundled_folder("train") / "photograph_codes.csv")
     parser.add_argument("--part", default="test")
     parser.add_argument("--aus", help="for the mean, as 1,2,4; default: all of the model")
@@ -43,22 +44,23 @@ def main() -> None:
     chosen = tuple(int(au) for au in arguments.aus.split(",")) if arguments.aus else aus
     codes = read_visual_codes(arguments.codes)
     part = pl.read_csv(arguments.codes, infer_schema=False).filter(pl.col("part") == arguments.part)["name"].unique()
-    table = pl.read_parquet(arguments.photographs).filter(pl.col("name").is_in(part.to_list())).sort("name")
+    table = join_tables([read_photograph_table(path) for path in arguments.photographs])
+    wanted = set(part)
+    rows = sorted((row for row, name in enumerate(table.names) if name in wanted), key=lambda row: table.names[row])
+    names, subjects = [table.names[row] for row in rows], table.subjects[rows]
     predictor, detector = open_predictor(model), open_detector(None)
-    probabilities = np.stack([look(jpeg, detector, predictor, len(aus)) for jpeg in table["jpeg"]])
-    labels = codes.labels_for(table["name"].to_list(), aus)
+    probabilities = np.stack([look(table.jpegs[row], detector, predictor, len(aus)) for row in rows])
+    labels = codes.labels_for(names, aus)
     found = evaluate(
         labels,
         probabilities,
         aus=aus,
-        subjects=table["identity"].to_numpy().astype(str),
+        subjects=subjects,
         thresholds=list(model.config.thresholds),
     )
     lost = int(np.isnan(probabilities[:, 0]).sum())
-    print(
-        f"{len(table)} photographs of {table['identity'].n_unique()} people, {lost} of them without a detected face\n"
-    )
-    print(as_markdown(found, codes, table["name"].to_list(), chosen))
+    print(f"{len(names)} photographs of {len(set(subjects))} people, {lost} of them without a detected face\n")
+    print(as_markdown(found, codes, names, chosen))
 
 
 def look(jpeg: bytes, detector: Detector, predictor: Predictor, n_aus: int) -> npt.NDArray[np.float32]:

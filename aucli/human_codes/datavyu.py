@@ -84,6 +84,7 @@ def _db_of(file: CodeFile) -> str:
                 raise TableError(f"{source} is an archive without a Datavyu spreadsheet (its entry db)")
             with archive.open(name) as entry:
                 data = entry.read(MAX_DB_BYTES + 1)
+    # zipfile raises NotImplementedError for a compression it does not know, RuntimeError for an encrypted entry.
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise TableError(f"{source} is a damaged archive: {shown(str(error))}") from error
     if len(data) > MAX_DB_BYTES:
