@@ -88,6 +88,8 @@ class FreeDataSection(Settings):
     """Of photographs that the teacher labelled."""
     coded_repeats: int = Field(default=4, ge=1)
     """Of photographs coded by eye: fewer, and nearer the truth."""
+    rare_repeats: int = Field(default=4, ge=1)
+    """Of those that show an action unit, by eye, that few of them show."""
     held_out: Literal["all", "coded"] = "all"
     """Whom thresholds and card are measured on: renders and photographs, or the photographs coded by eye alone."""
 

@@ -38,6 +38,9 @@ from aucli.runtime.files import sha256_path
 
 SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
+RARE_BELOW: Final = 100
+"""Training photographs that show an action unit, by eye, below which each of them is shown more often."""
+
 OnMessage = Callable[[str], None]
 
 
@@ -126,6 +129,7 @@ class FreeDataWanted:
         render_seed: everything about the renders follows from it.
         photograph_repeats: how often an epoch shows a photograph that the teacher labelled, for every render.
         coded_repeats: the same of a photograph coded by eye.
+        rare_repeats: the same of one that shows, by eye, an action unit that fewer than `RARE_BELOW` of them show.
         held_out: whom a model is measured on: ``all``, or ``coded``, the photographs coded by eye alone where there
             are any.
         seed: of the division of the subjects.
@@ -140,6 +144,7 @@ class FreeDataWanted:
     render_seed: int
     photograph_repeats: int
     coded_repeats: int
+    rare_repeats: int
     held_out: str
     seed: int
     validation: float
@@ -180,8 +185,7 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
         report(labelling)
         for name in SPLITS:
             rows = labels.rows_of(name)
-            coded = labels.is_coded[rows]
-            times = np.where(coded, wanted.coded_repeats, wanted.photograph_repeats) if name == "train" else 1
+            times = _repeats(labels, rows, wanted) if name == "train" else 1
             chosen[name].append((faces, labels.position(np.repeat(rows, times))))
     if renders is not None:
         coded_alone = (
@@ -197,6 +201,15 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
     if not chosen["train"]:
         raise DatasetError("nothing to train on: give the rig as `root`, or `photographs`, a Parquet file")
     return FreeData({name: MixedFaces.of(*parts) for name, parts in chosen.items()}, labelling)
+
+
+def _repeats(labels: PhotographLabels, rows: npt.NDArray[np.intp], wanted: FreeDataWanted) -> npt.NDArray[np.intp]:
+    """How often an epoch shows each of the training photographs."""
+    shown = labels.by_eye[rows] == 1
+    shows_rare = shown[:, shown.sum(axis=0) < RARE_BELOW].any(axis=1)
+    coded = np.where(shows_rare, wanted.rare_repeats, wanted.coded_repeats)
+    repeats: npt.NDArray[np.intp] = np.where(labels.is_coded[rows], coded, wanted.photograph_repeats).astype(np.intp)
+    return repeats
 
 
 def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: OnMessage) -> LabelledFaces:

@@ -25,6 +25,7 @@ WANTED = FreeDataWanted(
     render_seed=1,
     photograph_repeats=1,
     coded_repeats=3,
+    rare_repeats=3,
     held_out="coded",
     seed=1,
     validation=0.2,
@@ -134,6 +135,21 @@ def test_what_was_found_is_kept_for_these_very_files(
     fewer.write_parquet(tmp_path / "grey.parquet")
     read_free_data(replace(others, photographs=(tmp_path / "grey.parquet",)), WANTED, tmp_path, report=lambda _: None)
     assert asked == [6, 2]
+
+
+def test_photographs_that_show_what_few_show_come_more_often(
+    tables: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = np.float32([[60, 70], [100, 70], [80, 95], [65, 115], [95, 115]])
+    monkeypatch.setattr(sources, "find_landmarks", lambda jpegs, *_, **__: np.stack([face] * len(jpegs)))
+    monkeypatch.setattr(sources, "RARE_BELOW", 2)
+    # AU4 is shown by two, AU12 by one.
+    codes = _codes(tmp_path, "c0,train,1,1,0", "c1,train,1,1,1", "c2,train,1,0,0", "c3,test,1,0,1")
+    source = FreeSource(photographs=(tables[1],), codes=codes)
+    data = read_free_data(source, replace(WANTED, rare_repeats=7), tmp_path, report=lambda _: None)
+    labels = data.splits["train"].labels.tolist()
+    assert [labels.count(of) for of in ([1, 0], [1, 1], [0, 0])] == [3, 7, 3]
+    assert len(data.splits["test"].subjects) == 1
 
 
 @pytest.mark.skipif(not HAS_TEACHER, reason="mediapipe is not installed")
