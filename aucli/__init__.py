@@ -16,11 +16,24 @@ if TYPE_CHECKING:
     from aucli.annotation.run import annotate
     from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
+    from aucli.results.episodes import episodes
     from aucli.results.read import read_table as read
+    from aucli.results.row_filter import RowFilter
     from aucli.runtime.progress import Progress
 
 __version__ = "0.1.0"
-__all__ = ["AnnotateOptions", "AucliError", "Outcome", "Progress", "__version__", "annotate", "read", "read_metadata"]
+__all__ = [
+    "AnnotateOptions",
+    "AucliError",
+    "Outcome",
+    "Progress",
+    "RowFilter",
+    "__version__",
+    "annotate",
+    "episodes",
+    "read",
+    "read_metadata",
+]
 
 _HOMES = {
     "annotate": ("aucli.annotation.run", "annotate"),
@@ -30,6 +43,8 @@ _HOMES = {
     "AnnotateOptions": ("aucli.annotation.options", "AnnotateOptions"),
     "read": ("aucli.results.read", "read_table"),
     "read_metadata": ("aucli.annotation.table", "read_metadata"),
+    "episodes": ("aucli.results.episodes", "episodes"),
+    "RowFilter": ("aucli.results.row_filter", "RowFilter"),
 }
 
 

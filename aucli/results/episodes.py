@@ -1,0 +1,391 @@
+"""Episodes: the stretches in which an action unit of a face is present, with onset, apex and offset.
+
+How they are found, for each face and action unit:
+
+1. Rows of a face whose frames follow one another without a break form a *run*. A run ends where the face is not seen
+   (or its row is left out) in a frame of the film, and where the film itself lacks frames; a break of at most
+   `bridge_gap_s` is taken into the run, and the time in it is reported (``unseen_s``).
+2. The probability is smoothed: its mean over `smooth_s` seconds around the middle of the frame's time, each frame
+   counting for as long as it is shown, cut off at the ends of the run.
+3. Hysteresis: an episode begins with the first frame whose smoothed probability is at or above the threshold t, and
+   goes on as long as it is at or above t - `hysteresis` * min(t, 1 - t): 0.5 and 0.4 where t is 0.5.
+4. Episodes of a run with at most `join_gap_s` between them are joined; then those shorter than `min_duration_s` go.
+
+Time is kept in whole microseconds and probabilities in steps of 2^-24, so that sums are exact: what is found of a face
+never depends on what else is in the table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.errors import OptionsError, TableError
+from aucli.results.columns import ROW_COLUMNS, action_units, require_columns, with_codes
+from aucli.results.film_times import US_PER_S, BoolArray, FilmTimes, IntArray, film_times
+from aucli.results.row_filter import LEFT_OUT, RowFilter
+from aucli.results.runs import P_STEPS, REASONS, FloatArray, Runs, steps_of
+
+if TYPE_CHECKING:
+    import polars
+
+CHUNK_ROWS: Final = 250_000
+"""Rows worked on at once; a face has all of its rows in one chunk."""
+
+
+@dataclass(frozen=True)
+class EpisodeRules:
+    """How episodes are found; see the head of this file.
+
+    Attributes:
+        smooth_s: width of the moving mean, seconds; 0 smooths nothing.
+        hysteresis: how far below its threshold a probability may fall before the episode ends, as a share (0 to below
+            1) of the threshold's distance from the nearer of 0 and 1.
+        min_duration_s: shorter episodes are left out, seconds.
+        join_gap_s: longest pause between two episodes that are joined, seconds; the face is seen in it.
+        bridge_gap_s: longest break without the face inside an episode, seconds.
+
+    Raises:
+        OptionsError: if a value is out of its range.
+    """
+
+    smooth_s: float = 0.2
+    hysteresis: float = 0.2
+    min_duration_s: float = 0.1
+    join_gap_s: float = 0.2
+    bridge_gap_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("smooth_s", "min_duration_s", "join_gap_s", "bridge_gap_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and 0 <= value <= 3600):
+                raise OptionsError(f"`{name}` is {value}; allowed are 0 to 3600 seconds")
+        if not 0 <= self.hysteresis < 1:
+            raise OptionsError(f"`hysteresis` is {self.hysteresis}; allowed is 0 to below 1")
+
+
+def episode_schema() -> dict[str, polars.DataType]:
+    """Columns of the table of episodes and their types.
+
+    ``onset_s`` is the time of the first frame, ``apex_s`` that of the frame with the highest smoothed probability (of
+    several the one with the highest probability, then the first), ``offset_s`` the time at which the last frame gives
+    way to the next; ``onset_frame``, ``apex_frame`` and ``offset_frame`` are the numbers of first, apex and last frame.
+    ``n_frames`` counts frames with the face. ``mean_probability`` weighs each by the time it is shown,
+    ``peak_probability`` is the highest of one frame; both are of the table's own probabilities, not smoothed.
+    ``unseen_s`` is the part of ``duration_s`` in which the face was not seen. ``onset_reason`` and ``offset_reason``
+    are words of `runs.REASONS`.
+    """
+    import polars as pl
+
+    return {
+        "video": pl.String(),
+        "face": pl.Int32(),
+        "au": pl.String(),
+        "episode": pl.Int32(),
+        "onset_s": pl.Float64(),
+        "apex_s": pl.Float64(),
+        "offset_s": pl.Float64(),
+        "duration_s": pl.Float64(),
+        "onset_frame": pl.Int32(),
+        "apex_frame": pl.Int32(),
+        "offset_frame": pl.Int32(),
+        "n_frames": pl.Int32(),
+        "mean_probability": pl.Float64(),
+        "peak_probability": pl.Float64(),
+        "unseen_s": pl.Float64(),
+        "onset_reason": pl.String(),
+        "offset_reason": pl.String(),
+    }
+
+
+def episodes(
+    table: polars.DataFrame | polars.LazyFrame,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    aus: Sequence[str] | None = None,
+    smooth_s: float = 0.2,
+    hysteresis: float = 0.2,
+    min_duration_s: float = 0.1,
+    join_gap_s: float = 0.2,
+    bridge_gap_s: float = 0.0,
+    row_filter: RowFilter | None = None,
+) -> polars.DataFrame:
+    """Find the stretches in which each action unit of each face is present.
+
+    Args:
+        table: rows as `aucli.read` gives them. Leave the rows without a face in: they tell when the face was not seen.
+        thresholds: action unit -> probability from which it is present, as ``{"AU12": 0.45}``; a table's metadata has
+            them. For an action unit without one the column of occurrences is smoothed in place of the probability, with
+            a threshold of 0.5: present is what was present most of the time.
+        aus: only these action units, as ``["AU12", "4"]``; else all.
+        smooth_s: see `EpisodeRules`, as for all that follow.
+        hysteresis: likewise.
+        min_duration_s: likewise.
+        join_gap_s: likewise.
+        bridge_gap_s: likewise.
+        row_filter: rows that it leaves out count as if the face had not been seen.
+
+    Returns:
+        One row per episode, in the columns of `episode_schema`: by video and face in the order of the table, then by
+        action unit, then in time.
+
+    Raises:
+        OptionsError: if a value is out of its range, or an action unit is not in the table.
+        TableError: if the table lacks a column, or has two rows of one face in one frame.
+    """
+    import polars as pl
+
+    rules = EpisodeRules(smooth_s, hysteresis, min_duration_s, join_gap_s, bridge_gap_s)
+    known = table.collect_schema().names()
+    require_columns(known)
+    row_filter = row_filter or RowFilter()
+    names = action_units(known, aus)
+    signals = {name: _signal_of(name, known, thresholds or {}) for name in names}
+    columns = dict.fromkeys(
+        [
+            *ROW_COLUMNS,
+            *(c for c in row_filter.columns if c in known),
+            *(c for s in signals.values() for c in s.columns),
+        ]
+    )
+    faces, videos = _face_rows(table.lazy().select(list(columns)).collect(), row_filter)
+    found = [
+        _table_of(chunk.find(signals[name], rules), chunk, au_number)
+        for chunk in _chunks(faces)
+        for au_number, name in enumerate(names)
+    ]
+    return _named(pl.concat(found) if found else None, videos, names)
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """What of a table is looked at for one action unit."""
+
+    smoothed: str
+    probability: str
+    threshold: float
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        return self.smoothed, self.probability
+
+
+def _signal_of(name: str, columns: Sequence[str], thresholds: Mapping[str, float]) -> _Signal:
+    probability = f"{name}_p" if f"{name}_p" in columns else name
+    if name not in thresholds:
+        return _Signal(name, probability, 0.5)
+    threshold = float(thresholds[name])
+    if not 0 <= threshold <= 1:
+        raise OptionsError(f"`thresholds` has {threshold} for {name}; allowed is 0 to 1")
+    return _Signal(probability, probability, threshold)
+
+
+def _face_rows(rows: polars.DataFrame, row_filter: RowFilter) -> tuple[_FaceRows, list[str]]:
+    """The rows with a face, by video and face and in time, and the videos' names."""
+    import polars as pl
+
+    rows, videos = with_codes(row_filter.mark(rows))
+    times = film_times(rows)
+    face = rows["face"].fill_null(-1).to_numpy().astype(np.int64)
+    group = (rows["video_code"].to_numpy().astype(np.int64) << 32) + face
+    order = np.lexsort((times.rank, group))
+    order = order[face[order] >= 0]
+    rows, times, group = rows[order], times[order], group[order]
+    twice = np.flatnonzero((np.diff(group) == 0) & (np.diff(times.rank) == 0))
+    if len(twice):
+        row = rows.row(int(twice[0]), named=True)
+        raise TableError(
+            f"{row['video']} has two rows of face {row['face']} in frame {row['frame']}; was one table read twice?"
+        )
+    return _FaceRows(rows.drop("video", "time_s", "video_code").with_columns(pl.Series("group", group)), times), videos
+
+
+def _chunks(faces: _FaceRows) -> Iterator[_FaceRows]:
+    """Some faces at a time, each with all of its rows."""
+    ends = np.r_[np.flatnonzero(np.diff(faces.group)) + 1, len(faces.group)]
+    begin = 0
+    for end, after in zip(ends, np.r_[ends[1:], 2**62], strict=True):
+        if end > begin and after - begin > CHUNK_ROWS:
+            yield _FaceRows(faces.rows[begin:end], faces.times[np.s_[begin:end]])
+            begin = int(end)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Episodes of one action unit, of all faces of some rows.
+
+    Attributes:
+        begin, apex, last: (E,) rows.
+        n_frames: (E,) rows that have a value.
+        seen_us: (E,) time in which the face was seen.
+        mean, peak: (E,) probabilities.
+        onset_reason, offset_reason: (E,) numbers in `runs.REASONS`.
+    """
+
+    begin: npt.NDArray[np.intp]
+    apex: npt.NDArray[np.intp]
+    last: npt.NDArray[np.intp]
+    n_frames: IntArray
+    seen_us: IntArray
+    mean: FloatArray
+    peak: FloatArray
+    onset_reason: npt.NDArray[np.intp]
+    offset_reason: npt.NDArray[np.intp]
+
+
+class _FaceRows:
+    """Rows with a face, by face and in time.
+
+    Args:
+        rows: with the columns ``group`` (one number a video and face), ``frame``, `LEFT_OUT` and the action units'.
+        times: of the rows.
+    """
+
+    def __init__(self, rows: polars.DataFrame, times: FilmTimes) -> None:
+        self.rows, self.times = rows, times
+        self.group = rows["group"].to_numpy()
+        self._runs: Runs | None = None
+
+    def find(self, signal: _Signal, rules: EpisodeRules) -> _Found:
+        """Find the episodes of one action unit."""
+        import polars as pl
+
+        smoothed, probability = (self.rows[name].cast(pl.Float64).fill_nan(None) for name in signal.columns)
+        usable = (smoothed.is_not_null() & probability.is_not_null() & self.rows[LEFT_OUT].is_null()).to_numpy()
+        if self._runs is None or not np.array_equal(self._runs.usable, usable):
+            self._runs = Runs(
+                self.group,
+                self.times,
+                usable,
+                smooth_us=_us(rules.smooth_s),
+                bridge_gap_us=_us(rules.bridge_gap_s),
+            )
+        runs = self._runs
+        raw = probability.to_numpy()[runs.rows]
+        level = runs.smooth(smoothed.to_numpy()[runs.rows])
+        high, low = _levels(signal.threshold, rules.hysteresis)
+        begin, last = _stretches(_with_hysteresis(level, high, low, runs.is_first), runs, rules)
+        total = np.r_[0, np.cumsum(steps_of(raw) * runs.shown_us)]
+        seen_us = runs.until_us[last + 1] - runs.until_us[begin]
+        mean = np.where(seen_us > 0, (total[last + 1] - total[begin]) / np.maximum(seen_us, 1) / P_STEPS, raw[begin])
+        apex, peak = _apexes(level, raw, begin, last)
+        return _Found(
+            runs.rows[begin],
+            runs.rows[apex],
+            runs.rows[last],
+            last + 1 - begin,
+            seen_us,
+            np.minimum(mean, peak),  # a mean of equal values may be off by half a step
+            peak,
+            np.where(runs.is_first[begin], runs.reason_before[begin], 0),
+            np.where(runs.is_last[last], runs.reason_after[last], 0),
+        )
+
+
+def _stretches(is_on: BoolArray, runs: Runs, rules: EpisodeRules) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """First and last rows of the stretches that are on, joined and without the short ones."""
+    before, after = np.r_[False, is_on[:-1]], np.r_[is_on[1:], False]
+    begin = np.flatnonzero(is_on & (runs.is_first | ~before))
+    last = np.flatnonzero(is_on & (runs.is_last | ~after))
+    end_us = runs.begin_us + runs.shown_us
+    run = np.cumsum(runs.is_first)
+    pause_us = runs.begin_us[begin[1:]] - end_us[last[:-1]]
+    parted = (run[begin[1:]] != run[last[:-1]]) | (pause_us > _us(rules.join_gap_s))
+    is_any = np.ones(min(1, len(begin)), bool)
+    begin, last = begin[np.r_[is_any, parted]], last[np.r_[parted, is_any]]
+    is_long = end_us[last] - runs.begin_us[begin] >= _us(rules.min_duration_s)
+    return begin[is_long], last[is_long]
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * US_PER_S)
+
+
+def _levels(threshold: float, hysteresis: float) -> tuple[float, float]:
+    """The levels at which an episode begins and below which it ends; compared as the table compares: as float32."""
+    high = round(float(np.float32(threshold)) * P_STEPS) / P_STEPS
+    return high, high - hysteresis * min(high, 1 - high)
+
+
+def _with_hysteresis(level: FloatArray, high: float, low: float, is_first: BoolArray) -> BoolArray:
+    """On from `high` on, off below `low`, in between as the row before; a run begins as off."""
+    is_high = level >= high
+    is_decided = is_high | (level < low) | is_first
+    decided_by = np.maximum.accumulate(np.where(is_decided, np.arange(len(level)), 0))
+    return np.asarray(is_high[decided_by])
+
+
+def _apexes(
+    level: FloatArray, raw: FloatArray, begin: npt.NDArray[np.intp], last: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """The row with the highest level of each stretch, of several that with the highest raw value, then the first; and
+    the highest raw value of each."""
+    if not len(begin):
+        return begin, np.zeros(0)
+    length = last + 1 - begin
+    starts = np.r_[0, np.cumsum(length)[:-1]]
+    rows = np.arange(length.sum()) + np.repeat(begin - starts, length)
+    is_best = level[rows] == np.repeat(np.maximum.reduceat(level[rows], starts), length)
+    best_raw = np.where(is_best, raw[rows], -1.0)
+    is_best &= best_raw == np.repeat(np.maximum.reduceat(best_raw, starts), length)
+    best = np.flatnonzero(is_best)
+    of_stretch = np.repeat(np.arange(len(begin)), length)[best]
+    apex = rows[best[np.r_[True, np.diff(of_stretch) > 0]]]
+    return apex, np.maximum.reduceat(raw[rows], starts)
+
+
+def _table_of(found: _Found, faces: _FaceRows, au_number: int) -> polars.DataFrame:
+    import polars as pl
+
+    times, frame = faces.times, faces.rows["frame"].to_numpy()
+    onset_us, offset_us = times.begin_us[found.begin], (times.begin_us + times.shown_us)[found.last]
+    group = faces.group[found.begin]
+    columns: dict[str, Any] = {
+        "video_code": group >> 32,
+        "face": group & 0xFFFFFFFF,
+        "au_number": np.full(len(group), au_number),
+        "onset_s": onset_us / US_PER_S,
+        "apex_s": times.begin_us[found.apex] / US_PER_S,
+        "offset_s": offset_us / US_PER_S,
+        "duration_s": (offset_us - onset_us) / US_PER_S,
+        "onset_frame": frame[found.begin],
+        "apex_frame": frame[found.apex],
+        "offset_frame": frame[found.last],
+        "n_frames": found.n_frames,
+        "mean_probability": found.mean,
+        "peak_probability": found.peak,
+        "unseen_s": (offset_us - onset_us - found.seen_us) / US_PER_S,
+        "onset_reason": found.onset_reason,
+        "offset_reason": found.offset_reason,
+    }
+    return pl.DataFrame(columns)
+
+
+def _named(found: polars.DataFrame | None, videos: Sequence[str], aus: Sequence[str]) -> polars.DataFrame:
+    """Put names in place of numbers, in order."""
+    import polars as pl
+
+    schema = episode_schema()
+    if found is None:
+        return pl.DataFrame(schema=schema)
+
+    def name(column: str, names: Sequence[str], alias: str) -> pl.Expr:
+        return pl.col(column).replace_strict(list(range(len(names))), list(names), return_dtype=pl.String).alias(alias)
+
+    group = ("video_code", "face", "au_number")
+    return (
+        found.sort(*group, "onset_s", maintain_order=True)
+        .with_columns(pl.int_range(pl.len(), dtype=pl.Int32).over(group).alias("episode"))
+        .with_columns(
+            name("video_code", videos, "video"),
+            name("au_number", aus, "au"),
+            *(name(f"{side}_reason", REASONS, f"{side}_reason") for side in ("onset", "offset")),
+        )
+        .select(list(schema))
+        .cast(dict(schema))
+    )
