@@ -16,6 +16,7 @@ TABLE_SUFFIX: Final = ".parquet"
 NAME_BYTES: Final = 255
 """The longest name that the usual file systems take."""
 WORK_SUFFIX: Final = ".partial"
+COMPRESSED_SUFFIXES: Final = frozenset({".7z", ".bz2", ".gz", ".lz4", ".tar", ".xz", ".zip", ".zst"})
 FILE_SUFFIXES: Final = (
     VIDEO_SUFFIXES
     | {".csv", ".tsv", ".tab", ".txt", ".md", ".dat", ".xls", ".xlsx", ".ods"}
@@ -36,7 +37,7 @@ FILE_SUFFIXES: Final = (
         ".npz",
     }
     | {".parq", ".pq", ".pickle", ".pkl", ".rda", ".rds", ".sav"}
-    | {".bz2", ".gz", ".xz", ".zip", ".zst"}
+    | COMPRESSED_SUFFIXES
 )
 """Who ends an output so wants a file of that kind, not a folder of tables."""
 
@@ -59,7 +60,11 @@ def is_one_table(output: Path) -> bool:
             raise OptionsError(f"`output` {output}: is a pipe or device; name a file that ends in {TABLE_SUFFIX}")
         return True
     if suffix in FILE_SUFFIXES and not output.is_dir():
-        table = output.with_suffix(TABLE_SUFFIX)
+        named = output
+        while named.suffix.lower() in COMPRESSED_SUFFIXES:  # x.csv.gz is a compressed x.csv
+            named = named.with_suffix("")
+        kinds = FILE_SUFFIXES | {TABLE_SUFFIX}
+        table = named.with_suffix(TABLE_SUFFIX) if named.suffix.lower() in kinds else Path(f"{named}{TABLE_SUFFIX}")
         as_csv = f", then aucli.read({str(table)!r}).write_csv({str(output)!r}) in Python"
         raise OptionsError(
             f"`output` {output}: tables are written as Parquet; use `output` {table}"

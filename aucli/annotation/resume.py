@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from aucli.annotation.earlier import is_earlier_table_of
 from aucli.annotation.finished import ExistingTable, FinishedVideo
 from aucli.annotation.output import assign_places, is_one_table, places_in_folder
 from aucli.annotation.records import RunRecord
@@ -113,10 +115,16 @@ def _plan_folder(
     if overwrite:
         work.forget([video.label for video in videos])
     kept: dict[str, Path] = {}
+    free: dict[str, list[Path]] = {}
     there: list[tuple[VideoInput, FinishedVideo]] = []
     refused: dict[str, str] = {}
     for video in videos:
-        if (existing := _own_table(folder, video.label, overwrite=overwrite)) is None:
+        try:
+            if (existing := _own_table(folder, video.label, overwrite=overwrite)) is None:
+                free[video.label] = _free_places(folder, video, overwrite=overwrite)
+                continue
+        except TableError as error:
+            refused[video.label] = str(error)
             continue
         kept[video.label] = existing.path
         if len(existing.records) > 1:
@@ -135,13 +143,10 @@ def _plan_folder(
         existing = _own_table(folder, label, overwrite=True)
         if existing is not None and len(existing.records) == 1:
             kept[label] = existing.path
-    within = {video.label: video.within for video in videos} | {label: label for label in waiting}
-    new = {
-        label: _free_places(folder, label, part, overwrite=overwrite)
-        for label, part in within.items()
-        if label not in kept
-    }
-    tables = {**kept, **assign_places(new)}
+        else:
+            places = places_in_folder(folder, label, label)
+            free[label] = [place for place in places[:-1] if not os.path.lexists(place)] + places[-1:]
+    tables = {**kept, **assign_places(free)}
     return Plan({**finished, **waiting}, skipped, {**refused, **changed}, tables)
 
 
@@ -149,31 +154,47 @@ def _own_table(folder: Path, label: str, *, overwrite: bool) -> ExistingTable | 
     """The table that holds a video, in any place that the folder has for its label.
 
     Raises:
-        TableError: if in such a place lies what cannot be read as a table, unless it may be written over.
+        TableError: if in such a place lies what cannot be read as a table: it may be the video's, and is to stay
+            unless `overwrite`.
     """
     for place in places_in_folder(folder, label, within=""):
         try:
             if place.is_file() and label in (existing := ExistingTable(place)).records:
                 return existing
-        except TableError:
+        except TableError as error:
             if not overwrite:
-                raise
+                raise TableError(_with_remedy(str(error))) from error
     return None
 
 
-def _free_places(folder: Path, label: str, within: str, *, overwrite: bool) -> list[Path]:
-    """The places where a video's table can be put without harm to another video's; never none."""
+def _free_places(folder: Path, video: VideoInput, *, overwrite: bool) -> list[Path]:
+    """The places where a new table can be put without harm to what is there; never none.
+
+    Raises:
+        TableError: if such a place is taken by what is neither a table of other videos nor known to be the video's own.
+    """
 
     def is_free(place: Path) -> bool:
-        if not place.exists():
+        if not os.path.lexists(place):
             return True
+        if not place.is_file():
+            return False
         try:
-            return overwrite and place.is_file() and not ExistingTable(place).records
-        except TableError:
-            return True
+            return overwrite and not ExistingTable(place).records
+        except TableError as error:
+            if is_earlier_table_of(place, video.path):
+                return True
+            raise TableError(
+                f"{place} is not known to be a table of this video, so `overwrite` does not replace it; move it away, "
+                "or choose another `output`"
+            ) from error
 
-    places = places_in_folder(folder, label, within)
-    return [place for place in places[:-1] if is_free(place)] + places[-1:]
+    places = places_in_folder(folder, video.label, video.within)
+    return [place for place in places if is_free(place)] or places[-1:]
+
+
+def _with_remedy(problem: str) -> str:
+    return problem if "choose another `output`" in problem else f"{problem}; move it away, or choose another `output`"
 
 
 def _waiting(work: WorkFolder, labels: Sequence[str]) -> dict[str, FinishedVideo]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aucli.annotation.records import RunRecord
@@ -14,6 +18,7 @@ from aucli.annotation.segments import WorkFolder
 from aucli.annotation.writing import write_table
 from aucli.errors import TableError
 from aucli.runtime.fingerprint import fingerprint_files
+from aucli.video.content import content_digest
 from aucli.video.inputs import VideoInput
 from tests.builders.annotated import RUN, finished_video, half_done
 from tests.builders.earlier_tables import write_schema_1
@@ -185,31 +190,105 @@ def test_a_table_of_several_videos_in_a_folder_of_tables_stays(tmp_path: Path) -
         assert plan.tables["b.mp4"] == tmp_path / "out" / "b.mp4.parquet"
 
 
-def test_what_is_no_table_is_replaced_on_request_only(tmp_path: Path) -> None:
+def _parquet_of_somebody(path: Path) -> None:
+    pq.write_table(pa.table({"mine": [1]}), path)
+
+
+def _text(path: Path) -> None:
+    path.write_bytes(b"mine")
+
+
+def _table_of_no_known_schema(path: Path) -> None:
+    schema = pa.schema([], metadata={"aucli": json.dumps({"schema": 99, "aus": [], "videos": {}, "options": {}})})
+    pq.write_table(schema.empty_table(), path)
+
+
+def _earlier_table(path: Path, folder: Path, video: Path, *labels: str) -> None:
+    """A table of schema 1 of these videos, the first with this file's content."""
+    with WorkFolder(folder / "other.partial", RUN, overwrite=False) as work:
+        done = [finished_video(work, label, [1]) for label in labels]
+        rows = {one.label: next(iter(one.rows())) for one in done}
+    first = replace(done[0].record, sha256=content_digest(video), size_bytes=video.stat().st_size)
+    records = [first, *(one.record for one in done[1:])]
+    write_schema_1(path, RUN, {one.label: (r, rows[one.label]) for one, r in zip(done, records, strict=True)})
+
+
+@pytest.mark.parametrize("make", [_text, _parquet_of_somebody, _table_of_no_known_schema])
+def test_what_is_not_known_as_the_videos_table_stays_in_a_folder_of_tables(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     output = Output.of(tmp_path / "out")
-    video = _input(tmp_path, "a.mp4", b"a")
+    a, b = (_input(tmp_path, label, label.encode()) for label in ("a.mp4", "b.mp4"))
     output.path.mkdir()
+    table = output.path / "a.mp4.parquet"
+    make(table)
+    before = table.read_bytes()
+    for overwrite in (False, True):
+        plan = _plan(output, a, b, overwrite=overwrite)
+        assert plan.refused.keys() == {"a.mp4"}
+        assert str(table) in plan.refused["a.mp4"]
+        assert "move it away, or choose another `output`" in plan.refused["a.mp4"]
+        assert plan.tables == {"b.mp4": output.path / "b.mp4.parquet"}
+    assert table.read_bytes() == before
+
+
+def test_a_video_that_waits_for_its_table_is_not_put_over_anything(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "out")
+    output.path.mkdir()
+    with WorkFolder(output.work_folder, RUN, overwrite=False) as work:
+        finished_video(work, "a.mp4", [1])
     (output.path / "a.mp4.parquet").write_bytes(b"mine")
+    table = _plan(output, _input(tmp_path, "b.mp4", b"b")).tables["a.mp4"]
+    assert not table.exists()
+    assert table.name.startswith("a.mp4~")
+
+
+def test_a_folder_or_a_pipe_in_the_place_of_a_table_is_passed_by(tmp_path: Path) -> None:
+    output = Output.of(tmp_path / "out")
+    (output.path / "a.mp4.parquet").mkdir(parents=True)
+    os.mkfifo(output.path / "b.mp4.parquet")
+    for overwrite in (False, True):
+        plan = _plan(output, *(_input(tmp_path, f"in/{n}.mp4", b"x") for n in "ab"), overwrite=overwrite)
+        assert plan.tables == {f"in/{n}.mp4": output.path / f"in/{n}.mp4.parquet" for n in "ab"}
+
+
+def test_one_table_that_was_named_is_replaced_on_request(tmp_path: Path) -> None:
+    output, video = Output.of(tmp_path / "t.parquet"), _input(tmp_path, "a.mp4", b"a")
+    _text(output.path)
     with pytest.raises(TableError, match="cannot be read as Parquet"):
         _plan(output, video)
-    assert _plan(output, video, overwrite=True).tables == {"a.mp4": output.path / "a.mp4.parquet"}
+    assert _plan(output, video, overwrite=True).tables == {"a.mp4": output.path}
 
 
-def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path, output: Output) -> None:
-    video = _input(tmp_path, "in/a.mp4", b"a1")
-    table = output.path if output.is_one_table else output.path / "a.mp4.parquet"
-    table.parent.mkdir(exist_ok=True)
-    with WorkFolder(tmp_path / "other.partial", RUN, overwrite=False) as work:
-        one = finished_video(work, "a.mp4", [1])
-        # Then a folder's videos were called by their paths in it.
-        write_schema_1(table, RUN, {"a.mp4": (one.record, next(iter(one.rows())))})
-    before = table.read_bytes()
+def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path) -> None:
+    output, video = Output.of(tmp_path / "t.parquet"), _input(tmp_path, "in/a.mp4", b"a1")
+    _earlier_table(output.path, tmp_path, video.path, "a.mp4")
+    before = output.path.read_bytes()
     with pytest.raises(
         TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to; .*another `output`, or .*`overwrite`"
     ):
         _plan(output, video)
-    assert table.read_bytes() == before
+    assert output.path.read_bytes() == before
     assert not output.work_folder.exists()
     plan = _plan(output, video, overwrite=True)
     assert not plan.finished
-    assert plan.tables == {"in/a.mp4": table}
+    assert plan.tables == {"in/a.mp4": output.path}
+
+
+@pytest.mark.parametrize(
+    ("content", "labels", "is_own"),
+    [(b"a1", ["a.mp4"], True), (b"a2", ["a.mp4"], False), (b"a1", ["a.mp4", "b.mp4"], False)],
+)
+def test_a_table_of_schema_1_in_a_folder_is_replaced_if_it_is_the_videos_own(
+    tmp_path: Path, content: bytes, labels: list[str], is_own: bool
+) -> None:
+    # Then a folder's videos were called by their paths in it: a.mp4 may be any folder's.
+    output = Output.of(tmp_path / "out")
+    output.path.mkdir()
+    table = output.path / "a.mp4.parquet"
+    _earlier_table(table, tmp_path, _input(tmp_path, "annotated.mp4", b"a1").path, *labels)
+    video = _input(tmp_path, "in/a.mp4", content)
+    assert "another `output`, or have it replaced by `overwrite`" in _plan(output, video).refused["in/a.mp4"]
+    plan = _plan(output, video, overwrite=True)
+    assert plan.tables == ({"in/a.mp4": table} if is_own else {})
+    assert bool(plan.refused) is not is_own
