@@ -1,8 +1,8 @@
 """GFT, the Sayette Group Formation Task (Girard et al. 2017): 96 subjects in groups of three, one coded minute each.
 
 The format of the distributed label files is not publicly documented in what could be read, so the reader recognises
-dialects and everything it cannot know is an option: one delimited file per participant, a frame column where the
-header has one, AU columns by the number in their name, and a set of codes that mean missing.
+dialects (`aucli.datasets.readers.gft_labels`) and everything it cannot know is an option. Its owners call a subject a
+participant, and so do the options and the file of splits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pydantic import field_validator
 
 from aucli.datasets.label_values import Int8Array, Int32Array, SplitName
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
-from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header
+from aucli.datasets.readers.gft_labels import Delimiter, read_labels
+from aucli.datasets.readers.label_files import read_text
 from aucli.datasets.readers.layout import (
     BENCHMARK_VIDEO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -64,7 +65,7 @@ FOLDS: Final = OwnersSplits(
     remedy=f"put them into {PARTITION_FILE} as participant,split and run the same aucli prepare again",
     subjects=(78, 18),
 )
-"""Training and test participants. Source: Girard et al. 2017; ZhiwenShao/AC2D."""
+"""Training and test subjects. Source: Girard et al. 2017; ZhiwenShao/AC2D."""
 
 COUNTS: Final = PublishedCounts(
     subjects=96,
@@ -73,19 +74,17 @@ COUNTS: Final = PublishedCounts(
     source="Girard et al. 2017, abstract; missing codes included",
 )
 
-_DELIMITERS: Final = {"comma": ",", "tab": "\t", "blank": None}
-
 
 class GftOptions(DatasetOptions):
     """How to read GFT.
 
     Attributes:
-        participant_pattern: regular expression that finds the participant in a file or folder name; its first group
+        participant_pattern: regular expression that finds the subject in a file or folder name; its first group
             is the id, whose digits are the group and whose letter is the seat, e.g. ``001A``.
         frame_base: number of the first frame in label files and image names, 0 or 1.
         missing_codes: codes that mean missing, besides an empty cell and NaN.
         delimiter: of label files: ``comma``, ``tab``, ``blank``, or ``auto``.
-        pixels: ``videos``, ``images``, or ``auto``: images where a participant has a folder of them, else the video.
+        pixels: ``videos``, ``images``, or ``auto``: images where a subject has a folder of them, else the video.
         partition_file: file of ``participant,split`` rows, absolute or relative to the root.
         check_video_lengths: compare label files with the frame count in each video's header.
     """
@@ -93,7 +92,7 @@ class GftOptions(DatasetOptions):
     participant_pattern: str = r"(\d{3}[A-Za-z])"
     frame_base: Literal[0, 1] = FRAME_BASE
     missing_codes: NumberSet = MISSING_CODES
-    delimiter: Literal["auto", "comma", "tab", "blank"] = "auto"
+    delimiter: Delimiter = "auto"
     pixels: Literal["auto", "images", "videos"] = "auto"
     partition_file: str = PARTITION_FILE
     check_video_lengths: bool = True
@@ -118,7 +117,7 @@ class GftOptions(DatasetOptions):
 
 
 def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
-    """Read GFT: one label file per participant, and a folder of images or a video for each.
+    """Read GFT: one label file per subject, and a folder of images or a video for each.
 
     Raises:
         DatasetError: if label files cannot be found, or hold something that the options do not explain.
@@ -129,18 +128,24 @@ def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
     splits = read_partition(partition_path) if partition_path else {}
     pixels = _pixels(root, options, findings)
     builder = SamplesBuilder(aus)
-    for participant, path in files.items():
-        frames, labels = read_labels(path, aus, options)
-        frames, labels = _drop_unscored(frames, labels, aus, participant, findings)
-        _add_participant(builder, participant, frames, labels, splits.get(participant), pixels, options, findings)
+    for subject, path in files.items():
+        frames, labels = read_labels(
+            path,
+            aus,
+            delimiter=options.delimiter,
+            frame_base=options.frame_base,
+            missing_codes=options.missing_codes,
+        )
+        frames, labels = _drop_unscored(frames, labels, aus, subject, findings)
+        _add_subject(builder, subject, frames, labels, splits.get(subject), pixels, options, findings)
     samples = builder.build()
     _report_unverified(splits, samples, options, findings)
     return samples
 
 
-def _add_participant(
+def _add_subject(
     builder: SamplesBuilder,
-    participant: str,
+    subject: str,
     frames: Int32Array,
     labels: Int8Array,
     split: SplitName | None,
@@ -148,25 +153,25 @@ def _add_participant(
     options: GftOptions,
     findings: Findings,
 ) -> None:
-    subject, group = f"{NAME}/{participant}", f"{NAME}/{participant.rstrip(ascii_letters)}"
-    folder, video = pixels.images.get(participant), pixels.videos.get(participant)
+    key, group = f"{NAME}/{subject}", f"{NAME}/{subject.rstrip(ascii_letters)}"
+    folder, video = pixels.images.get(subject), pixels.videos.get(subject)
     if folder is not None and options.pixels != "videos":
         images = images_in_folder(folder)
-        images.report(findings, participant)
+        images.report(findings, subject)
         found, members = images.pick(frames)
         lacking = np.delete(frames, found)
         findings.warn(
-            "frame without image", "dropped", len(lacking), "frame", participant, f"frames {number_ranges(lacking)}"
+            "frame without image", "dropped", len(lacking), "frame", subject, f"frames {number_ranges(lacking)}"
         )
-        info = SequenceInfo(NAME, subject, participant, folder, "folder", split, group)
+        info = SequenceInfo(NAME, key, subject, folder, "folder", split, group)
         builder.add(info, frame=frames[found], labels=labels[found], member=members)
     elif video is not None and options.pixels != "images":
-        if options.check_video_lengths and not _check_video(video, frames, participant, options, findings):
+        if options.check_video_lengths and not _check_video(video, frames, subject, options, findings):
             return
-        info = SequenceInfo(NAME, subject, participant, video, "video", split, group)
+        info = SequenceInfo(NAME, key, subject, video, "video", split, group)
         builder.add(info, frame=frames, labels=labels, position=frames - options.frame_base)
     else:
-        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", participant)
+        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", subject)
 
 
 def _label_files(root: Path, options: GftOptions, findings: Findings) -> dict[str, Path]:
@@ -177,15 +182,15 @@ def _label_files(root: Path, options: GftOptions, findings: Findings) -> dict[st
         match = re.search(options.participant_pattern, path.stem)
         if match is None:
             if path.name != Path(options.partition_file).name:
-                findings.note("file without participant in its name", "ignored", 1, "file", path.name)
+                findings.note("file without subject in its name", "ignored", 1, "file", path.name)
             continue
-        participant = match.group(1).upper()
-        if participant in files:
-            raise DatasetError(f"{files[participant]} and {path} are both label files of {participant}; set labels_dir")
-        files[participant] = path
+        subject = match.group(1).upper()
+        if subject in files:
+            raise DatasetError(f"{files[subject]} and {path} are both label files of {subject}; set labels_dir")
+        files[subject] = path
     if not files:
         raise DatasetError(
-            f"no label files of participants such as 001A.csv under {folder}; set the options labels_dir and "
+            f"no label files of subjects such as 001A.csv under {folder}; set the options labels_dir and "
             "participant_pattern"
         )
     return files
@@ -201,14 +206,14 @@ def read_partition(path: Path) -> dict[str, SplitName]:
     """Read a ``participant,split`` file; a split is ``train`` or ``test`` in any case.
 
     Raises:
-        DatasetError: if a column or value is unknown, or a participant is in both splits.
+        DatasetError: if a column or value is unknown, or a subject is in both splits.
     """
     rows = list(csv.DictReader(read_text(path).splitlines()))
     splits: dict[str, SplitName] = {}
     for number, row in enumerate(rows, start=2):
         if row.get("participant") is None or row.get("split") is None:
             raise DatasetError(f"line {number} of {path}: expected the columns participant,split")
-        participant, written = row["participant"].strip().upper(), row["split"].strip().lower()
+        subject, written = row["participant"].strip().upper(), row["split"].strip().lower()
         split: SplitName
         if written in ("train", "training"):
             split = "train"
@@ -216,94 +221,15 @@ def read_partition(path: Path) -> dict[str, SplitName]:
             split = "test"
         else:
             raise DatasetError(f"line {number} of {path} has the split {row['split']!r}; allowed are train and test")
-        if splits.setdefault(participant, split) != split:
-            raise DatasetError(
-                f"line {number} of {path} puts {participant} in {split} as well; a subject has one split"
-            )
+        if splits.setdefault(subject, split) != split:
+            raise DatasetError(f"line {number} of {path} puts {subject} in {split} as well; a subject has one split")
     if not splits:
-        raise DatasetError(f"{path} names no participants; expected rows of participant,split")
+        raise DatasetError(f"{path} names no subjects; expected rows of participant,split")
     return splits
 
 
-def read_labels(path: Path, aus: tuple[int, ...], options: GftOptions) -> tuple[Int32Array, Int8Array]:
-    """Read one participant's label file in any of the accepted dialects.
-
-    Returns:
-        (K,) frame numbers, ascending, and (K, A) labels.
-
-    Raises:
-        DatasetError: if the header names no AUs or lacks one, or a value is neither 0, 1 nor a missing code.
-    """
-    text = read_text(path)
-    delimiter = _sniff_delimiter(text, path) if options.delimiter == "auto" else _DELIMITERS[options.delimiter]
-    header, cells = _cells(text, delimiter, path)
-    named = au_numbers(header)
-    # A first cell that is no AU name, or whose number comes again, is the frame column.
-    has_frames = named[0] is None or named[0] == 0 or named[0] in named[1:]
-    au_columns = {au: i for i, au in enumerate(named) if au is not None and not (has_frames and i == 0)}
-    lacking = [au for au in aus if au not in au_columns]
-    if lacking:
-        raise DatasetError(f"{path} has no column for AU {', '.join(map(str, lacking))}; its header is {header}")
-    if has_frames:
-        frames = _whole_numbers(cells[:, 0], path, "frame")
-    else:
-        frames = np.arange(len(cells), dtype=np.int32) + np.int32(options.frame_base)
-    if len(frames) and (np.diff(frames) <= 0).any():
-        raise DatasetError(f"frame numbers in {path} do not ascend")
-    if len(frames) and frames[0] < options.frame_base:
-        raise DatasetError(f"{path} has a frame {frames[0]} although frame_base is {options.frame_base}; set it to 0")
-    labels = np.stack([_labels(cells[:, au_columns[au]], au, path, options) for au in aus], axis=1)
-    return frames, labels
-
-
-def _sniff_delimiter(text: str, path: Path) -> str | None:
-    first = text.partition("\n")[0]
-    for delimiter in (",", "\t"):
-        if delimiter in first:
-            return delimiter
-    if len(first.split()) > 1:
-        return None
-    raise DatasetError(f"{path} has a header of one cell, {first!r}; expected commas, tabs or blanks")
-
-
-def _cells(
-    text: str, delimiter: str | None, path: Path
-) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.str_]]]:
-    header, body = (
-        split_header(text, delimiter) if delimiter else (text.partition("\n")[0].split(), text.partition("\n")[2])
-    )
-    rows = [line.split(delimiter) for line in body.split("\n") if line.strip()]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise DatasetError(f"line {number} of {path} has {len(row)} cells; the header has {len(header)}")
-    return header, np.char.strip(np.array(rows, dtype=np.str_).reshape(len(rows), len(header)), ' "')
-
-
-def _whole_numbers(cells: np.ndarray[tuple[int], np.dtype[np.str_]], path: Path, what: str) -> Int32Array:
-    try:
-        values = cells.astype(np.float64)
-    except ValueError as error:
-        raise DatasetError(f"{path} has a {what} that is not a number: {error}") from error
-    if not (np.abs(values) <= INT32_MAX).all() or (values != np.floor(values)).any():
-        raise DatasetError(f"{path} has a {what} that is not a whole number")
-    return values.astype(np.int32)
-
-
-def _labels(cells: np.ndarray[tuple[int], np.dtype[np.str_]], au: int, path: Path, options: GftOptions) -> Int8Array:
-    empty = (cells == "") | (np.char.lower(cells) == "nan")
-    codes = _whole_numbers(np.where(empty, "0", cells), path, f"code of AU{au}")
-    missing = empty | np.isin(codes, list(options.missing_codes))
-    wrong = np.flatnonzero(~missing & (codes != 0) & (codes != 1))
-    if wrong.size:
-        raise DatasetError(
-            f"AU{au} has the code {codes[wrong[0]]} in line {wrong[0] + 2} of {path}; allowed are 0, 1 and the "
-            f"missing_codes {sorted(options.missing_codes)}"
-        )
-    return np.where(missing, -1, codes).astype(np.int8)
-
-
 def _drop_unscored(
-    frames: Int32Array, labels: Int8Array, aus: tuple[int, ...], participant: str, findings: Findings
+    frames: Int32Array, labels: Int8Array, aus: tuple[int, ...], subject: str, findings: Findings
 ) -> tuple[Int32Array, Int8Array]:
     unscored = (labels == -1).all(axis=1)
     findings.note(
@@ -311,14 +237,14 @@ def _drop_unscored(
         "dropped",
         int(unscored.sum()),
         "frame",
-        participant,
+        subject,
         f"frames {number_ranges(frames[unscored])}",
     )
     frames, labels = frames[~unscored], labels[~unscored]
     for column, au in enumerate(aus):
         masked = labels[:, column] == -1
         findings.note(
-            "missing code", "masked", int(masked.sum()), "label", participant,
+            "missing code", "masked", int(masked.sum()), "label", subject,
             f"AU{au} of frames {number_ranges(frames[masked])}",
         )  # fmt: skip
     return frames, labels
@@ -326,7 +252,7 @@ def _drop_unscored(
 
 @dataclass(frozen=True)
 class _Pixels:
-    """Image folder and video by participant."""
+    """Image folder and video by subject."""
 
     images: dict[str, Path]
     videos: dict[str, Path]
@@ -347,22 +273,22 @@ def _pixels(root: Path, options: GftOptions, findings: Findings) -> _Pixels:
     for path in walk_files(find_folder(root, (), chosen=options.videos_dir) or root, BENCHMARK_VIDEO_SUFFIXES, depth=3):
         match = re.search(options.participant_pattern, path.stem)
         if match is None:
-            findings.note("video without participant in its name", "ignored", 1, "file", path.name)
+            findings.note("video without subject in its name", "ignored", 1, "file", path.name)
             continue
-        participant = match.group(1).upper()
-        findings.warn("two videos for one participant", "ignored", int(participant in videos), "file", path.name)
-        videos.setdefault(participant, path)
+        subject = match.group(1).upper()
+        findings.warn("two videos for one subject", "ignored", int(subject in videos), "file", path.name)
+        videos.setdefault(subject, path)
     return _Pixels(images, videos)
 
 
-def _check_video(video: Path, frames: Int32Array, participant: str, options: GftOptions, findings: Findings) -> bool:
+def _check_video(video: Path, frames: Int32Array, subject: str, options: GftOptions, findings: Findings) -> bool:
     """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
-    promised = frames_in_header(video, participant, findings)
+    promised = frames_in_header(video, subject, findings)
     if promised is None:
         return False
     beyond = int((frames - options.frame_base >= promised).sum())
     findings.warn(
-        "label beyond the end of the video", "kept", beyond, "frame", participant,
+        "label beyond the end of the video", "kept", beyond, "frame", subject,
         f"the last label is frame {frames.max(initial=0)}, the video's header promises {promised}; preparing will tell",
     )  # fmt: skip
     return True

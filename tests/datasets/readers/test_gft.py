@@ -122,7 +122,7 @@ def test_partition(tmp_path: Path) -> None:
     [
         ("001A,train\n001A,test\n", "puts 001A in test as well"),
         ("001A,dev\n", "allowed are train and test"),
-        ("", "names no participants"),
+        ("", "names no subjects"),
     ],
 )
 def test_a_partition_that_contradicts_itself_raises(tmp_path: Path, rows: str, message: str) -> None:
