@@ -20,7 +20,8 @@ Every command and option. `-h` behind a command prints the same on a terminal.
   of a bar; colours keep to terminals, and `NO_COLOR` turns them off. `--quiet` leaves errors only.
 - `--json` prints one JSON object on standard output, also for errors. In each stand `schema` (1; raised when a name
   goes or changes its meaning), `command` and `exit_status`; for errors also `error` with `kind` and `message`.
-- `aucli --install-completion` lets the shell complete commands, options, models, detectors and data sets.
+- `aucli --version` prints the version. `aucli --install-completion` lets the shell complete commands, options, models,
+  detectors and data sets.
 """
 
 
