@@ -38,6 +38,8 @@ class AugmentConfig(Settings):
     noise: float = Field(default=0.3, ge=0, le=1)
     erase: float = Field(default=0.25, ge=0, le=1)
     grey: float = Field(default=0.2, ge=0, le=1)
+    halves: float = Field(default=0.0, ge=0, le=1)
+    """Share of the faces that get nose and mouth of another one; see `aucli.training.halves`."""
 
 
 def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tensor:

@@ -25,6 +25,7 @@ from aucli.faces.alignment import CropSpec
 from aucli.models.network import MIN_INPUT_PX
 from aucli.runtime.device import available_cores
 from aucli.training.augment import AugmentConfig, random_views
+from aucli.training.halves import mix_halves
 from aucli.training.settings import Settings
 
 
@@ -204,8 +205,13 @@ class BatchMaker:
         pictures = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float()
         sizes, landmarks = torch.from_numpy(faces.sizes_wh), torch.from_numpy(faces.landmarks_xy)
         crop = replace(self.crop, size_px=self.size_px(step))
-        views = [random_views(pictures, sizes, landmarks, crop, self.augment, rng) for _ in range(self.views)]
-        return Batch(torch.stack(views), torch.from_numpy(faces.labels), torch.from_numpy(self.subjects[rows]))
+        views = torch.stack(
+            [random_views(pictures, sizes, landmarks, crop, self.augment, rng) for _ in range(self.views)]
+        )
+        labels = torch.from_numpy(faces.labels)
+        if self.augment.halves > 0:
+            views, labels = mix_halves(views, labels, self.faces.aus, crop, self.augment.halves, rng)
+        return Batch(views, labels, torch.from_numpy(self.subjects[rows]))
 
     def size_px(self, step: int) -> int:
         """The crop's size at a step."""

@@ -130,6 +130,11 @@ class Recipe(Settings):
                 f"the last of stages has size_px {self.stages[-1].size_px}, but crop.size_px, at which the model is "
                 f"used, is {self.crop.size_px}: they must be equal"
             )
+        if self.augment.halves > 0 and self.optim.identity_weight > 0:
+            raise ValueError(
+                "optim.identity_weight names the subject of each face, and augment.halves makes faces of two subjects: "
+                "one of them must be 0"
+            )
         if set(self.leave_out) >= set(self.encoder.aus):
             raise ValueError("leave_out leaves no AU")
         try:

@@ -76,6 +76,7 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
         ("optim.speed=3", "optim.speed is not a word of recipes"),
         ("optim.pictures_per_subject=8", "optim.pictures_per_subject is 8, the whole batch"),
         ("optim.accumulate=3", "optim.batch_size 8 cannot be shared by accumulate = 3 parts"),
+        ("augment.halves=0.3 optim.identity_weight=0.1", "augment.halves makes faces of two subjects"),
         ("linear.epochs=0 loss.bce_weight=0", "trains no heads"),
         ("loss.authors_code=true loss.name=supcon", "loss.authors_code is a variant of aunce; the loss is supcon"),
         ("loss.name=nonsense", "loss.name is 'nonsense'"),
