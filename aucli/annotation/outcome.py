@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from aucli.annotation.records import VideoRecord
+    from aucli.annotation.records import RunRecord, VideoRecord
     from aucli.annotation.writing import RunTables
     from aucli.video.inputs import Inputs
 
@@ -40,6 +40,7 @@ class Outcome:
             in `videos`.
         n_frames: frames annotated in this run.
         passed_over: a line for each folder: what of it was not taken for a video, and why.
+        experimental: columns of action units that the model's maker calls experimental, ``("AU14", ...)``.
     """
 
     tables: tuple[Path, ...]
@@ -48,9 +49,10 @@ class Outcome:
     failures: Mapping[str, str]
     n_frames: int
     passed_over: tuple[str, ...] = ()
+    experimental: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, results: Mapping[str, VideoOutcome], inputs: Inputs, tables: RunTables) -> Outcome:
+    def of(cls, results: Mapping[str, VideoOutcome], inputs: Inputs, tables: RunTables, run: RunRecord) -> Outcome:
         """Sum up a run from what it did with each of its videos, in their order."""
         failures = {label: result.problem for label, result in results.items() if result.problem is not None}
         return cls(
@@ -60,6 +62,7 @@ class Outcome:
             failures={**inputs.problems, **failures},
             n_frames=sum(result.n_frames for result in results.values()),
             passed_over=inputs.passed_over,
+            experimental=run.experimental,
         )
 
 

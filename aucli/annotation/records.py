@@ -139,6 +139,16 @@ class RunRecord:
     """What the metadata tells of a run: all that decides the table's values.
 
     Two runs may share a table only if these are equal.
+
+    Attributes:
+        model: its name.
+        model_digest: SHA-256 of its config, and through that of its files.
+        aus: columns, ``("AU01", ...)``.
+        thresholds: per column, the probability at and above which it counts as present.
+        detector: its name.
+        detector_digest: SHA-256 of its file.
+        options: those that decide the table's values.
+        experimental: those of ``aus`` that the model's maker calls experimental; part of what the digest covers.
     """
 
     model: str
@@ -148,6 +158,7 @@ class RunRecord:
     detector: str
     detector_digest: str
     options: dict[str, Any]
+    experimental: tuple[str, ...] = ()
 
     def differences(self, other: dict[str, Any]) -> list[str]:
         """Say what differs from a record read from a file: ``["detect_every 1 -> 5"]``; nothing if all agrees."""

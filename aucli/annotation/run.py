@@ -79,7 +79,7 @@ def annotate(
                 reporter.end(result.problem, kept=video.label in plan.skipped)
                 journal.end(video.label, result.n_frames)
             tables.write_what_waits()
-            return Outcome.of(results, inputs, tables)
+            return Outcome.of(results, inputs, tables, run)
 
 
 def _annotate_next(
@@ -183,6 +183,7 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
         detector=engine.detector.name,
         detector_digest=engine.detector.digest,
         options=options.deciding(),
+        experimental=config.experimental_columns,
     )
 
 

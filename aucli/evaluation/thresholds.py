@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -12,32 +13,94 @@ from aucli.datasets.label_values import MISSING, Float64Array, Int8Array
 DEFAULT_THRESHOLD: Final = 0.5
 """As JAA-Net, ME-GraphAU and AUNCE."""
 
+Probabilities = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
 
-def choose_thresholds(labels: Int8Array, probabilities: npt.NDArray[np.floating[Any]]) -> Float64Array:
+
+@dataclass(frozen=True, eq=False)
+class LabelledProbabilities:
+    """What a model says about faces with labels.
+
+    Attributes:
+        labels: (N, A) int8: 1, 0, -1 missing.
+        probabilities: (N, A) in 0..1, NaN where no face was found (left out).
+    """
+
+    labels: Int8Array
+    probabilities: Probabilities
+
+    def of(self, a: int) -> tuple[BoolArray, Float64Array]:
+        """Truth and probabilities of one AU, where both are known."""
+        usable = (self.labels[:, a] != MISSING) & ~np.isnan(self.probabilities[:, a])
+        return self.labels[usable, a] == 1, self.probabilities[usable, a].astype(np.float64)
+
+
+def choose_thresholds(
+    labels: Int8Array,
+    probabilities: Probabilities,
+    *,
+    max_false_alarms: float = 1.0,
+    min_positives: int = 1,
+    more: LabelledProbabilities | None = None,
+) -> Float64Array:
     """The threshold of highest F1 per AU, to be chosen on validation subjects and never on test subjects.
 
-    Among equals the one nearest to 0.5. An AU with no positive, or with nothing but positives, keeps 0.5, for nothing
-    can be learnt from it.
+    F1 alone allows many false alarms where an AU is common. So thresholds are looked at only if no more than a share of
+    the faces that do not show the AU would be called present; if none of these finds a face that shows it, the lowest
+    is taken. Among equals the one nearest to 0.5.
+
+    Where fewer than ``min_positives`` faces show an AU, its F1 tells of these few faces rather than of the AU. There
+    those in ``more`` are counted with them; false alarms are still counted in ``labels`` alone, for ``more`` may be
+    easier. If they are too few even so, the threshold is 0.5, or the lowest above it that gives no more false alarms
+    than allowed; and so it is for an AU with nothing but positives.
 
     Args:
         labels: (N, A) int8: 1, 0, -1 missing.
         probabilities: (N, A) in 0..1, NaN where no face was found (left out).
+        max_false_alarms: share of the absent faces, 0 to 1; 1 sets no limit.
+        min_positives: faces that show an AU, 1 or more.
+        more: other held-out faces, for AUs that are rare among these.
 
     Returns:
         (A,) float64, halfway between neighbouring probabilities.
     """
     chosen = np.full(labels.shape[1], DEFAULT_THRESHOLD)
     for a in range(labels.shape[1]):
-        usable = (labels[:, a] != MISSING) & ~np.isnan(probabilities[:, a])
-        truth, p = labels[usable, a] == 1, probabilities[usable, a].astype(np.float64)
-        if truth.all() or not truth.any():
-            continue
-        order = np.argsort(-p, kind="stable")
-        p, hits = p[order], np.cumsum(truth[order])
-        last = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)
-        f1 = 2 * hits[last] / (last + 1 + hits[-1])
-        below = np.append(p[last[1:]], 0.0)
-        middle = (p[last] + below) / 2
-        best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-        chosen[a] = middle[best[np.argmin(np.abs(middle[best] - DEFAULT_THRESHOLD))]]
+        truth, p = LabelledProbabilities(labels, probabilities).of(a)
+        absent = np.sort(p[~truth])
+        if truth.sum() < min_positives and more is not None:
+            more_truth, more_p = more.of(a)
+            truth, p = np.concatenate([truth, more_truth]), np.concatenate([p, more_p])
+        if len(p):
+            says_something = bool(max(min_positives, 1) <= truth.sum() < len(truth))
+            chosen[a] = _choose(truth, p, absent, max_false_alarms, by_f1=says_something)
     return chosen
+
+
+def _choose(truth: BoolArray, p: Float64Array, absent: Float64Array, max_false_alarms: float, *, by_f1: bool) -> float:
+    """One AU's threshold.
+
+    Args:
+        truth, p: (N,) of the faces whose F1 counts.
+        absent: (M,) ascending probabilities of the faces whose false alarms count.
+        max_false_alarms: share of these.
+        by_f1: else as near to 0.5 as the false alarms allow.
+    """
+    order = np.argsort(-p, kind="stable")
+    p, hits = p[order], np.cumsum(truth[order])
+    last = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)
+    # From here on a face is called present; the first of them calls none so.
+    middle = np.append((p[0] + 1.0) / 2, (p[last] + np.append(p[last[1:]], 0.0)) / 2)
+    if not by_f1:
+        middle = np.append(middle[middle > DEFAULT_THRESHOLD], DEFAULT_THRESHOLD)
+    alarms = len(absent) - np.searchsorted(absent, middle, side="left")
+    allowed = alarms <= max_false_alarms * len(absent) + 1e-9
+    if not allowed.any():  # an absent face with probability 1
+        return float(middle[0])
+    if not by_f1:
+        return float(middle[allowed].min())
+    f1 = np.append(0.0, 2 * hits[last] / (last + 1 + hits[-1]))
+    best = np.flatnonzero(allowed & (f1 >= f1[allowed].max() - 1e-12))
+    if f1[best[0]] == 0.0:
+        return float(middle[allowed].min())
+    return float(middle[best[np.argmin(np.abs(middle[best] - DEFAULT_THRESHOLD))]])

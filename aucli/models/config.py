@@ -45,6 +45,7 @@ class ModelConfig:
         summary: one line: what it was trained on.
         files: ``model.safetensors`` and ``model.onnx``, or the first alone -> SHA-256 (hexadecimal).
         has_heads: False for an encoder alone: a start for training that gives no probabilities.
+        experimental: those of ``aus`` whose figures fall short of what the others are held to; users are told.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelConfig:
     summary: str
     files: Mapping[str, str] = field(default_factory=dict)
     has_heads: bool = True
+    experimental: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not MODEL_NAME.fullmatch(self.name):
@@ -75,6 +77,10 @@ class ModelConfig:
             raise ModelError(f"model {self.name} has {len(self.aus)} AUs but {len(self.thresholds)} thresholds")
         if bad := [t for t in self.thresholds if not _is_number(t) or not 0.0 < t < 1.0]:
             raise ModelError(f"model {self.name} has thresholds {bad}; allowed is between 0 and 1")
+        if strange := [au for au in self.experimental if au not in self.aus]:
+            raise ModelError(f"model {self.name} calls AU {strange[0]} experimental, which is none of its action units")
+        if len(set(self.experimental)) != len(self.experimental):
+            raise ModelError(f"model {self.name} calls an action unit experimental twice: {list(self.experimental)}")
         if strange := set(self.files) - {WEIGHTS_NAME, GRAPH_NAME}:
             raise ModelError(
                 f"model {self.name} names a file {min(strange, key=str)!r}; allowed are {WEIGHTS_NAME} and {GRAPH_NAME}"
@@ -99,14 +105,21 @@ class ModelConfig:
         return tuple(au_column(au) for au in self.aus)
 
     @property
+    def experimental_columns(self) -> tuple[str, ...]:
+        """Columns of the experimental action units, in the table's order."""
+        return tuple(au_column(au) for au in self.aus if au in self.experimental)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over everything above: names the model beyond doubt."""
         return hashlib.sha256(json.dumps(self._as_json(), sort_keys=True).encode()).hexdigest()
 
     def _as_json(self) -> dict[str, Any]:
-        # Only where it says something: the digests of models that have heads stay what they were.
-        heads = {} if self.has_heads else {"has_heads": False}
-        return heads | {
+        # Only where they say something: the digests of models that were written before stay what they were.
+        later: dict[str, Any] = {} if self.has_heads else {"has_heads": False}
+        if self.experimental:
+            later["experimental"] = list(self.experimental)
+        return later | {
             "schema": CONFIG_SCHEMA,
             "name": self.name,
             "aus": list(self.aus),
@@ -149,6 +162,7 @@ class ModelConfig:
                 summary=raw["summary"],
                 files=raw["files"],
                 has_heads=raw.get("has_heads", True),
+                experimental=tuple(raw.get("experimental", ())),
             )
             digest = raw["digest"]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -180,6 +194,8 @@ def _require_kinds(raw: Mapping[str, Any]) -> None:
         "files": isinstance(raw["files"], dict)
         and all(isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) for digest in raw["files"].values()),
         "has_heads": isinstance(raw.get("has_heads", True), bool),
+        "experimental": isinstance(raw.get("experimental", []), list)
+        and all(type(au) is int for au in raw.get("experimental", [])),
     }
     for name, is_right in checks.items():
         if not is_right:

@@ -279,6 +279,21 @@ class AUNetwork(nn.Module):
         both = self.full_connect(embeddings)
         return cast(Tensor, both[..., PRESENT] - both[..., 1 - PRESENT])
 
+    @torch.no_grad()
+    def rescale_log_odds(self, scale: Tensor, offset: Tensor) -> None:
+        """Change the last layer so that log-odds x become ``scale * x + offset``, in place: calibration without code.
+
+        Args:
+            scale: (A,) float.
+            offset: (A,) float, in log-odds.
+        """
+        last = self.full_connect.second
+        weight = last.weight.double() * scale.double()[:, None, None]
+        bias = last.bias.double() * scale.double()[:, None]
+        bias[:, PRESENT] += offset.double()
+        last.weight.copy_(weight)
+        last.bias.copy_(bias)
+
     def forward(self, crops: Tensor) -> Tensor:
         """(B, 3, S, S) RGB 0..255 -> (B, A) probabilities; softmax over two classes is the sigmoid of the log-odds."""
         return self.logits(crops).sigmoid()

@@ -24,6 +24,7 @@ def describe_training(
     )
     thresholds = "the validation subjects" if len(fold.validation) else "the training subjects, for want of others"
     left_out = ", ".join(f"AU{au}" for au in recipe.leave_out if au in recipe.encoder.aus)
+    experimental = ", ".join(f"AU{au}" for au in recipe.encoder.aus if au in recipe.experimental)
     notes = [
         f"network: {recipe.encoder.backbone}, {recipe.crop.size_px} px crops ({recipe.encoder.colour}), start: "
         f"{recipe.encoder.pretrained or 'random'}",
@@ -32,6 +33,7 @@ def describe_training(
         f"thresholds: chosen on {thresholds}; the test subjects were scored once, at the end",
         f"{len(fold.lost_labels)} test frames without a face count as absent",
         *([f"in the table below, but not columns of this model (`leave_out`): {left_out}"] if left_out else []),
+        *([f"experimental (columns whose figures fall short of the others'): {experimental}"] if experimental else []),
         f"SHA-256 of the training labels and subjects: `{data_digest(fold.train)}`",
         *(f"SHA-256 of {source}: `{digest}`" for source, digest in planned.sources.items()),
     ]

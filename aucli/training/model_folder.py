@@ -26,6 +26,7 @@ def write_model_folder(
     summary: str,
     card: str,
     leave_out: Collection[int] = (),
+    experimental: Collection[int] = (),
 ) -> ModelConfig:
     """Write weights, graph, config and card of a measured model.
 
@@ -38,6 +39,7 @@ def write_model_folder(
         licence: of the weights, SPDX.
         summary: one line: what the model was trained on.
         leave_out: AUs that did not prove good enough: measured on the card, absent from the table.
+        experimental: AUs that are in the table, and are called experimental.
         card: the card's text.
     """
     export_network(network, folder)
@@ -50,6 +52,7 @@ def write_model_folder(
         encoder=asdict(network.config),
         licence=licence,
         summary=summary,
+        experimental=tuple(scores.au for scores in shipped if scores.au in experimental),
     )
     return write_model(folder, config, card=card)
 

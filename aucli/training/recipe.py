@@ -102,6 +102,8 @@ class Recipe(Settings):
     seed: int = Field(default=3407, ge=0)
     leave_out: Annotated[tuple[int, ...], AfterValidator(_known)] = ()
     """AUs that are trained and measured, but are not columns of the model."""
+    experimental: Annotated[tuple[int, ...], AfterValidator(_known)] = ()
+    """AUs that are columns of the model, and are called experimental wherever it is listed."""
     encoder: EncoderSection
     crop: CropSpec = CropSpec()
     split: SplitSection = SplitSection()
@@ -137,6 +139,8 @@ class Recipe(Settings):
             )
         if set(self.leave_out) >= set(self.encoder.aus):
             raise ValueError("leave_out leaves no AU")
+        if nowhere := [au for au in self.experimental if au not in self.encoder.aus or au in self.leave_out]:
+            raise ValueError(f"experimental names AU {nowhere[0]}, which is no column of the model")
         try:
             self.encoder.config(self.crop.size_px)
         except ModelError as error:

@@ -148,6 +148,7 @@ def _finish_fold(
         summary=f"trained on {options.dataset}, fold {fold.number}",
         card=describe_training(name, fold, planned, options, results, hours),
         leave_out=recipe.leave_out,
+        experimental=recipe.experimental,
     )
     write_predictions(folder.predictions, tested)  # last: its presence says that the fold is finished
 

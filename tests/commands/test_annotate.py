@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from aucli.commands.annotate import _parse_thresholds, _seconds_per_frame
 from aucli.errors import OptionsError
 from tests.builders.command_line import environment, left_out, run
 from tests.builders.media import MadeVideo
+from tests.builders.tiny_model import TINY, make_tiny_model
 
 
 @pytest.fixture
@@ -69,6 +71,16 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
     assert calls[2][2] == AnnotateOptions(every_s=0.5)
 
 
+def test_experimental_columns_are_named_at_the_end_and_in_the_metadata(video: Path, tmp_path: Path) -> None:
+    make_tiny_model(tmp_path / "m", replace(TINY, experimental=(12, 1)))
+    for _ in "once", "again, when nothing is left to do":
+        said = run("annotate", video, "-o", "t.parquet", "--model", "m").stdout.splitlines()
+        assert said[-3] == "experimental: AU01, AU12"
+    as_json = json.loads(run("annotate", video, "-o", "t.parquet", "--model", "m", "--json").stdout)
+    assert as_json["experimental"] == ["AU01", "AU12"]
+    assert aucli.read_metadata("t.parquet")["experimental"] == ["AU01", "AU12"]
+
+
 def test_the_end_says_what_was_found_and_what_to_type_next(video: Path) -> None:
     result = run("annotate", video, "-o", "t.parquet")
     assert result.stdout.splitlines() == [
@@ -77,6 +89,7 @@ def test_the_end_says_what_was_found_and_what_to_type_next(video: Path) -> None:
         "next: aucli evaluate t.parquet --codes YOUR_CODES.csv, or aucli.read in Python",
     ]
     assert result.stderr.splitlines()[-1].startswith("v.mp4, 5/5 frames, ")
+    assert aucli.read_metadata("t.parquet")["experimental"] == []
     again = run("annotate", video, "-o", "t.parquet")
     assert again.stderr == "1 of 1 videos were finished before\n"
     assert again.stdout.splitlines()[0] == "-> t.parquet"

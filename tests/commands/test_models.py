@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from aucli.models import exchange
 from aucli.models.zoo import find_model
 from tests.builders.command_line import left_out, run
 from tests.builders.media import MadeVideo
+from tests.builders.tiny_model import TINY, make_tiny_model
 
 
 def test_list() -> None:
@@ -48,6 +50,21 @@ def test_info() -> None:
     assert (said["kind"], said["digest"]) == ("model", config.digest)
     assert said["thresholds"] == dict(zip(config.au_columns, config.thresholds, strict=True))
     assert json.loads(run("models", "info", "centerface", "--json").output)["kind"] == "detector"
+
+
+def test_experimental_columns_are_marked(tmp_path: Path) -> None:
+    assert "experimental" not in run("models", "list").output
+    make_tiny_model(tmp_path / "m", replace(TINY, experimental=(12,)))
+    info = run("models", "info", tmp_path / "m").output
+    assert "AU01     threshold 0.300\n" in info
+    assert "AU12     threshold 0.600  experimental\n" in info
+    assert json.loads(run("models", "info", tmp_path / "m", "--json").output)["experimental"] == ["AU12"]
+    run("models", "import", tmp_path / "m")
+    listed = run("models", "list").output
+    assert "1 12* " in listed
+    assert "* experimental: " in listed
+    models = {one["name"]: one for one in json.loads(run("models", "list", "--json").output)["models"]}
+    assert models["tiny"]["experimental"] == [12]
 
 
 def test_import() -> None:

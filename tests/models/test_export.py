@@ -72,3 +72,18 @@ def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(
     convolutions = {name for node in folded.node if "Conv" in node.op_type for name in node.output}
     after = [n.name for n in folded.node if n.op_type == "BatchNormalization" and convolutions.intersection(n.input)]
     assert after == []
+
+
+def test_rescaled_log_odds_are_in_torch_and_in_the_graph(tmp_path: Path) -> None:
+    network = _network()
+    network.full_connect.second.weight.data *= 20  # log-odds of some size
+    crops = torch.rand(5, 3, 64, 64) * 255
+    scale, offset = torch.tensor([0.6, 1.7, 1.0]), torch.tensor([1.5, -2.0, 0.0])
+    with torch.no_grad():
+        expected = (network.logits(crops).double() * scale + offset).sigmoid().numpy()
+        assert expected.std(axis=0).min() > 1e-4, "faces differ"
+        network.rescale_log_odds(scale, offset)
+        np.testing.assert_allclose(network(crops).numpy(), expected, atol=1e-6)
+    export_network(network, tmp_path)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"crops": crops.numpy()})[0], expected, atol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,26 @@ def test_what_is_written_is_read(folder: Path) -> None:
     assert model.config.crop == CropSpec(64)
     assert model.card() == "# tiny\n"
     assert model.graph == folder / "model.onnx"
+
+
+def test_experimental_action_units_are_part_of_the_config(tmp_path: Path) -> None:
+    plain = make_tiny_model(tmp_path / "plain")
+    assert "experimental" not in json.loads(plain.to_json()), "configs that name none keep their digests"
+    marked = make_tiny_model(tmp_path / "marked", replace(TINY, experimental=(12,)))
+    assert marked.digest != plain.digest
+    read = find_model(str(tmp_path / "marked")).config
+    assert (read.experimental, read.experimental_columns) == ((12,), ("AU12",))
+    for wrong, message in (((4,), "calls AU 4 experimental, which is none of"), ((1, 1), "experimental twice")):
+        with pytest.raises(ModelError, match=message):
+            replace(TINY, experimental=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["12", [12.0], [True], ["12"], {"12": 1}, None])
+def test_an_experimental_that_is_no_list_of_numbers_is_refused(folder: Path, wrong: object) -> None:
+    config = json.loads((folder / CONFIG_NAME).read_text())
+    (folder / CONFIG_NAME).write_text(json.dumps({**config, "experimental": wrong}))
+    with pytest.raises(ModelError, match="experimental"):
+        find_model(str(folder))
 
 
 def test_the_bundled_models_are_intact() -> None:

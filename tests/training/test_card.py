@@ -61,6 +61,14 @@ def test_only_aus_of_the_network_are_left_out_of_the_model(options: TrainOptions
     assert left_out == ["AU12"], "AU4 is none of the network's"
 
 
+def test_experimental_aus_are_named(options: TrainOptions) -> None:
+    marked = plan(replace(options, overrides=("experimental=[12]",)))
+    assert "experimental (columns whose figures fall short of the others'): AU12\n" in _card(
+        options, marked, marked.folds[0]
+    )
+    assert "experimental (columns" not in _card(options, plan(options), marked.folds[0])
+
+
 def test_without_validation_subjects_the_card_says_so(options: TrainOptions) -> None:
     planned = plan(options)
     fold = planned.folds[0]
