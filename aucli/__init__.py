@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
     from aucli.results.episodes import episodes
+    from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
     from aucli.results.read import read_table as read
     from aucli.results.row_filter import RowFilter
     from aucli.runtime.progress import Progress
@@ -26,11 +27,14 @@ __all__ = [
     "AnnotateOptions",
     "AucliError",
     "Outcome",
+    "OverlayOptions",
+    "OverlayOutcome",
     "Progress",
     "RowFilter",
     "__version__",
     "annotate",
     "episodes",
+    "overlay",
     "read",
     "read_metadata",
 ]
@@ -41,6 +45,9 @@ _HOMES = {
     "Progress": ("aucli.runtime.progress", "Progress"),
     "AucliError": ("aucli.errors", "AucliError"),
     "AnnotateOptions": ("aucli.annotation.options", "AnnotateOptions"),
+    "overlay": ("aucli.results.overlay.run", "overlay"),
+    "OverlayOptions": ("aucli.results.overlay.run", "OverlayOptions"),
+    "OverlayOutcome": ("aucli.results.overlay.run", "OverlayOutcome"),
     "read": ("aucli.results.read", "read_table"),
     "read_metadata": ("aucli.annotation.table", "read_metadata"),
     "episodes": ("aucli.results.episodes", "episodes"),

@@ -20,6 +20,7 @@ from aucli.commands.evaluate import evaluate
 from aucli.commands.models import models_app
 from aucli.commands.options import BAD_USAGE, FAILED, INTERRUPTED
 from aucli.commands.output import print_error, print_json
+from aucli.commands.overlay import overlay
 from aucli.commands.prepare import prepare
 from aucli.commands.synth import synth
 from aucli.commands.train import train
@@ -131,6 +132,7 @@ def _root(
 
 
 app.command()(annotate)
+app.command()(overlay)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(synth)

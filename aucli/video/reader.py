@@ -169,6 +169,11 @@ class FrameReader:
         return self._batches
 
     @property
+    def n_joints(self) -> int:
+        """Times that timestamps begin anew, because recordings were joined."""
+        return self._scan.n_joints if self._scan else 0
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """See above."""
         notes = list(self.info.notes)

@@ -161,6 +161,11 @@ class Clock:
         counts = is_stampless(container) or not tick_s
         return Clock(tick_s, start_s, float(frame_rate(container, stream)), counts=counts)
 
+    @property
+    def start_s(self) -> float:
+        """The container's start on the file's own clock: what counts as 0."""
+        return self._start_s
+
     def seconds(self, timestamp: int) -> float:
         """Return the presentation time of the next frame.
 

@@ -1,0 +1,1 @@
+"""A film with what its table says drawn into it."""

@@ -1,0 +1,209 @@
+"""Which film of a table a video is, and the rows of each of its frames."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.annotation.earlier import as_schema_2
+from aucli.annotation.records import VideoRecord
+from aucli.annotation.table import read_metadata
+from aucli.errors import TableError, VideoError
+from aucli.video.content import content_digest, content_size
+from aucli.video.times import TIME_TOLERANCE_S
+
+if TYPE_CHECKING:
+    import polars
+
+NAMES_LISTED: Final = 3
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedFilm:
+    """A video that a table was made of.
+
+    Attributes:
+        path: the video.
+        label: its name in the table.
+        record: what the table knows of it.
+        model: name of the model that read the faces.
+        au_columns: ``("AU01", ...)``; A of them.
+        thresholds: (A,) float64, probability from which each counts as present.
+        options: of the run that made the table.
+        rows: one per frame and face.
+    """
+
+    path: Path
+    label: str
+    record: VideoRecord
+    model: str
+    au_columns: tuple[str, ...]
+    thresholds: npt.NDArray[np.float64]
+    options: dict[str, Any]
+    rows: FilmRows
+
+    @property
+    def stream(self) -> int | None:
+        """Number of the video stream that was read; None where there is one only."""
+        return self.record.stream if self.record.n_streams > 1 else None
+
+    @property
+    def picture_rate(self) -> float | None:
+        """Pictures a second at which a folder of pictures was read; None where nobody said."""
+        rate = self.options.get("picture_rate")
+        return float(rate) if rate is not None else None
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two frames that were annotated; 0 where all were."""
+        return float(self.options.get("every_s") or 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class FilmRows:
+    """The rows of one film, in order of frames, faces in order of their numbers.
+
+    Attributes:
+        frame: (R,) int64, number of the frame.
+        time_s: (R,) float64, its presentation time.
+        face: (R,) int64, number of the person; -1 for a frame without a face.
+        boxes_xyxy: (R, 4) float64, pixels; zeros without a face.
+        probabilities: (R, A) float64.
+        present: (R, A) bool.
+    """
+
+    frame: npt.NDArray[np.int64]
+    time_s: npt.NDArray[np.float64]
+    face: npt.NDArray[np.int64]
+    boxes_xyxy: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
+    present: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: polars.DataFrame, au_columns: tuple[str, ...]) -> Self:
+        """Take rows of a table in the form of schema 2.
+
+        Raises:
+            TableError: if a row has no frame or time.
+        """
+        import polars as pl
+
+        rows = rows.sort("frame", "face", maintain_order=True)
+        if rows["frame"].null_count() or rows["time_s"].null_count():
+            raise TableError("the table has rows without frame or time_s")
+        place = rows.select(pl.col("x", "y", "w", "h").cast(pl.Float64).fill_null(0.0)).to_numpy()
+        return cls(
+            rows["frame"].cast(pl.Int64).to_numpy(),
+            rows["time_s"].cast(pl.Float64).to_numpy(),
+            rows["face"].cast(pl.Int64).fill_null(-1).to_numpy(),
+            np.concatenate([place[:, :2], place[:, :2] + place[:, 2:]], axis=1),
+            rows.select(pl.col(f"{au}_p").cast(pl.Float64).fill_null(0.0) for au in au_columns).to_numpy(),
+            rows.select(pl.col(au).cast(pl.Boolean).fill_null(False) for au in au_columns).to_numpy(),
+        )
+
+    @property
+    def faces(self) -> tuple[int, ...]:
+        """Numbers of the people, ascending."""
+        return tuple(int(face) for face in np.unique(self.face) if face >= 0)
+
+    def of_frame(self, frame: int, time_s: float) -> slice | None:
+        """Return where the rows of a frame are; None if the table does not hold it.
+
+        Raises:
+            TableError: if they lie at another time.
+        """
+        begin, end = (int(at) for at in np.searchsorted(self.frame, [frame, frame + 1]))
+        if begin == end:
+            return None
+        if abs(self.time_s[begin] - time_s) > TIME_TOLERANCE_S:
+            raise TableError(
+                f"frame {frame} is shown at {time_s:.3f} s, and stands in the table at {self.time_s[begin]:.3f} s: the "
+                "table was made by another way of reading this video; annotate it anew"
+            )
+        return slice(begin, end)
+
+    def latest_before(self, frame: int) -> slice | None:
+        """Return where the rows of the last frame before this one are that the table holds."""
+        end = int(np.searchsorted(self.frame, frame))
+        if end == 0:
+            return None
+        return slice(int(np.searchsorted(self.frame, self.frame[end - 1])), end)
+
+
+def find_annotated_film(table: str | os.PathLike[str], video: str | os.PathLike[str]) -> AnnotatedFilm:
+    """Find a video in a table by its contents, whatever it is called now.
+
+    Args:
+        table: a ``.parquet`` file written by `annotate`, or the folder given to it.
+        video: a video, a photograph or a folder of numbered pictures.
+
+    Raises:
+        VideoError: if there is no such video.
+        TableError: if the table cannot be read, or was not made of this video.
+    """
+    place, path = Path(table), Path(video)
+    if not path.exists():
+        raise VideoError(f"{path}: there is no such file")
+    if not place.exists():
+        raise TableError(f"{place} does not exist")
+    try:
+        size_bytes = content_size(path)
+        sha256 = ""
+        names: list[str] = []
+        found: list[tuple[Path, str, VideoRecord, dict[str, Any]]] = []
+        for file in _tables_of(place):
+            metadata = read_metadata(file)
+            for label, known in metadata["videos"].items():
+                names.append(label)
+                record = VideoRecord.from_json(known)
+                if record.size_bytes == size_bytes:
+                    sha256 = sha256 or content_digest(path)
+                    if record.sha256 == sha256:
+                        found.append((file, label, record, metadata))
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
+    if not found:
+        raise TableError(_why_not_found(place, path, names))
+    # The same film under several names has the same rows; its own name is the better one to show.
+    file, label, record, metadata = min(found, key=lambda one: PurePosixPath(one[1]).name != path.name)
+    au_columns = tuple(metadata["aus"])
+    try:
+        thresholds = np.array(metadata["thresholds"], np.float64)
+        if thresholds.shape != (len(au_columns),):
+            raise ValueError(f"{len(thresholds)} thresholds for {len(au_columns)} action units")
+    except (KeyError, TypeError, ValueError) as error:
+        raise TableError(f"{file} has damaged metadata ({error})") from None
+    rows = FilmRows.of(_read_rows(file, label, au_columns), au_columns)
+    model = str(metadata.get("model", ""))
+    return AnnotatedFilm(path, label, record, model, au_columns, thresholds, metadata["options"], rows)
+
+
+def _tables_of(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    files = [file for file in place.rglob("*.parquet") if ".partial" not in str(file.relative_to(place))]
+    if not files:
+        raise TableError(f"{place} holds no .parquet file")
+    return sorted(files)
+
+
+def _why_not_found(place: Path, path: Path, names: list[str]) -> str:
+    if any(PurePosixPath(name).name == path.name for name in names):
+        return f"{place} was made of another {path.name}: the contents differ; annotate {path} first"
+    listed = ", ".join(names[:NAMES_LISTED]) + (" ..." if len(names) > NAMES_LISTED else "")
+    return f"{place} was not made of {path}, but of {listed or 'no video'}; annotate {path} first"
+
+
+def _read_rows(file: Path, label: str, au_columns: tuple[str, ...]) -> polars.DataFrame:
+    import polars as pl
+
+    try:
+        rows = pl.scan_parquet(file, glob=False).filter(pl.col("video").cast(pl.String) == label).collect()
+        return as_schema_2(rows, au_columns)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise TableError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,65 @@
+"""aucli overlay: what is parsed, printed and returned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aucli.results.overlay import run as overlay_run
+from aucli.results.overlay.run import OverlayOptions, OverlayOutcome
+from tests.builders.command_line import left_out, run
+from tests.builders.media import MadeVideo
+from tests.builders.tables_of_films import table_of_film
+
+
+def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def record(*given: Any, options: OverlayOptions, on_progress: object) -> OverlayOutcome:
+        calls.append((*given, options))
+        return OverlayOutcome(Path("o.mp4"), "v.mp4")
+
+    monkeypatch.setattr(overlay_run, "overlay", record)
+    given = (
+        "v.mp4",
+        "t.parquet",
+        "-o",
+        "o.mp4",
+        "--face",
+        2,
+        "--blur-others",
+        "--no-sound",
+        "--overwrite",
+        "-q",
+        "--json",
+    )
+    but = frozenset({"--anonymise", "--quiet"})
+    assert left_out("overlay", given, but=but) == set()
+    run("overlay", *given)
+    run("overlay", "v.mp4", "t.parquet", "-o", "o.mp4", "--anonymise")
+    paths = (Path("v.mp4"), Path("t.parquet"), Path("o.mp4"))
+    assert calls == [
+        (*paths, OverlayOptions(face=2, blur_others=True, sound=False, overwrite=True)),
+        (*paths, OverlayOptions(anonymise=True)),
+    ]
+
+
+def test_it_says_what_was_written_and_what_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = MadeVideo(n_frames=6, size=(320, 240), audio=True).write(Path("v.mp4"))
+    table = table_of_film(video, Path("t.parquet"), lambda frame: {0: (200, 80, 260, 150)} if frame < 2 else {})
+    plain = run("overlay", video, table, "-o", "o.mp4")
+    assert plain.stdout.splitlines() == ["6 frames, 4 without a face; H.264 by libx264, CRF 18", "-> o.mp4"]
+    assert "note: sound (aac) is copied" in plain.stderr
+    assert "is there already; choose another -o, or have it replaced by --overwrite" in (
+        run("overlay", video, table, "-o", "o.mp4", code=2).stderr
+    )
+    hidden = run("overlay", video, table, "-o", "o.mp4", "--anonymise", "--overwrite")
+    assert "warning: 4 frames have no face in the table, and a face that was not found is not blurred" in hidden.stderr
+    said = json.loads(run("overlay", video, table, "-o", "p.mp4", "--json").stdout)
+    assert (said["command"], said["output"], said["n_frames"], said["n_without_face_row"]) == ("overlay", "p.mp4", 6, 4)
+    wrong = run("overlay", video, table, "-o", "q.mp4", "--blur-others", code=2)
+    assert wrong.stderr.splitlines() == ["error: --blur-others needs --face: the one that stays clear"]
