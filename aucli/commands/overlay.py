@@ -20,8 +20,6 @@ OPTION_OF: Final = {
     "anonymise": "--anonymise",
     "sound": "--no-sound",
     "overwrite": "--overwrite",
-    "stream": "--stream of annotate",
-    "picture_rate": "--picture-rate of annotate",
 }
 """Option by field of `OverlayOptions`, and by parameter of `overlay`."""
 

@@ -17,6 +17,7 @@ from aucli.annotation.run import annotate
 from aucli.cli import app
 from aucli.commands import annotate as annotate_command
 from aucli.commands import code_options, dataset_options, evaluate, models, options, synth, train
+from aucli.commands import overlay as overlay_command
 from aucli.errors import OptionsError
 from aucli.models.exchange import import_any
 from tests.builders.command_line import run
@@ -28,6 +29,7 @@ OPTIONS_OF: dict[str, Mapping[str, str]] = {
     "annotate": annotate_command.OPTION_OF,
     "evaluate": {**code_options.OPTION_OF, **evaluate.OPTION_OF},
     "models import": models.IMPORT_OPTION_OF,
+    "overlay": overlay_command.OPTION_OF,
     "prepare": dataset_options.PREPARE_OPTION_OF,
     "synth": synth.OPTION_OF,
     "train": train.OPTION_OF,

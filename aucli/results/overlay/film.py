@@ -15,6 +15,7 @@ from aucli.annotation.records import VideoRecord
 from aucli.annotation.table import read_metadata
 from aucli.errors import TableError, VideoError
 from aucli.video.content import content_digest, content_size
+from aucli.video.pictures import DEFAULT_PICTURE_RATE
 from aucli.video.times import TIME_TOLERANCE_S
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ class AnnotatedFilm:
         return self.record.stream if self.record.n_streams > 1 else None
 
     @property
-    def picture_rate(self) -> float | None:
-        """Pictures a second at which a folder of pictures was read; None where nobody said."""
-        rate = self.options.get("picture_rate")
-        return float(rate) if rate is not None else None
+    def picture_rate(self) -> float:
+        """Pictures a second at which a folder of pictures was read."""
+        return float(self.options.get("picture_rate") or DEFAULT_PICTURE_RATE)
 
     @property
     def every_s(self) -> float:
