@@ -43,7 +43,8 @@ class RowRange:
 class ExistingTable:
     """A table that an earlier run wrote, and that a run may go on with.
 
-    Schema 1 is refused: its videos are called otherwise, so rows of one video would stand there under two names.
+    Earlier schemas are refused: in schema 1 videos are called otherwise, so rows of one video would stand there under
+    two names; rows of schema 2 lack what the films alone can tell.
 
     Attributes:
         path: of the file.
@@ -53,7 +54,7 @@ class ExistingTable:
         places: label -> where its rows are.
 
     Raises:
-        TableError: if it is no table of aucli, damaged, or of schema 1.
+        TableError: if it is no table of aucli, damaged, or of an earlier schema.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,8 +67,8 @@ class ExistingTable:
         if self.metadata["schema"] != SCHEMA_VERSION:
             raise TableError(
                 f"{path} was written by aucli {self.metadata.get('aucli', '')} (schema {self.metadata['schema']}), "
-                "which named videos otherwise, so it is not added to; choose another `output`, or have it replaced by "
-                "`overwrite` (aucli.read reads it as it is)"
+                f"and is not added to in schema {SCHEMA_VERSION}; choose another `output`, or have it replaced by "
+                "`overwrite` (aucli.read reads it as it is, and both in one folder as one)"
             )
         group_rows = (self.footer.row_group(group).num_rows for group in range(self.footer.num_row_groups))
         self._group_begins = list(accumulate(group_rows, initial=0))

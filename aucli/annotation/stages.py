@@ -217,12 +217,14 @@ def read_action_units(frames: Iterable[FollowedFrame], engine: Engine) -> Iterat
         counts = [len(frame.tracked.faces) for frame in group]
         landmarks = np.concatenate([frame.tracked.faces.landmarks_xy for frame in group])
         frame_of_face = np.repeat(np.arange(len(group)), counts)
-        probabilities = engine.predictor.predict([frame.frame_rgb for frame in group], frame_of_face, landmarks)
+        readings = engine.predictor.read([frame.frame_rgb for frame in group], frame_of_face, landmarks)
         return AnnotatedFrames(
             np.array([frame.index for frame in group], np.int32),
             np.array([frame.time_s for frame in group], np.float64),
             [frame.tracked for frame in group],
-            probabilities,
+            readings.probabilities,
+            readings.sharpness,
+            readings.brightness,
         )
 
     yield from map_ahead(engine.pool, read, _grouped(frames), ahead=engine.workers)

@@ -1,8 +1,9 @@
 """The table: its columns, how rows are laid out in it, and what its file is made of.
 
-Schema 2 is what is written. Schema 1, which had a list of ten numbers for the landmarks and a dictionary of all videos'
-names in each row group, is still read: see `earlier`. Files hold nothing but flat columns in plain encodings, so that
-every reader opens them: arrow before release 26 cannot open a list of fixed length with nulls, R's nanoparquet no list.
+Schema 3 is what is written. Still read, see `earlier`: schema 2, which had no `QUALITY_COLUMNS`, and schema 1, which
+also had a list of ten numbers for the landmarks and a dictionary of all videos' names in each row group. Files hold
+nothing but flat columns in plain encodings, so that every reader opens them: arrow before release 26 cannot open a list
+of fixed length with nulls, R's nanoparquet no list.
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.errors import TableError
+from aucli.faces.head_pose import head_pose
 from aucli.faces.tracking import TrackedFaces
 
-SCHEMA_VERSION: Final = 2
-READABLE_SCHEMAS: Final = (1, 2)
+SCHEMA_VERSION: Final = 3
+READABLE_SCHEMAS: Final = (1, 2, 3)
 METADATA_KEY: Final = b"aucli"
 LANDMARK_COLUMNS: Final = tuple(
     f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
 )
 """Left and right as seen in the picture; pixels of the frame as displayed."""
+POSE_COLUMNS: Final = ("yaw_deg", "pitch_deg", "roll_deg")
+"""How the head is turned, see `head_pose`; null where the landmarks span no area."""
+QUALITY_COLUMNS: Final = (*POSE_COLUMNS, "sharpness", "brightness")
+"""How far to trust a row, besides ``interocular_px``; see `crop_quality`."""
 SEARCHED_COLUMNS: Final = ("video", "frame", "time_s", "face")
 """What rows are searched by: only these keep their least and greatest value in the file's footer, which grows by some
 30 bytes for each row group and column that does."""
@@ -52,6 +58,7 @@ def table_schema(au_columns: Sequence[str], *, with_video: bool = True) -> pa.Sc
             *(pa.field(side, pa.float32()) for side in ("x", "y", "w", "h")),
             *(pa.field(column, pa.float32()) for column in LANDMARK_COLUMNS),
             pa.field("interocular_px", pa.float32()),
+            *(pa.field(column, pa.float32()) for column in QUALITY_COLUMNS),
             *(pa.field(column, pa.bool_()) for column in au_columns),
             *(pa.field(f"{column}_p", pa.float32()) for column in au_columns),
         ]
@@ -67,19 +74,24 @@ class AnnotatedFrames:
         time_s: (B,) float64, presentation times.
         tracked: B frames' faces.
         probabilities: (F, A) float32, for all faces of all frames one after another.
+        sharpness: (F,) float32, of their crops, see `crop_quality`.
+        brightness: (F,) float32, likewise.
     """
 
     index: npt.NDArray[np.int32]
     time_s: npt.NDArray[np.float64]
     tracked: Sequence[TrackedFaces]
     probabilities: npt.NDArray[np.float32]
+    sharpness: npt.NDArray[np.float32]
+    brightness: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
         n_frames, n_faces = len(self.index), sum(len(t.faces) for t in self.tracked)
-        if not len(self.time_s) == len(self.tracked) == n_frames or len(self.probabilities) != n_faces:
+        of_faces = [len(self.probabilities), len(self.sharpness), len(self.brightness)]
+        if not len(self.time_s) == len(self.tracked) == n_frames or of_faces != [n_faces] * 3:
             raise ValueError(
                 f"{n_frames} frames, {len(self.time_s)} times, {len(self.tracked)} lists of faces, "
-                f"{n_faces} faces, {len(self.probabilities)} rows of probabilities"
+                f"{n_faces} faces, {of_faces} rows of probabilities, sharpness and brightness"
             )
 
 
@@ -103,6 +115,8 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
     limits = np.asarray(thresholds, np.float32)
     present = probabilities >= limits
     interocular_px = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
+    pose_deg = head_pose(landmarks)
+    quality = [_spread([values], absent, (), np.float32) for values in (frames.sharpness, frames.brightness)]
 
     def column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind, mask=absent)
@@ -119,6 +133,8 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
         column(boxes[:, 3] - boxes[:, 1], pa.float32()),
         *(column(landmarks[:, point, axis], pa.float32()) for point in range(5) for axis in range(2)),
         column(interocular_px, pa.float32()),
+        *(pa.array(angle, pa.float32(), mask=absent | np.isnan(angle)) for angle in pose_deg.T),
+        *(column(values, pa.float32()) for values in quality),
         *(column(present[:, a], pa.bool_()) for a in range(len(au_columns))),
         *(column(probabilities[:, a], pa.float32()) for a in range(len(au_columns))),
     ]

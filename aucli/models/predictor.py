@@ -6,15 +6,18 @@ of every start). On a GPU, or where a model has no graph, the network runs in to
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
+from aucli.faces.crop_quality import crop_quality
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import Model, verify
 from aucli.runtime.onnx import import_onnxruntime, open_session
@@ -27,24 +30,43 @@ FACES_PER_CALL = 16
 """Most faces given to a network at once on a CPU: more only costs memory (measured)."""
 
 
-class Predictor(Protocol):
+@dataclass(frozen=True)
+class CropReadings:
+    """What was read of F faces.
+
+    Attributes:
+        probabilities: (F, A) float32, 0 to 1, in the order of the model's AUs.
+        sharpness: (F,) float32 of the crop, see `crop_quality`.
+        brightness: (F,) float32 of the crop, likewise.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    sharpness: npt.NDArray[np.float32]
+    brightness: npt.NDArray[np.float32]
+
+
+class Predictor(ABC):
     """Says which action units faces show. Safe to call from several threads at once."""
 
     backend: str
 
-    def predict(
+    @abstractmethod
+    def read(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """Cut out faces and give the probability of each AU.
+    ) -> CropReadings:
+        """Cut out faces, give the probability of each AU, and say how good the crops are.
 
         Args:
             frames_rgb: B frames, each (H, W, 3) uint8: numpy arrays, or torch tensors on a GPU.
             frame_of_face: (F,) index of each face's frame.
             landmarks_xy: (F, 5, 2) in pixels of the frame.
-
-        Returns:
-            (F, A) float32 probabilities, 0 to 1, in the order of the model's AUs.
         """
+
+    def predict(
+        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Give the probabilities alone: (F, A) float32."""
+        return self.read(frames_rgb, frame_of_face, landmarks_xy).probabilities
 
 
 def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Predictor:
@@ -69,7 +91,7 @@ def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Pr
     return TorchPredictor(model, device=device)
 
 
-class OnnxPredictor:
+class OnnxPredictor(Predictor):
     """A model's graph in ONNX Runtime on the CPU."""
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
@@ -80,11 +102,13 @@ class OnnxPredictor:
         self._outputs = list(model.config.outputs)
         self.backend = f"onnxruntime {import_onnxruntime().__version__}"
 
-    def predict(
+    def read(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """See `Predictor.predict`."""
-        probabilities = np.zeros((len(frame_of_face), len(self._outputs)), np.float32)
+    ) -> CropReadings:
+        """See `Predictor.read`."""
+        n_faces = len(frame_of_face)
+        probabilities = np.zeros((n_faces, len(self._outputs)), np.float32)
+        sharpness, brightness = np.zeros(n_faces, np.float32), np.zeros(n_faces, np.float32)
         for start in range(0, len(frame_of_face), FACES_PER_CALL):
             chunk = slice(start, start + FACES_PER_CALL)
             crops = np.concatenate(
@@ -95,10 +119,11 @@ class OnnxPredictor:
             )
             inputs = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
             probabilities[chunk] = self._session.run(["probabilities"], {"crops": inputs})[0][:, self._outputs]
-        return probabilities
+            sharpness[chunk], brightness[chunk] = crop_quality(crops, self._spec)
+        return CropReadings(probabilities, sharpness, brightness)
 
 
-class TorchPredictor:
+class TorchPredictor(Predictor):
     """The network in torch, on any device; crops are made there too, and only probabilities come back."""
 
     def __init__(self, model: Model, *, device: str) -> None:
@@ -112,17 +137,19 @@ class TorchPredictor:
         self._outputs = list(model.config.outputs)
         self.backend = f"torch {torch.__version__} ({device})"
 
-    def predict(
+    def read(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """See `Predictor.predict`."""
+    ) -> CropReadings:
+        """See `Predictor.read`."""
         import torch
 
         frames = [torch.as_tensor(frame, device=self._device) for frame in frames_rgb]
         with torch.inference_mode():
             crops = crop_faces_on_device(frames, frame_of_face, landmarks_xy, self._spec)
             probabilities = self._network(crops.to(self._dtype))[:, self._outputs]
-            return np.asarray(probabilities.float().cpu().numpy())
+            crops_rgb = crops.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            sharpness, brightness = crop_quality(crops_rgb, self._spec)
+            return CropReadings(np.asarray(probabilities.float().cpu().numpy()), sharpness, brightness)
 
 
 def load_network(model: Model) -> AUNetwork:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aucli.annotation.earlier import as_schema_2
+from aucli.annotation.earlier import as_current_schema
 from aucli.annotation.table import read_metadata
 from aucli.errors import TableError
 
@@ -38,7 +38,7 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
     if len(set(aus)) > 1:
         raise TableError(f"the tables in {place} hold different action units; read them one by one")
     try:
-        return polars.concat([as_schema_2(polars.read_parquet(file, glob=False), aus[0]) for file in files])
+        return polars.concat([as_current_schema(polars.read_parquet(file, glob=False), aus[0]) for file in files])
     except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise TableError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
 

@@ -21,7 +21,7 @@ from aucli.runtime.fingerprint import fingerprint_files
 from aucli.video.content import content_digest
 from aucli.video.inputs import VideoInput
 from tests.builders.annotated import RUN, finished_video, half_done
-from tests.builders.earlier_tables import write_schema_1
+from tests.builders.earlier_tables import as_schema_2, write_schema_1
 
 OTHER_RUN = replace(RUN, options={"detect_every": 5})
 
@@ -265,7 +265,7 @@ def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path) -> None:
     _earlier_table(output.path, tmp_path, video.path, "a.mp4")
     before = output.path.read_bytes()
     with pytest.raises(
-        TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to; .*another `output`, or .*`overwrite`"
+        TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to in schema 3; .*another `output`, or .*`overwrite`"
     ):
         _plan(output, video)
     assert output.path.read_bytes() == before
@@ -273,6 +273,15 @@ def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path) -> None:
     plan = _plan(output, video, overwrite=True)
     assert not plan.finished
     assert plan.tables == {"in/a.mp4": output.path}
+
+
+def test_a_table_of_schema_2_is_not_added_to(tmp_path: Path) -> None:
+    output, video = Output.of(tmp_path / "t.parquet"), _input(tmp_path, "b.mp4", b"b")
+    with WorkFolder(tmp_path / "w.partial", RUN, overwrite=False) as work:
+        write_table(output.path, RUN, [finished_video(work, "a.mp4", [1])], version="0.1.0")
+    as_schema_2(output.path)
+    with pytest.raises(TableError, match=r"aucli 0\.1\.0 \(schema 2\), and is not added to in schema 3; .*`output`"):
+        _plan(output, video)
 
 
 @pytest.mark.parametrize(

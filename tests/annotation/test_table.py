@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.annotation.segments import WorkFolder
-from aucli.annotation.table import LANDMARK_COLUMNS, AnnotatedFrames, table_schema, to_rows
+from aucli.annotation.table import LANDMARK_COLUMNS, POSE_COLUMNS, AnnotatedFrames, table_schema, to_rows
 from aucli.annotation.writing import write_table
+from aucli.faces.head_pose import head_pose
 from tests.builders.annotated import COLUMNS, RUN, annotated_frames, finished_video
 
 
@@ -39,6 +40,9 @@ def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
                 "h": y1 - y0,
                 **dict(zip(LANDMARK_COLUMNS, points.reshape(-1), strict=True)),
                 "interocular_px": np.hypot(*(points[1] - points[0])),
+                **dict(zip(POSE_COLUMNS, head_pose(points[None])[0], strict=True)),
+                "sharpness": frames.sharpness[face_number],
+                "brightness": frames.brightness[face_number],
             }
             for column, p in zip(COLUMNS, frames.probabilities[face_number], strict=True):
                 filled |= {column: p >= 0.5, f"{column}_p": p}
@@ -70,6 +74,11 @@ def test_schema_is_the_published_one() -> None:
         "right_mouth_x": "float",
         "right_mouth_y": "float",
         "interocular_px": "float",
+        "yaw_deg": "float",
+        "pitch_deg": "float",
+        "roll_deg": "float",
+        "sharpness": "float",
+        "brightness": "float",
         "AU01": "bool",
         "AU12": "bool",
         "AU01_p": "float",

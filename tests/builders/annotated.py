@@ -34,7 +34,10 @@ def annotated_frames(counts: list[int], seed: int = 0, first: int = 0) -> Annota
         for n in counts
     ]
     index = np.arange(first, first + len(counts), dtype=np.int32)
-    return AnnotatedFrames(index, index / 25.0, tracked, rng.uniform(0, 1, (sum(counts), 2)).astype(np.float32))
+    n_faces = sum(counts)
+    probabilities = rng.uniform(0, 1, (n_faces, 2)).astype(np.float32)
+    sharpness, brightness = (rng.uniform(0, most, n_faces).astype(np.float32) for most in (1, 255))
+    return AnnotatedFrames(index, index / 25.0, tracked, probabilities, sharpness, brightness)
 
 
 def half_done(work: WorkFolder, label: str, *stretches: list[int], fingerprint: str = "f") -> Segments:

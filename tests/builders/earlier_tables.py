@@ -1,4 +1,4 @@
-"""Tables as aucli 0.1 wrote them (schema 1)."""
+"""Tables of earlier schemas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aucli.annotation.records import RunRecord, VideoRecord
-from aucli.annotation.table import LANDMARK_COLUMNS, table_schema
+from aucli.annotation.table import LANDMARK_COLUMNS, METADATA_KEY, QUALITY_COLUMNS, table_schema
 
 RECORD_FIELDS_OF_0_1 = (
     *("n_frames", "n_failed", "n_rows", "width", "height", "fps", "duration_s", "rotation_deg"),
@@ -21,7 +21,7 @@ RECORD_FIELDS_OF_0_1 = (
 
 
 def write_schema_1(path: Path, run: RunRecord, videos: Mapping[str, tuple[VideoRecord, pa.Table]]) -> Path:
-    """Write rows, given in the form of schema 2, as schema 1: one list of landmarks, names as one dictionary."""
+    """Write rows, given in today's form, as schema 1: one list of landmarks, names as one dictionary."""
     labels = pa.array(list(videos), pa.string())
     records = {}
     schema = _schema_1(run)
@@ -44,6 +44,14 @@ def write_schema_1(path: Path, run: RunRecord, videos: Mapping[str, tuple[VideoR
     return path
 
 
+def as_schema_2(path: Path) -> Path:
+    """Make a table of today into one of schema 2, which had no `QUALITY_COLUMNS`."""
+    table = pq.read_table(path).drop_columns(list(QUALITY_COLUMNS))
+    metadata = json.loads(pq.read_metadata(path).metadata[METADATA_KEY]) | {"schema": 2}
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()}), path)
+    return path
+
+
 def _schema_1(run: RunRecord) -> pa.Schema:
     fields = []
     for field in table_schema(run.aus):
@@ -51,6 +59,6 @@ def _schema_1(run: RunRecord) -> pa.Schema:
             fields.append(pa.field("video", pa.dictionary(pa.int32(), pa.string())))
         elif field.name == LANDMARK_COLUMNS[0]:
             fields.append(pa.field("landmarks", pa.list_(pa.float32(), 10)))
-        elif field.name not in LANDMARK_COLUMNS:
+        elif field.name not in (*LANDMARK_COLUMNS, *QUALITY_COLUMNS):
             fields.append(field)
     return pa.schema(fields)

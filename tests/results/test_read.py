@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +16,7 @@ from aucli.annotation.writing import write_table
 from aucli.errors import TableError
 from aucli.results.read import read_table
 from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video
-from tests.builders.earlier_tables import write_schema_1
+from tests.builders.earlier_tables import as_schema_2, write_schema_1
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 no table PAR1"])
@@ -35,19 +37,28 @@ def test_missing_and_foreign_tables(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
-def test_a_table_of_schema_1_reads_as_schema_2(tmp_path: Path) -> None:
+def test_a_table_of_schema_1_reads_as_one_of_today(tmp_path: Path) -> None:
     rows = to_rows(annotated_frames([0, 2, 1]), COLUMNS, (0.5, 0.5))
     old = write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows), "b.mp4": (VIDEO, rows.slice(0, 1))})
     assert "landmarks" in pq.read_schema(old).names
     read = read_table(old)
     assert read["video"].to_list() == ["a.mp4"] * 4 + ["b.mp4"]
-    assert read.head(4).drop("video").to_arrow().cast(rows.schema).equals(rows)
+    known = rows.drop_columns(["sharpness", "brightness"])
+    assert read.head(4).select(known.column_names).to_arrow().cast(known.schema).equals(known)
+    assert read["sharpness"].null_count() == read["brightness"].null_count() == 5
     assert read_metadata(old)["schema"] == 1
 
 
-def test_tables_of_both_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
+def test_tables_of_all_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "w.partial", RUN, overwrite=False) as work:
-        write_table(tmp_path / "new.parquet", RUN, [finished_video(work, "n.mp4", [2, 1])], version="0")
+        video = finished_video(work, "n.mp4", [2, 1])
+        write_table(tmp_path / "new.parquet", RUN, [video], version="0")
+        write_table(tmp_path / "old2.parquet", RUN, [replace(video, label="o.mp4")], version="0")
+    as_schema_2(tmp_path / "old2.parquet")
     rows = to_rows(annotated_frames([0, 1]), COLUMNS, (0.5, 0.5))
     write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows)})
-    assert read_table(tmp_path)["video"].to_list() == ["n.mp4"] * 3 + ["a.mp4"] * 2
+    read = read_table(tmp_path)
+    assert read["video"].to_list() == ["n.mp4"] * 3 + ["a.mp4"] * 2 + ["o.mp4"] * 3
+    by_video = dict(read.group_by("video").agg(pl.exclude("video")).select("video", "yaw_deg").iter_rows())
+    assert by_video["n.mp4"] == by_video["o.mp4"]
+    assert read.filter(video="o.mp4")["sharpness"].null_count() == 3
