@@ -11,19 +11,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.choices import Numbering
 from aucli.datasets.fold_lists import read_fold_lists
 from aucli.datasets.label_values import SplitName
 from aucli.datasets.readers.benchmark import OwnersSplits, PublishedParts
 from aucli.datasets.readers.registry import find_benchmark
-from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError, OptionsError
+
+if TYPE_CHECKING:
+    from aucli.datasets.cache.reader import CachedFaces
+    from aucli.datasets.samples import Samples
 
 DEFAULT_VALIDATION_SHARE: Final = 0.15
 """Share of the training subjects that validation takes: 4 of 28 in BP4D, 3 of 18 in DISFA. Our choice; the papers

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
 
 from aucli.errors import DatasetError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Level = Literal["note", "warning"]
 Effect = Literal["dropped", "masked", "ignored", "kept"]
@@ -110,6 +112,8 @@ class Report:
 
     def to_table(self, *, per_finding: bool = False) -> Table:
         """A Rich table: one row per kind of finding, or one per finding."""
+        from rich.table import Table
+
         title = f"{self.dataset}: {self.frames:,} frames, {self.sequences:,} sequences, {self.subjects:,} subjects"
         table = Table(title=title, caption=self._base_rate_line(), title_justify="left", caption_justify="left")
         for name in ("level", "finding", "effect"):

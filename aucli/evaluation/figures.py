@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.datasets.label_values import Float64Array
+from aucli.datasets.ranks import area_under_roc, counts_from_above
 
 
 def decision_scores(confusion: npt.NDArray[Any]) -> dict[str, Float64Array]:
@@ -46,14 +47,9 @@ def ranked_scores(p: Float64Array, truth: npt.NDArray[np.bool_]) -> tuple[float,
     """Area under the ROC curve (ties count half) and average precision, exact; NaN if the truth has one class only."""
     if not len(p) or truth.all() or not truth.any():
         return float("nan"), float("nan")
-    order = np.argsort(-p, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)
-    hits = np.cumsum(truth[order], dtype=np.float64)[last]
-    alarms = last + 1 - hits
-    step_hits, step_alarms = np.diff(hits, prepend=0), np.diff(alarms, prepend=0)
-    roc = ((hits - step_hits / 2) * step_alarms).sum() / (hits[-1] * alarms[-1])
-    pr = (step_hits / hits[-1] * hits / (last + 1)).sum()
-    return float(roc), float(pr)
+    hits, alarms = counts_from_above(p, truth)
+    average_precision = (np.diff(hits, prepend=0) / hits[-1] * hits / (hits + alarms)).sum()
+    return area_under_roc(p, truth), float(average_precision)
 
 
 def all_positive_f1(confusion: npt.NDArray[Any]) -> float | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from aucli.datasets.free.face_mesh import measures, turn_to_front
 from aucli.datasets.free.logistic import FloatArray, fit_logistic
 from aucli.datasets.free.teacher import TeacherAnswers
+from aucli.datasets.ranks import area_under_roc
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -201,15 +202,6 @@ def wilson_lower(right: FloatArray, count: FloatArray, *, z: float = 1.0) -> Flo
     middle = share + z**2 / (2 * count)
     bound: FloatArray = (middle - z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))) / (1 + z**2 / count)
     return bound
-
-
-def area_under_roc(scores: FloatArray, present: BoolArray) -> float:
-    """How often a present one ranks above an absent one; ties count half. Some of each are needed."""
-    from scipy.stats import rankdata
-
-    n_present = int(present.sum())
-    above = rankdata(scores)[present].sum() - n_present * (n_present + 1) / 2
-    return float(above / (n_present * (len(present) - n_present)))
 
 
 def _same_face(answers: TeacherAnswers, landmarks_xy: npt.NDArray[np.float32]) -> BoolArray:

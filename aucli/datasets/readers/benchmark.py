@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aucli.datasets.choices import Numbering
 from aucli.datasets.label_values import SplitName
-from aucli.datasets.readers.options import DatasetOptions
-from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.report import Findings
-from aucli.datasets.samples import Samples
+
+if TYPE_CHECKING:
+    from aucli.datasets.readers.options import DatasetOptions
+    from aucli.datasets.readers.published_counts import PublishedCounts
+    from aucli.datasets.report import Findings
+    from aucli.datasets.samples import Samples
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import polars as pl
 
 from aucli.datasets.label_values import Int8Array, Int32Array
 from aucli.errors import DatasetError
@@ -59,6 +58,8 @@ def parse_integers(body: str, width: int, path: Path, *, first_line: int = 2, de
     for number, line in enumerate(body.split("\n"), start=first_line):
         if line.count(delimiter) != width - 1:
             raise DatasetError(f"line {number} of {path} has {line.count(delimiter) + 1} cells; the header has {width}")
+    import polars as pl  # here: folds are divided without it
+
     columns = [f"column {i}" for i in range(width)]
     frame = pl.read_csv(
         body.encode(), has_header=False, separator=delimiter, infer_schema=False, quote_char=None, new_columns=columns
