@@ -28,12 +28,7 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
     """
     import polars
 
-    place = Path(path)
-    if not place.exists():
-        raise TableError(f"{place} does not exist")
-    files = sorted(p for p in place.rglob("*.parquet") if not _in_work_folder(p, place)) if place.is_dir() else [place]
-    if not files:
-        raise TableError(f"{place} holds no .parquet file")
+    place, files = Path(path), table_files(path)
     aus = [tuple(read_metadata(file)["aus"]) for file in files]
     if len(set(aus)) > 1:
         raise TableError(f"the tables in {place} hold different action units; read them one by one")
@@ -41,6 +36,21 @@ def read_table(path: str | os.PathLike[str]) -> polars.DataFrame:
         return polars.concat([as_current_schema(polars.read_parquet(file, glob=False), aus[0]) for file in files])
     except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise TableError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def table_files(path: str | os.PathLike[str]) -> list[Path]:
+    """List the files of a table, or of a folder of tables, in the order in which they are read.
+
+    Raises:
+        TableError: if there is none.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise TableError(f"{place} does not exist")
+    files = sorted(p for p in place.rglob("*.parquet") if not _in_work_folder(p, place)) if place.is_dir() else [place]
+    if not files:
+        raise TableError(f"{place} holds no .parquet file")
+    return files
 
 
 def _in_work_folder(path: Path, top: Path) -> bool:
