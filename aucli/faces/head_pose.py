@@ -46,9 +46,10 @@ def head_pose(landmarks_xy: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """
     points = np.asarray(landmarks_xy, np.float64)
     # (F, 3) each: the picture's axes, right and up, in the head's. Sums in a fixed order: same bytes in any batch.
-    right, up = (
-        sum(sign * points[:, k, axis, None] * _WEIGHTS[:, k] for k in range(5)) for sign, axis in ((1, 0), (-1, 1))
-    )
+    right, up = np.zeros((2, len(points), 3))
+    for k in range(5):
+        right += points[:, k, 0, None] * _WEIGHTS[:, k]
+        up -= points[:, k, 1, None] * _WEIGHTS[:, k]
     # The nearest orthogonal rows of equal length: (M M^T)^(-1/2) M, in closed form for two rows.
     a, b, c = (right * right).sum(axis=1), (right * up).sum(axis=1), (up * up).sum(axis=1)
     area = np.sqrt(np.maximum(a * c - b * b, 0.0))
@@ -67,4 +68,4 @@ def head_pose(landmarks_xy: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     roll = np.arctan2((level_x * to_up).sum(axis=1), (level_x * to_right).sum(axis=1))
     angles = np.degrees(np.stack([yaw, pitch, roll], axis=1))
     angles[~known] = np.nan
-    return angles.astype(np.float32)
+    return np.asarray(angles, np.float32)

@@ -18,17 +18,18 @@ never depends on what else is in the table.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.errors import OptionsError, TableError
-from aucli.results.columns import ROW_COLUMNS, action_units, require_columns, with_codes
-from aucli.results.film_times import US_PER_S, BoolArray, FilmTimes, IntArray, film_times
+from aucli.errors import OptionsError
+from aucli.results.columns import ROW_COLUMNS, action_units, require_columns
+from aucli.results.film_times import US_PER_S, BoolArray, IntArray
 from aucli.results.row_filter import LEFT_OUT, RowFilter
+from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 from aucli.results.runs import P_STEPS, REASONS, FloatArray, Runs, steps_of
 
 if TYPE_CHECKING:
@@ -138,32 +139,29 @@ def episodes(
         OptionsError: if a value is out of its range, or an action unit is not in the table.
         TableError: if the table lacks a column, or has two rows of one face in one frame.
     """
-    import polars as pl
-
     rules = EpisodeRules(smooth_s, hysteresis, min_duration_s, join_gap_s, bridge_gap_s)
     known = table.collect_schema().names()
     require_columns(known)
     row_filter = row_filter or RowFilter()
-    names = action_units(known, aus)
-    signals = {name: _signal_of(name, known, thresholds or {}) for name in names}
-    columns = dict.fromkeys(
-        [
-            *ROW_COLUMNS,
-            *(c for c in row_filter.columns if c in known),
-            *(c for s in signals.values() for c in s.columns),
-        ]
-    )
-    faces, videos = _face_rows(table.lazy().select(list(columns)).collect(), row_filter)
-    found = [
-        _table_of(chunk.find(signals[name], rules), chunk, au_number)
-        for chunk in _chunks(faces)
-        for au_number, name in enumerate(names)
-    ]
-    return _named(pl.concat(found) if found else None, videos, names)
+    signals = signals_of(action_units(known, aus), known, thresholds)
+    columns = [*ROW_COLUMNS, *row_filter.columns, *(c for s in signals.values() for c in s.columns)]
+    rows = table.lazy().select([name for name in dict.fromkeys(columns) if name in known]).collect()
+    return episodes_of(rows_of_faces(rows, row_filter), signals, rules)
+
+
+def episodes_of(faces: RowsOfFaces, signals: Mapping[str, Signal], rules: EpisodeRules) -> polars.DataFrame:
+    """Find the episodes of each action unit, see `episodes`; `signals` is of `signals_of`."""
+    import polars as pl
+
+    found = []
+    for chunk in faces.chunks(CHUNK_ROWS):
+        finder = _Finder(chunk, rules)
+        found += [_table_of(finder.find(signal), chunk, number) for number, signal in enumerate(signals.values())]
+    return _named(pl.concat(found) if found else None, faces.videos, list(signals))
 
 
 @dataclass(frozen=True)
-class _Signal:
+class Signal:
     """What of a table is looked at for one action unit."""
 
     smoothed: str
@@ -172,47 +170,29 @@ class _Signal:
 
     @property
     def columns(self) -> tuple[str, str]:
+        """Columns that are needed."""
         return self.smoothed, self.probability
 
 
-def _signal_of(name: str, columns: Sequence[str], thresholds: Mapping[str, float]) -> _Signal:
+def signals_of(
+    names: Sequence[str], columns: Sequence[str], thresholds: Mapping[str, float] | None
+) -> dict[str, Signal]:
+    """What to look at for each action unit of a table with these columns; see `episodes` for the thresholds.
+
+    Raises:
+        OptionsError: if a threshold is out of its range.
+    """
+    return {name: _signal_of(name, columns, thresholds or {}) for name in names}
+
+
+def _signal_of(name: str, columns: Sequence[str], thresholds: Mapping[str, float]) -> Signal:
     probability = f"{name}_p" if f"{name}_p" in columns else name
     if name not in thresholds:
-        return _Signal(name, probability, 0.5)
+        return Signal(name, probability, 0.5)
     threshold = float(thresholds[name])
     if not 0 <= threshold <= 1:
         raise OptionsError(f"`thresholds` has {threshold} for {name}; allowed is 0 to 1")
-    return _Signal(probability, probability, threshold)
-
-
-def _face_rows(rows: polars.DataFrame, row_filter: RowFilter) -> tuple[_FaceRows, list[str]]:
-    """The rows with a face, by video and face and in time, and the videos' names."""
-    import polars as pl
-
-    rows, videos = with_codes(row_filter.mark(rows))
-    times = film_times(rows)
-    face = rows["face"].fill_null(-1).to_numpy().astype(np.int64)
-    group = (rows["video_code"].to_numpy().astype(np.int64) << 32) + face
-    order = np.lexsort((times.rank, group))
-    order = order[face[order] >= 0]
-    rows, times, group = rows[order], times[order], group[order]
-    twice = np.flatnonzero((np.diff(group) == 0) & (np.diff(times.rank) == 0))
-    if len(twice):
-        row = rows.row(int(twice[0]), named=True)
-        raise TableError(
-            f"{row['video']} has two rows of face {row['face']} in frame {row['frame']}; was one table read twice?"
-        )
-    return _FaceRows(rows.drop("video", "time_s", "video_code").with_columns(pl.Series("group", group)), times), videos
-
-
-def _chunks(faces: _FaceRows) -> Iterator[_FaceRows]:
-    """Some faces at a time, each with all of its rows."""
-    ends = np.r_[np.flatnonzero(np.diff(faces.group)) + 1, len(faces.group)]
-    begin = 0
-    for end, after in zip(ends, np.r_[ends[1:], 2**62], strict=True):
-        if end > begin and after - begin > CHUNK_ROWS:
-            yield _FaceRows(faces.rows[begin:end], faces.times[np.s_[begin:end]])
-            begin = int(end)
+    return Signal(probability, probability, threshold)
 
 
 @dataclass(frozen=True)
@@ -238,29 +218,24 @@ class _Found:
     offset_reason: npt.NDArray[np.intp]
 
 
-class _FaceRows:
-    """Rows with a face, by face and in time.
+class _Finder:
+    """Finds episodes in some faces' rows; smoothing is prepared once for all action units."""
 
-    Args:
-        rows: with the columns ``group`` (one number a video and face), ``frame``, `LEFT_OUT` and the action units'.
-        times: of the rows.
-    """
-
-    def __init__(self, rows: polars.DataFrame, times: FilmTimes) -> None:
-        self.rows, self.times = rows, times
-        self.group = rows["group"].to_numpy()
+    def __init__(self, faces: RowsOfFaces, rules: EpisodeRules) -> None:
+        self._faces, self._rules = faces, rules
         self._runs: Runs | None = None
 
-    def find(self, signal: _Signal, rules: EpisodeRules) -> _Found:
+    def find(self, signal: Signal) -> _Found:
         """Find the episodes of one action unit."""
         import polars as pl
 
-        smoothed, probability = (self.rows[name].cast(pl.Float64).fill_nan(None) for name in signal.columns)
-        usable = (smoothed.is_not_null() & probability.is_not_null() & self.rows[LEFT_OUT].is_null()).to_numpy()
+        faces, rules = self._faces, self._rules
+        smoothed, probability = (faces.rows[name].cast(pl.Float64).fill_nan(None) for name in signal.columns)
+        usable = (smoothed.is_not_null() & probability.is_not_null() & faces.rows[LEFT_OUT].is_null()).to_numpy()
         if self._runs is None or not np.array_equal(self._runs.usable, usable):
             self._runs = Runs(
-                self.group,
-                self.times,
+                faces.group,
+                faces.times,
                 usable,
                 smooth_us=_us(rules.smooth_s),
                 bridge_gap_us=_us(rules.bridge_gap_s),
@@ -339,15 +314,15 @@ def _apexes(
     return apex, np.maximum.reduceat(raw[rows], starts)
 
 
-def _table_of(found: _Found, faces: _FaceRows, au_number: int) -> polars.DataFrame:
+def _table_of(found: _Found, faces: RowsOfFaces, au_number: int) -> polars.DataFrame:
     import polars as pl
 
     times, frame = faces.times, faces.rows["frame"].to_numpy()
     onset_us, offset_us = times.begin_us[found.begin], (times.begin_us + times.shown_us)[found.last]
     group = faces.group[found.begin]
     columns: dict[str, Any] = {
-        "video_code": group >> 32,
-        "face": group & 0xFFFFFFFF,
+        "video_code": video_codes(group),
+        "face": face_numbers(group),
         "au_number": np.full(len(group), au_number),
         "onset_s": onset_us / US_PER_S,
         "apex_s": times.begin_us[found.apex] / US_PER_S,
@@ -386,6 +361,5 @@ def _named(found: polars.DataFrame | None, videos: Sequence[str], aus: Sequence[
             name("au_number", aus, "au"),
             *(name(f"{side}_reason", REASONS, f"{side}_reason") for side in ("onset", "offset")),
         )
-        .select(list(schema))
-        .cast(dict(schema))
+        .select([pl.col(column).cast(kind) for column, kind in schema.items()])
     )

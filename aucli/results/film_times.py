@@ -50,8 +50,8 @@ class FilmTimes:
     hole_before: BoolArray
     hole_after: BoolArray
 
-    def __getitem__(self, rows: npt.NDArray[Any]) -> FilmTimes:
-        """Choose rows by indices or a mask."""
+    def __getitem__(self, rows: npt.NDArray[Any] | slice) -> FilmTimes:
+        """Choose rows by indices, a mask or a slice."""
         return FilmTimes(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
@@ -76,9 +76,13 @@ def film_times(rows: polars.DataFrame) -> FilmTimes:
     is_first = np.r_[True, is_last[:-1]] if len(frames) else np.zeros(0, bool)
     hole_before = np.r_[False, is_hole[:-1]] if len(frames) else np.zeros(0, bool)
     return FilmTimes(
-        *(values[rank] for values in (begin_us, shown_us)),
+        begin_us[rank],
+        shown_us[rank],
         rank.astype(np.int64),
-        *(values[rank] for values in (is_first, is_last, hole_before, is_hole)),
+        is_first[rank],
+        is_last[rank],
+        hole_before[rank],
+        is_hole[rank],
     )
 
 

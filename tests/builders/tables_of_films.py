@@ -62,6 +62,8 @@ def table_of_film(
         np.array([time_s for _, time_s in stamps]),
         frames,
         np.tile(np.array(list(probabilities.values()), np.float32), (n_faces, 1)),
+        sharpness=np.ones(n_faces, np.float32),
+        brightness=np.full(n_faces, 128.0, np.float32),
     )
     rows = to_rows(annotated, run.aus, run.thresholds)
     fingerprint = content_fingerprint(video)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -17,7 +19,7 @@ from aucli.results.episodes import EpisodeRules, episode_schema, episodes
 from aucli.results.row_filter import RowFilter
 from tests.builders.films import film_rows, steady_film
 
-RAW = {"smooth_s": 0.0, "hysteresis": 0.0, "min_duration_s": 0.0, "join_gap_s": 0.0}
+RAW: dict[str, Any] = {"smooth_s": 0.0, "hysteresis": 0.0, "min_duration_s": 0.0, "join_gap_s": 0.0}
 T = {"AU12": 0.5}
 
 
@@ -234,8 +236,8 @@ def _slow_runs(
 ) -> list[list[Any]]:
     steps = [b - a for a, b in pairwise(times_us)]
     jumps = [b - a for a, b in pairwise(numbers)]
-    middle = round(pl.Series(steps).median() or 0) if steps else 0
-    usual = round(pl.Series(jumps).median() or 0) if jumps else 0
+    middle = round(median(steps)) if steps else 0
+    usual = round(median(jumps)) if jumps else 0
     runs: list[list[Any]] = []
     for i, value in enumerate(values):
         if value is None:
@@ -261,7 +263,7 @@ def _slow_level(run: list[Any], frame: Any, smooth_us: int) -> Fraction:
     weights = [max(Fraction(0), min(end, b) - max(begin, a)) for a, b, *_ in run]
     if not sum(weights):
         return Fraction(frame[2])
-    return sum((w * f[2] for w, f in zip(weights, run, strict=True)), Fraction(0)) / sum(weights)
+    return Fraction(sum(w * f[2] for w, f in zip(weights, run, strict=True)) / sum(weights))
 
 
 def _slow_episodes(
@@ -318,7 +320,7 @@ def test_episodes_are_those_of_a_slow_loop(data: st.DataObject) -> None:
         numbers.append(numbers[-1] + jump)
     table = film_rows("a.mp4", [t / 1e6 for t in times_us], {0: {"AU12": values}}, frames=numbers)
     other = steady_film("b.mp4", [0.9, None, 0.2])
-    rows = episodes(pl.concat([other, table]), thresholds=T, **rules.__dict__).filter(pl.col("video") == "a.mp4")
+    rows = episodes(pl.concat([other, table]), thresholds=T, **asdict(rules)).filter(pl.col("video") == "a.mp4")
     expected = [tuple(numbers[i] for i in frames) for frames in _slow_episodes(times_us, numbers, values, rules, 0.5)]
     assert rows.select("onset_frame", "apex_frame", "offset_frame").rows() == expected
     # What holds of any episode.

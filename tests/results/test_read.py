@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from aucli.annotation.records import RunRecord
 from aucli.annotation.segments import WorkFolder
 from aucli.annotation.table import read_metadata, to_rows
 from aucli.annotation.writing import write_table
-from aucli.errors import TableError
-from aucli.results.read import read_table
+from aucli.errors import OptionsError, TableError
+from aucli.results.read import read_table, read_tables
 from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video
 from tests.builders.earlier_tables import as_schema_2, write_schema_1
 
@@ -62,3 +63,55 @@ def test_tables_of_all_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
     by_video = dict(read.group_by("video").agg(pl.exclude("video")).select("video", "yaw_deg").iter_rows())
     assert by_video["n.mp4"] == by_video["o.mp4"]
     assert read.filter(video="o.mp4")["sharpness"].null_count() == 3
+
+
+def _write(path: Path, video: str, *, run: RunRecord = RUN) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with WorkFolder(path.parent / "w.partial", RUN, overwrite=False) as work:
+        write_table(path, run, [finished_video(work, video, [0, 2])], version="0")
+    return path
+
+
+def test_files_folders_and_globs_read_as_one_each_file_once(tmp_path: Path) -> None:
+    a, b = _write(tmp_path / "s" / "a.parquet", "a.mp4"), _write(tmp_path / "s" / "p2" / "b.parquet", "b.mp4")
+    odd = _write(tmp_path / "t[1].parquet", "odd.mp4")
+    for path in (tmp_path / "s", [a, b], [a, b, a], str(tmp_path / "s" / "**" / "*.parquet"), str(tmp_path / "[s]")):
+        assert read_table(path)["video"].unique(maintain_order=True).sort().to_list() == ["a.mp4", "b.mp4"]
+    assert read_table(odd)["video"].unique().to_list() == ["odd.mp4"]
+    for path, message in (
+        (tmp_path / "no*.parquet", r"no\*.parquet fits no file"),
+        ([], "no table is named"),
+    ):
+        with pytest.raises(TableError, match=message):
+            read_table(path)
+
+
+def test_tables_that_do_not_go_together_are_refused_by_name(tmp_path: Path) -> None:
+    a, b = _write(tmp_path / "a.parquet", "a.mp4"), _write(tmp_path / "b.parquet", "a.mp4")
+    with pytest.raises(TableError, match=r"a.mp4 is in .*a.parquet and in .*b.parquet; name one of them"):
+        read_table([a, b])
+
+
+def test_thresholds_that_tables_share_and_those_that_differ(tmp_path: Path) -> None:
+    a = _write(tmp_path / "a.parquet", "a.mp4")
+    b = _write(tmp_path / "b.parquet", "b.mp4", run=replace(RUN, thresholds=(0.5, 0.4), model_digest="other"))
+    assert read_tables(a).thresholds == {"AU01": 0.5, "AU12": 0.5}
+    both = read_tables([a, b])
+    assert both.thresholds == {"AU01": 0.5}
+    assert "different thresholds for AU12" in both.notes[0]
+    assert "2 models" in both.notes[1]
+
+
+def test_pandas_gets_types_that_know_what_is_missing(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    path = _write(tmp_path / "a.parquet", "a.mp4")
+    table = read_table(path, as_="pandas")
+    kinds = {str(kind) for kind in table.dtypes}
+    assert kinds == {"string", "Int32", "Float64", "Float32", "boolean"}
+    assert table["AU01"].isna().tolist() == [True, False, False]
+    assert table["face"].tolist()[1:] == [0, 1]
+    assert table["AU01"].mean() == read_table(path)["AU01"].mean()
+    merged = table.merge(pandas.DataFrame({"video": ["a.mp4"], "condition": ["x"]}), on="video")
+    assert merged["condition"].tolist() == ["x"] * 3
+    with pytest.raises(OptionsError, match="`as_` is 'R'"):
+        read_table(path, as_="R")  # type: ignore[call-overload]

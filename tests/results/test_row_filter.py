@@ -67,7 +67,7 @@ def test_rows_are_judged_as_a_slow_loop_judges_them(rows: list[tuple[Any, Any, A
     schema = {"face": pl.Int32, "interocular_px": pl.Float32, "pitch_deg": pl.Float32}
     table = pl.DataFrame(known, schema, orient="row").with_columns(video=pl.lit("a"))
     row_filter = RowFilter(min_interocular_px=limit, max_pitch_deg=limit)
-    expected = []
+    expected: list[str | None] = []
     for face, interocular_px, pitch_deg in known:
         if face is None:
             expected.append(None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from aucli.annotation.earlier import as_schema_2
+from aucli.annotation.earlier import as_current_schema
 from aucli.annotation.records import VideoRecord
 from aucli.annotation.table import read_metadata
 from aucli.errors import TableError, VideoError
@@ -204,6 +204,6 @@ def _read_rows(file: Path, label: str, au_columns: tuple[str, ...]) -> polars.Da
 
     try:
         rows = pl.scan_parquet(file, glob=False).filter(pl.col("video").cast(pl.String) == label).collect()
-        return as_schema_2(rows, au_columns)
+        return as_current_schema(rows, au_columns)
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise TableError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
