@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
     from aucli.results.episodes import episodes
+    from aucli.results.exports.run import ExportOptions, export
     from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
     from aucli.results.read import read_table as read
     from aucli.results.row_filter import RowFilter
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AnnotateOptions",
     "AucliError",
+    "ExportOptions",
     "Outcome",
     "OverlayOptions",
     "OverlayOutcome",
@@ -34,6 +36,7 @@ __all__ = [
     "__version__",
     "annotate",
     "episodes",
+    "export",
     "overlay",
     "read",
     "read_metadata",
@@ -52,6 +55,8 @@ _HOMES = {
     "read_metadata": ("aucli.annotation.table", "read_metadata"),
     "episodes": ("aucli.results.episodes", "episodes"),
     "RowFilter": ("aucli.results.row_filter", "RowFilter"),
+    "export": ("aucli.results.exports.run", "export"),
+    "ExportOptions": ("aucli.results.exports.run", "ExportOptions"),
 }
 
 

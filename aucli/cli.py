@@ -17,6 +17,7 @@ from aucli import __version__
 from aucli.commands.annotate import annotate
 from aucli.commands.doctor import doctor
 from aucli.commands.evaluate import evaluate
+from aucli.commands.export import export
 from aucli.commands.models import models_app
 from aucli.commands.options import BAD_USAGE, FAILED, INTERRUPTED
 from aucli.commands.output import print_error, print_json
@@ -139,3 +140,4 @@ app.command()(synth)
 app.command()(prepare)
 app.command()(train)
 app.command()(evaluate)
+app.command()(export)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from aucli.errors import OptionsError, TableError
+from aucli.human_codes.boris_timeline import Timeline, require_one_observation, unknown_durations
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
 from aucli.human_codes.names import reading_of
@@ -25,8 +25,6 @@ from aucli.human_codes.text import header_of, media_name, number, shown, table_r
 from aucli.human_codes.times import CodedTime, read_time
 from aucli.human_codes.values import CodeOptions, Codes
 
-_ROUNDING_S: Final = 0.001
-"""Durations and times are written to a millisecond: a longer part of an event is in the next film, a shorter is not."""
 _NAME_COLUMNS: Final = ("media file name", "media file path")
 _QUEUE_COLUMNS: Final = ("source", "media file", "media file(s)")
 
@@ -50,7 +48,7 @@ def read_boris(file: CodeFile, options: CodeOptions) -> list[Codes]:
         raise TableError(f"{source} has Start (s) and no Stop (s)")
     observed = _of_observation(list(rows), at, options, source)
     timelines = _timelines(observed, at, source)
-    _require_one_observation(timelines, source)
+    require_one_observation(timelines, source)
     collector = Collector(file, options)
     for timeline in timelines.values():
         for film in timeline.films:
@@ -73,33 +71,6 @@ def read_boris(file: CodeFile, options: CodeOptions) -> list[Codes]:
                 )
             )
     return collector.finish()
-
-
-@dataclass(frozen=True)
-class _Timeline:
-    """The films of one observation and where each begins on its clock.
-
-    Attributes:
-        films: names, in the order of play; None for one film without a name.
-        starts_s: when each begins, ascending from 0.
-    """
-
-    films: tuple[str | None, ...]
-    starts_s: tuple[float, ...]
-
-    def parts(self, onset_s: float, offset_s: float) -> list[tuple[str | None, float, float]]:
-        """The films that an event reaches into, with its begin and end in each film's own time."""
-        ends_s = (*self.starts_s[1:], np.inf)
-        if onset_s == offset_s:
-            k = max(int(np.searchsorted(self.starts_s, onset_s, side="right")) - 1, 0)
-            return [(self.films[k], onset_s - self.starts_s[k], offset_s - self.starts_s[k])]
-        parts = []
-        for film, start_s, end_s in zip(self.films, self.starts_s, ends_s, strict=True):
-            begin_s = onset_s if start_s == 0 else max(onset_s, start_s)
-            last_s = min(offset_s, end_s)
-            if last_s - begin_s > _ROUNDING_S or len(self.films) == 1:
-                parts.append((film, begin_s - start_s, last_s - start_s))
-        return parts
 
 
 def is_boris_header(line: str) -> bool:
@@ -127,9 +98,9 @@ def _of_observation(
     return [row for row in rows if _cell(row, at, "observation id") == options.observation]
 
 
-def _timelines(rows: list[list[str]], at: Mapping[str, int], source: Path) -> dict[str, _Timeline]:
+def _timelines(rows: list[list[str]], at: Mapping[str, int], source: Path) -> dict[str, Timeline]:
     """The films of every observation."""
-    timelines: dict[str, _Timeline] = {}
+    timelines: dict[str, Timeline] = {}
     named: dict[str, dict[str, None]] = {}
     for row in rows:
         observation = _cell(row, at, "observation id")
@@ -141,13 +112,13 @@ def _timelines(rows: list[list[str]], at: Mapping[str, int], source: Path) -> di
     for observation, names in named.items():
         known = timelines[observation].films
         if len(known) == 1 and len(names) > 1:
-            raise _unknown_durations(source, list(names))
+            raise unknown_durations(source, list(names))
         if known == (None,):
-            timelines[observation] = _Timeline((next(iter(names)),), (0.0,))
+            timelines[observation] = Timeline((next(iter(names)),), (0.0,))
     return timelines
 
 
-def _timeline_of(row: list[str], at: Mapping[str, int], source: Path) -> _Timeline:
+def _timeline_of(row: list[str], at: Mapping[str, int], source: Path) -> Timeline:
     """``player #1:a.mp4;b.mp4|player #2:c.mp4`` plays a.mp4, then b.mp4; the second player shows another view."""
     cell = re.sub(r"^\s*player #1:", "", _cell(row, at, *_QUEUE_COLUMNS), flags=re.IGNORECASE)
     first_player = re.split(r"\|?\s*player #\d+:", cell, flags=re.IGNORECASE)[0]
@@ -155,33 +126,11 @@ def _timeline_of(row: list[str], at: Mapping[str, int], source: Path) -> _Timeli
     # The column Source may also only say what kind of observation it was.
     films = [film for film in films if "." in film]
     if len(films) < 2:
-        return _Timeline((films[0] if films else None,), (0.0,))
+        return Timeline((films[0] if films else None,), (0.0,))
     durations = [number(part) for part in _cell(row, at, "media duration (s)").split("|")[0].split(";")]
     if len(durations) != len(films) or not all(np.isfinite(d) and d > 0 for d in durations):
-        raise _unknown_durations(source, films)
-    return _Timeline(tuple(films), (0.0, *np.cumsum(durations[:-1]).tolist()))
-
-
-def _unknown_durations(source: Path, films: Sequence[str]) -> TableError:
-    listed = ", ".join(map(shown, films[:5]))
-    return TableError(
-        f"{source} holds an observation of several queued films ({listed}), whose clock runs on from film to film, and "
-        "not how long each is: export it with the column Media duration (s) (BORIS 8), or code every film in its own "
-        "observation"
-    )
-
-
-def _require_one_observation(timelines: Mapping[str, _Timeline], source: Path) -> None:
-    """Two observations of one film are two coders or two passes, never to be merged silently."""
-    by_film: dict[str | None, list[str]] = {}
-    for observation, timeline in timelines.items():
-        for film in timeline.films:
-            by_film.setdefault(film, []).append(observation)
-    for film, observations in by_film.items():
-        if len(observations) > 1:
-            listed = ", ".join(map(shown, sorted(observations)[:12]))
-            of = shown(film or "one film")
-            raise OptionsError(f"{source} holds the observations {listed} of {of}; choose one with `observation`")
+        raise unknown_durations(source, films)
+    return Timeline(tuple(films), (0.0, *np.cumsum(durations[:-1]).tolist()))
 
 
 def _note_time_offset(rows: list[list[str]], at: Mapping[str, int], collector: Collector) -> None:

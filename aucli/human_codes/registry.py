@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from aucli.human_codes import boris, datavyu, eaf, elan, frames, openface, parquet, spans
+from aucli.human_codes import boris, boris_project, datavyu, eaf, elan, frames, openface, parquet, spans
 from aucli.human_codes.file import CodingProgram
 
 PROGRAMS: tuple[CodingProgram, ...] = (
     eaf.PROGRAM,
     parquet.PROGRAM,
     datavyu.PROGRAM,
+    boris_project.PROGRAM,
     boris.PROGRAM,
     openface.PROGRAM,
     spans.PROGRAM,

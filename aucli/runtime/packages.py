@@ -13,6 +13,7 @@ NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "prepare": (),
     "evaluate": (),
     "models": (),
+    "export": (),  # to csv, openface, elan and boris; other targets name what they need
     # All that a run needs at any time, so that none fails at its end; the exporter writes the model's graph.
     "train": ("torch", "timm", "pydantic", "onnxscript"),
     "synth": ("moderngl",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -152,6 +153,37 @@ def elan_rows(
             cells += [elan_time(time_s, form) for form in formats]
         lines.append("\t".join([*cells, event.value, *([documents[k]] if documents else [])]))
     return "\n".join(lines) + "\n"
+
+
+def boris_project(
+    observations: Mapping[str, Sequence[tuple[float, str, str, str]]],
+    films: Sequence[tuple[str, float | None]] = (("films/a.mp4", 4.0),),
+) -> str:
+    """A project of BORIS 8, in which AU12 and AU06 are states and AU45 is a point.
+
+    Args:
+        observations: name -> events: time in seconds, subject, code, modifiers.
+        films: of every observation, with their lengths in seconds.
+    """
+    codes = {"AU12": "State event", "AU06": "State event", "AU45": "Point event"}
+    about = {"length": {name: length for name, length in films if length is not None}, "offset": {"1": 0.0}}
+    project = {
+        "time_format": "hh:mm:ss",
+        "project_format_version": "7.0",
+        "subjects_conf": {},
+        "behaviors_conf": {str(k): {"type": kind, "code": code} for k, (code, kind) in enumerate(codes.items())},
+        "observations": {
+            name: {
+                "file": {"1": [film for film, _ in films], "2": ["films/other_view.mp4"]},
+                "type": "MEDIA",
+                "time offset": 0.0,
+                "media_info": about,
+                "events": [[*event, "", 0] for event in events],
+            }
+            for name, events in observations.items()
+        },
+    }
+    return json.dumps(project)
 
 
 def boris_aggregated(

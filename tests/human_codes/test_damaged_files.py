@@ -14,7 +14,17 @@ from aucli.errors import TableError
 from aucli.human_codes import registry
 from aucli.human_codes.reading import find_program, read_codes
 from aucli.human_codes.values import CodeOptions
-from tests.builders.coded_files import EVENTS, Child, boris_aggregated, eaf, elan_per_tier, elan_rows, openface, opf
+from tests.builders.coded_files import (
+    EVENTS,
+    Child,
+    boris_aggregated,
+    boris_project,
+    eaf,
+    elan_per_tier,
+    elan_rows,
+    openface,
+    opf,
+)
 from tests.builders.damage import CHANGES, HOSTILE, Change, damaged, ends_in_one_line
 
 FEW = settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +44,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "eaf": _text(eaf(children=[Child("AU12", 0, "B")])),
     "datavyu": opf,
     "boris": _text(boris_aggregated(EVENTS)),
+    "boris_project": _text(
+        boris_project({"one": [(0.4, "", "AU12", ""), (1.2, "", "AU12", ""), (2.0, "", "AU45", "")]})
+    ),
     "openface": _text(openface([FACE], centres_xy=[(100, 80)])),
     "elan": _text(elan_per_tier(formats=("hh", "ss", "ms", "pal"))),
     "elan rows": _text(elan_rows()),

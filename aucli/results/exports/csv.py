@@ -1,0 +1,29 @@
+"""Comma-separated text: the table's columns, plain in every locale.
+
+UTF-8 without a mark, a comma between values, a point in numbers, no exponents, 1 and 0 for true and false, nothing at
+all for what is missing, a line feed at the end of a line (RFC 4180 apart from that).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aucli.results.exports.columns import flat_rows, in_double
+from aucli.results.exports.target import Content, ExportTarget
+
+if TYPE_CHECKING:
+    import polars
+
+
+def write_csv(content: Content, temporary: Path, _place: Path) -> None:
+    """Write one file."""
+    write_plain_csv(in_double(flat_rows(content)), temporary)
+
+
+def write_plain_csv(rows: polars.DataFrame, path: Path) -> None:
+    """Write rows as the head of this file says."""
+    rows.write_csv(path, float_scientific=False, null_value="", line_terminator="\n")
+
+
+TARGET: Final = ExportTarget("csv", ".csv", False, False, (), None, write_csv)

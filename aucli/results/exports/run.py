@@ -1,0 +1,253 @@
+"""Exporting a table: the story from its rows to the files of another program."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from aucli.annotation.output import FILE_SUFFIXES, NAME_BYTES
+from aucli.annotation.table import read_metadata
+from aucli.errors import OptionsError, TableError
+from aucli.results.columns import action_units, require_columns
+from aucli.results.episodes import EpisodeRules
+from aucli.results.exports.intervals import RAW, find_intervals
+from aucli.results.exports.registry import find_target
+from aucli.results.exports.target import Content, ExportTarget
+from aucli.results.read import read_table, table_files
+from aucli.results.row_filter import LeftOut, RowFilter
+from aucli.runtime.files import whole_or_nothing
+from aucli.runtime.packages import require
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """How to export.
+
+    Attributes:
+        overwrite: replace files that are there already; else they are an error.
+        row_filter: action units of rows that it leaves out are missing.
+        rules: how ELAN's and BORIS's episodes are found; None for the defaults of `episodes`.
+        raw: ELAN and BORIS get the table's occurrence as it is, frame by frame, in place of episodes.
+        root: folder that the videos' names begin in, for links to them; None for the current folder.
+        thresholds: action unit -> probability from which an episode may begin; a table's own are taken from its file.
+    """
+
+    overwrite: bool = False
+    row_filter: RowFilter = field(default_factory=RowFilter)
+    rules: EpisodeRules | None = None
+    raw: bool = False
+    root: Path | None = None
+    thresholds: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.raw and self.rules is not None:
+            raise OptionsError("`raw` takes the occurrence as it is; leave out how episodes are found")
+
+    def rules_for(self, target: ExportTarget) -> EpisodeRules:
+        """How the stretches of a target are found.
+
+        Raises:
+            OptionsError: if the target has none.
+        """
+        if not target.is_intervals and (self.raw or self.rules is not None):
+            raise OptionsError(
+                f"{target.name} has a row per frame; `raw` and the rules of episodes go with elan and boris"
+            )
+        return RAW if self.raw else self.rules or EpisodeRules()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        target: name of the target.
+        files: in the order of the table.
+        n_rows: rows of the table.
+        n_videos: videos in it.
+        notes: what a reader should know, one line each.
+    """
+
+    target: str
+    files: tuple[Path, ...]
+    n_rows: int
+    n_videos: int
+    notes: tuple[str, ...]
+
+
+def export(
+    table: str | os.PathLike[str] | polars.DataFrame,
+    to: str,
+    output: str | os.PathLike[str],
+    options: ExportOptions | None = None,
+) -> Exported:
+    """Write a table as files of another program; each appears under its name when it is complete, or not at all.
+
+    Args:
+        table: a file of `annotate`, a folder of them, or rows as `aucli.read` gives them.
+        to: ``csv``, ``xlsx``, ``openface``, ``elan``, ``boris``, ``stata`` or ``spss``.
+        output: a file that ends as the target's files do (``x.csv``, ``.xlsx``, ``.eaf``, ``.boris``, ``.dta``,
+            ``.sav``) for all videos, or a folder for one file per video.
+        options: how.
+
+    Raises:
+        OptionsError: if the target is unknown, an option does not go with it, or a file is there already.
+        MissingPackageError: if a package that the target needs is not installed.
+        TableError: if the table cannot be read, or does not fit into the target.
+    """
+    options, target = options or ExportOptions(), find_target(to)
+    rules = options.rules_for(target)
+    require(*target.packages, for_=f"exporting to {target.name}")
+    rows, metadata = _read(table)
+    rows = options.row_filter.mark(rows)
+    if not rows.height:
+        raise TableError("the table has no rows")
+    videos = rows["video"].unique(maintain_order=True).to_list()
+    places = _places(Path(output), videos, target)
+    _require_free(set(places.values()), overwrite=options.overwrite)
+    parts = dict(_parts(rows, places))
+    _require_room(parts, target)
+    thresholds = options.thresholds if options.thresholds is not None else _thresholds(metadata)
+    intervals = find_intervals(rows, rules, thresholds, options.row_filter) if target.is_intervals else None
+    films = {video: _find_film(video, options.root) for video in videos}
+    for place, part in parts.items():
+        content = Content(
+            rows=part,
+            is_filtered=bool(options.row_filter.rules),
+            aus=action_units(rows.columns),
+            made_by=_made_by(metadata),
+            intervals=intervals,
+            films=films,
+            records={name: known for one in metadata for name, known in one["videos"].items()},
+        )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with whole_or_nothing(place) as temporary:
+            target.write(content, temporary, place)
+    notes = [LeftOut.of(rows, options.row_filter).sentence()]
+    if target.is_intervals:
+        notes.append(_lost_films([video for video, film in films.items() if film is None]))
+    return Exported(target.name, tuple(parts), rows.height, len(videos), tuple(filter(None, notes)))
+
+
+def _read(table: str | os.PathLike[str] | polars.DataFrame) -> tuple[polars.DataFrame, list[dict[str, Any]]]:
+    """The rows, and the metadata of the files they come from."""
+    import polars as pl
+
+    if isinstance(table, pl.DataFrame):
+        require_columns(table.columns)
+        return table.with_columns(pl.col("video").cast(pl.String)), []
+    return read_table(table), [read_metadata(file) for file in table_files(table)]
+
+
+def _thresholds(metadata: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """By action unit, those that all files have in common."""
+    pairs = {
+        (au, float(threshold))
+        for one in metadata
+        for au, threshold in zip(one["aus"], one.get("thresholds", ()), strict=False)
+    }
+    often = Counter(au for au, _ in pairs)
+    return {au: threshold for au, threshold in pairs if often[au] == 1}
+
+
+def _made_by(metadata: Sequence[Mapping[str, Any]]) -> str:
+    from aucli import __version__
+
+    models = sorted({f"{one['model']} ({one['model_digest'][:8]})" for one in metadata if one.get("model_digest")})
+    return f"aucli {__version__}" + (f", model {', '.join(models)}" if models else "")
+
+
+def _places(output: Path, videos: Sequence[str], target: ExportTarget) -> dict[str, Path]:
+    """Where each video goes: all into one file, or one file each in a folder, called as the videos are."""
+    suffix = output.suffix.lower()
+    if str(output) == "-":
+        raise OptionsError(
+            f"`output` is -: nothing is written to standard output; name a file {target.suffix} or a folder"
+        )
+    if suffix == target.suffix and not output.is_dir():
+        if target.is_one_video and len(videos) > 1:
+            raise OptionsError(
+                f"`output` {output} is one file, and the table holds {len(videos):,} videos; {target.name} has a file "
+                "per video: name a folder"
+            )
+        return dict.fromkeys(videos, output)
+    if (suffix in FILE_SUFFIXES or suffix == ".parquet") and not output.is_dir():
+        raise OptionsError(
+            f"`output` {output}: a file for {target.name} ends in {target.suffix}; another name is that of a folder "
+            "with a file per video"
+        )
+    if output.exists() and not output.is_dir():
+        raise OptionsError(f"`output` {output} is a file; name a folder, or a file that ends in {target.suffix}")
+    return {video: output / name for video, name in _file_names(videos, target.suffix).items()}
+
+
+def _file_names(videos: Sequence[str], suffix: str) -> dict[str, str]:
+    """``interview.csv`` for interview.mp4; folders are kept from where the videos' paths part, and so is the suffix of
+    videos that differ in nothing else."""
+    parts = {
+        video: [p for p in PurePosixPath(video).parts if p.strip("/") and p != ".."] or ["video"] for video in videos
+    }
+    levels = zip(*(path[:-1] for path in parts.values()), strict=False)
+    shared = len(list(takewhile(lambda level: len(set(level)) == 1, levels)))
+    short = {video: "/".join([*p[shared:-1], PurePosixPath(p[-1]).stem]) for video, p in parts.items()}
+    takers = Counter(name.casefold() for name in short.values())
+    names = {
+        video: (name if takers[name.casefold()] == 1 else "/".join(parts[video][shared:])) + suffix
+        for video, name in short.items()
+    }
+    for video, name in names.items():
+        if any(len(os.fsencode(part)) > NAME_BYTES for part in name.split("/")):
+            raise TableError(
+                f"{video[:60]}... makes a file name that is too long; export to one file, or annotate anew"
+            )
+    if len({name.casefold() for name in names.values()}) < len(names):
+        raise TableError("two videos differ only in capitals or in .. of their paths; export to one file")
+    return names
+
+
+def _require_free(places: set[Path], *, overwrite: bool) -> None:
+    for place in sorted(places):
+        if place.is_dir():
+            raise OptionsError(f"`output` {place} is a folder, where a file would be written; name another place")
+        if place.exists() and not overwrite:
+            raise OptionsError(f"`output` {place} is there already; name another place, or replace it with `overwrite`")
+
+
+def _parts(rows: polars.DataFrame, places: Mapping[str, Path]) -> Iterator[tuple[Path, polars.DataFrame]]:
+    """The rows of each file."""
+    if len(set(places.values())) == 1:
+        yield next(iter(places.values())), rows
+        return
+    for (video,), part in rows.partition_by("video", as_dict=True, maintain_order=True).items():
+        yield places[str(video)], part
+
+
+def _require_room(parts: Mapping[Path, polars.DataFrame], target: ExportTarget) -> None:
+    for place, part in parts.items():
+        if target.most_rows is not None and part.height > target.most_rows:
+            several = part["video"].n_unique() > 1
+            remedy = "name a folder as `output`: a file per video, or take csv" if several else "take csv"
+            raise TableError(
+                f"{place.name} would have {part.height:,} rows; {target.name} takes {target.most_rows:,}: {remedy}"
+            )
+
+
+def _find_film(video: str, root: Path | None) -> Path | None:
+    folders = [Path()] if root is None else [root]
+    places = [folder / name for folder in folders for name in (video, PurePosixPath(video).name)]
+    return next((place.absolute() for place in places if os.path.exists(place)), None)  # noqa: PTH110 (a name may be too long to exist)
+
+
+def _lost_films(lost: Sequence[str]) -> str:
+    if not lost:
+        return ""
+    more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
+    return f"{lost[0]}{more} not found: the program will ask for it; say where the videos lie with `root`"
