@@ -17,6 +17,7 @@ from aucli.annotation.run import annotate
 from aucli.cli import app
 from aucli.commands import annotate as annotate_command
 from aucli.commands import code_options, dataset_options, evaluate, models, options, synth, train
+from aucli.commands import export as export_command
 from aucli.commands import overlay as overlay_command
 from aucli.errors import OptionsError
 from aucli.models.exchange import import_any
@@ -29,6 +30,7 @@ OPTIONS_OF: dict[str, Mapping[str, str]] = {
     "annotate": annotate_command.OPTION_OF,
     "evaluate": {**code_options.OPTION_OF, **evaluate.OPTION_OF},
     "models import": models.IMPORT_OPTION_OF,
+    "export": export_command.OPTION_OF,
     "overlay": overlay_command.OPTION_OF,
     "prepare": dataset_options.PREPARE_OPTION_OF,
     "synth": synth.OPTION_OF,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 UNSCORABLE: Final = "unscorable"
 """The code of stretches in which a face is not seen, or its rows are left out."""
 RAW: Final = EpisodeRules(smooth_s=0, hysteresis=0, min_duration_s=0, join_gap_s=0, bridge_gap_s=0)
-"""Of the table's occurrence as it is."""
+"""Without thresholds: the table's occurrence as it is."""
 _TIE_MS: Final = 1e-6
 """Times this close to the middle of two milliseconds are taken for the middle: sums of floats are not exact."""
 
@@ -76,13 +76,13 @@ def find_intervals(
 
     Args:
         rows: marked by `row_filter`.
-        rules: how episodes are found; `RAW` gives the table's occurrence as it is.
-        thresholds: as of `episodes`; not asked for `RAW`.
+        rules: how episodes are found; `RAW` without thresholds gives the table's occurrence as it is.
+        thresholds: as of `episodes`.
         row_filter: the filter.
     """
     found = episodes(
         rows.drop(LEFT_OUT),
-        thresholds={} if rules == RAW else thresholds,
+        thresholds=thresholds,
         row_filter=row_filter,
         **asdict(rules),
     )

@@ -18,7 +18,7 @@ from aucli.results.episodes import EpisodeRules
 from aucli.results.exports.intervals import RAW, find_intervals
 from aucli.results.exports.registry import find_target
 from aucli.results.exports.target import Content, ExportTarget
-from aucli.results.read import read_table, table_files
+from aucli.results.read import TablePaths, read_tables
 from aucli.results.row_filter import LeftOut, RowFilter
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import require
@@ -59,7 +59,7 @@ class ExportOptions:
         """
         if not target.is_intervals and (self.raw or self.rules is not None):
             raise OptionsError(
-                f"{target.name} has a row per frame; `raw` and the rules of episodes go with elan and boris"
+                f"{target.name} has a row per frame; `raw` and how episodes are found go with elan and boris"
             )
         return RAW if self.raw else self.rules or EpisodeRules()
 
@@ -84,7 +84,7 @@ class Exported:
 
 
 def export(
-    table: str | os.PathLike[str] | polars.DataFrame,
+    table: TablePaths | polars.DataFrame,
     to: str,
     output: str | os.PathLike[str],
     options: ExportOptions | None = None,
@@ -92,7 +92,7 @@ def export(
     """Write a table as files of another program; each appears under its name when it is complete, or not at all.
 
     Args:
-        table: a file of `annotate`, a folder of them, or rows as `aucli.read` gives them.
+        table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives.
         to: ``csv``, ``xlsx``, ``openface``, ``elan``, ``boris``, ``stata`` or ``spss``.
         output: a file that ends as the target's files do (``x.csv``, ``.xlsx``, ``.eaf``, ``.boris``, ``.dta``,
             ``.sav``) for all videos, or a folder for one file per video.
@@ -106,8 +106,8 @@ def export(
     options, target = options or ExportOptions(), find_target(to)
     rules = options.rules_for(target)
     require(*target.packages, for_=f"exporting to {target.name}")
-    rows, metadata = _read(table)
-    rows = options.row_filter.mark(rows)
+    source = _read(table)
+    rows = options.row_filter.mark(source.rows)
     if not rows.height:
         raise TableError("the table has no rows")
     videos = rows["video"].unique(maintain_order=True).to_list()
@@ -115,7 +115,8 @@ def export(
     _require_free(set(places.values()), overwrite=options.overwrite)
     parts = dict(_parts(rows, places))
     _require_room(parts, target)
-    thresholds = options.thresholds if options.thresholds is not None else _thresholds(metadata)
+    thresholds = source.thresholds if options.thresholds is None else options.thresholds
+    thresholds = {} if options.raw else thresholds
     intervals = find_intervals(rows, rules, thresholds, options.row_filter) if target.is_intervals else None
     films = {video: _find_film(video, options.root) for video in videos}
     for place, part in parts.items():
@@ -123,39 +124,38 @@ def export(
             rows=part,
             is_filtered=bool(options.row_filter.rules),
             aus=action_units(rows.columns),
-            made_by=_made_by(metadata),
+            made_by=_made_by(source.metadata),
             intervals=intervals,
             films=films,
-            records={name: known for one in metadata for name, known in one["videos"].items()},
+            records={name: known for one in source.metadata for name, known in one["videos"].items()},
         )
         place.parent.mkdir(parents=True, exist_ok=True)
         with whole_or_nothing(place) as temporary:
             target.write(content, temporary, place)
-    notes = [LeftOut.of(rows, options.row_filter).sentence()]
+    notes = [*source.notes, LeftOut.of(rows, options.row_filter).sentence()]
     if target.is_intervals:
         notes.append(_lost_films([video for video, film in films.items() if film is None]))
     return Exported(target.name, tuple(parts), rows.height, len(videos), tuple(filter(None, notes)))
 
 
-def _read(table: str | os.PathLike[str] | polars.DataFrame) -> tuple[polars.DataFrame, list[dict[str, Any]]]:
-    """The rows, and the metadata of the files they come from."""
+@dataclass(frozen=True)
+class _Source:
+    """Rows, and what their files say of them; nothing where there are none."""
+
+    rows: polars.DataFrame
+    metadata: tuple[dict[str, Any], ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _read(table: TablePaths | polars.DataFrame) -> _Source:
     import polars as pl
 
     if isinstance(table, pl.DataFrame):
         require_columns(table.columns)
-        return table.with_columns(pl.col("video").cast(pl.String)), []
-    return read_table(table), [read_metadata(file) for file in table_files(table)]
-
-
-def _thresholds(metadata: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """By action unit, those that all files have in common."""
-    pairs = {
-        (au, float(threshold))
-        for one in metadata
-        for au, threshold in zip(one["aus"], one.get("thresholds", ()), strict=False)
-    }
-    often = Counter(au for au, _ in pairs)
-    return {au: threshold for au, threshold in pairs if often[au] == 1}
+        return _Source(table.with_columns(pl.col("video").cast(pl.String)))
+    tables = read_tables(table)
+    return _Source(tables.rows, tuple(read_metadata(file) for file in tables.files), tables.thresholds, tables.notes)
 
 
 def _made_by(metadata: Sequence[Mapping[str, Any]]) -> str:
@@ -170,7 +170,7 @@ def _places(output: Path, videos: Sequence[str], target: ExportTarget) -> dict[s
     suffix = output.suffix.lower()
     if str(output) == "-":
         raise OptionsError(
-            f"`output` is -: nothing is written to standard output; name a file {target.suffix} or a folder"
+            f"`output` is -: files are not written to standard output; name x{target.suffix} or a folder"
         )
     if suffix == target.suffix and not output.is_dir():
         if target.is_one_video and len(videos) > 1:
@@ -205,9 +205,7 @@ def _file_names(videos: Sequence[str], suffix: str) -> dict[str, str]:
     }
     for video, name in names.items():
         if any(len(os.fsencode(part)) > NAME_BYTES for part in name.split("/")):
-            raise TableError(
-                f"{video[:60]}... makes a file name that is too long; export to one file, or annotate anew"
-            )
+            raise TableError(f"{video[:60]}... is too long for the name of a file; export all videos to one file")
     if len({name.casefold() for name in names.values()}) < len(names):
         raise TableError("two videos differ only in capitals or in .. of their paths; export to one file")
     return names
