@@ -25,6 +25,7 @@ OPTION_OF: Final = {
     "overrides": "--set",
     "device": "--device",
     "checkpoint_every": "--checkpoint-every",
+    "finish_again": "--finish-again",
 }
 """Option by field of `TrainOptions`, its source and its folds."""
 
@@ -53,6 +54,10 @@ def train(
     allow_shared_videos: dataset_options.AllowSharedVideos = False,
     device: Device = "auto",
     checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between checkpoints.")] = 50,
+    finish_again: Annotated[
+        bool,
+        typer.Option("--finish-again", help="Keep a run's encoder; do heads, thresholds, test and card anew."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -80,6 +85,7 @@ def train(
             folds=dataset_options.fold_options(fold, numbering, folds_dir, allow_shared_videos),
             device=own_device,
             checkpoint_every=checkpoint_every,
+            finish_again=finish_again,
         )
         is_first = rank() == 0
         output = Printer("train", as_json=as_json and is_first, quiet=quiet or not is_first, option_of=OPTION_OF)

@@ -1,4 +1,4 @@
-"""Calibration: what is to be done to a network's log-odds so that its probabilities mean what they say.
+"""Calibration: what to do to log-odds so that probabilities mean what they say, and how far they do.
 
 Per action unit ``scale * log-odds + offset`` (Platt 1999; with an offset of 0 this is temperature scaling, Guo et al.
 2017), fitted on subjects whom the network has not learnt from. It changes no order, so no area under a curve, and it is
@@ -21,6 +21,7 @@ PRIOR_OFFSET: Final = 1.0
 """The same of the offset, in log-odds. Both decide only where positives are few: with two of them the fit moves little.
 Chosen on validation subjects by ten-fold cross-validation, see the model log."""
 MAX_STEPS: Final = 100
+ECE_BINS: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,11 @@ class Calibration:
 
     scale: Float64Array
     offset: Float64Array
+
+    def undone(self, probabilities: npt.NDArray[np.floating[Any]]) -> Float64Array:
+        """What calibrated probabilities (N, A) were before, NaN where they are."""
+        p = probabilities.astype(np.float64).clip(1e-12, 1 - 1e-12)
+        return sigmoid((np.log(p) - np.log1p(-p) - self.offset) / self.scale)
 
     def probabilities(self, log_odds: npt.NDArray[np.floating[Any]]) -> Float64Array:
         """(N, A) log-odds -> (N, A) calibrated probabilities, 0 to 1."""
@@ -91,3 +97,69 @@ def sigmoid(x: Float64Array) -> Float64Array:
     """1 / (1 + exp(-x)), without overflow."""
     value: Float64Array = np.exp(-np.logaddexp(0.0, -x))
     return value
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Faces whose probability lies between two bounds.
+
+    Attributes:
+        low, high: the bounds; the upper one belongs to the next bin, but for the last.
+        count: faces.
+        mean_probability, share_present: of these; NaN without any.
+    """
+
+    low: float
+    high: float
+    count: int
+    mean_probability: float
+    share_present: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far the probabilities of one action unit mean what they say.
+
+    Attributes:
+        count: faces with a label and a probability.
+        brier: mean squared difference of probability and truth (Brier 1950); None without faces.
+        log_loss: mean of -log of the probability given to the truth; None without faces.
+        ece: expected calibration error (Naeini et al. 2015): mean distance of mean probability and share present in
+            `ECE_BINS` bins of equal width, by their faces; None without faces.
+        bins: for tables.
+    """
+
+    count: int
+    brier: float | None
+    log_loss: float | None
+    ece: float | None
+    bins: tuple[Bin, ...]
+
+
+def reliability(present: npt.NDArray[np.bool_], p: Float64Array, *, bins: int = 5) -> Reliability:
+    """Compare probabilities with what was seen.
+
+    Args:
+        present: (N,) truth.
+        p: (N,) probabilities, 0 to 1.
+        bins: of equal width, for the table.
+    """
+    shown = _binned(present, p, bins)
+    if not len(p):
+        return Reliability(0, None, None, None, shown)
+    given = np.where(present, p, 1 - p).clip(1e-12)
+    error = sum(
+        one.count * abs(one.mean_probability - one.share_present) for one in _binned(present, p, ECE_BINS) if one.count
+    )
+    brier = float(((p - present) ** 2).mean())
+    return Reliability(len(p), brier, float(-np.log(given).mean()), float(error / len(p)), shown)
+
+
+def _binned(present: npt.NDArray[np.bool_], p: Float64Array, bins: int) -> tuple[Bin, ...]:
+    at = np.minimum((p * bins).astype(np.int64), bins - 1)
+    found = []
+    for number in range(bins):
+        here = at == number
+        mean, share = (float(v[here].mean()) if here.any() else float("nan") for v in (p, present.astype(np.float64)))
+        found.append(Bin(number / bins, (number + 1) / bins, int(here.sum()), mean, share))
+    return tuple(found)

@@ -77,8 +77,8 @@ class ModelConfig:
             raise ModelError(f"model {self.name} has {len(self.aus)} AUs but {len(self.thresholds)} thresholds")
         if bad := [t for t in self.thresholds if not _is_number(t) or not 0.0 < t < 1.0]:
             raise ModelError(f"model {self.name} has thresholds {bad}; allowed is between 0 and 1")
-        if strange := [au for au in self.experimental if au not in self.aus]:
-            raise ModelError(f"model {self.name} calls AU {strange[0]} experimental, which is none of its action units")
+        if foreign := [au for au in self.experimental if au not in self.aus]:
+            raise ModelError(f"model {self.name} calls AU {foreign[0]} experimental, which is none of its action units")
         if len(set(self.experimental)) != len(self.experimental):
             raise ModelError(f"model {self.name} calls an action unit experimental twice: {list(self.experimental)}")
         if strange := set(self.files) - {WEIGHTS_NAME, GRAPH_NAME}:

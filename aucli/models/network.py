@@ -284,13 +284,14 @@ class AUNetwork(nn.Module):
         """Change the last layer so that log-odds x become ``scale * x + offset``, in place: calibration without code.
 
         Args:
-            scale: (A,) float.
+            scale: (A,) float, on any device.
             offset: (A,) float, in log-odds.
         """
         last = self.full_connect.second
-        weight = last.weight.double() * scale.double()[:, None, None]
-        bias = last.bias.double() * scale.double()[:, None]
-        bias[:, PRESENT] += offset.double()
+        scale, offset = scale.double().to(last.bias.device), offset.double().to(last.bias.device)
+        weight = last.weight.double() * scale[:, None, None]
+        bias = last.bias.double() * scale[:, None]
+        bias[:, PRESENT] += offset
         last.weight.copy_(weight)
         last.bias.copy_(bias)
 

@@ -44,7 +44,12 @@ def embed(
 
 
 @torch.no_grad()
+def log_odds(network: AUNetwork, embeddings: Tensor) -> Tensor:
+    """What the heads say of embeddings (N, A, D): (N, A) log-odds of presence, on the CPU."""
+    return network.head_logits(embeddings.to(next(network.parameters()).device)).cpu()
+
+
+@torch.no_grad()
 def predict(network: AUNetwork, faces: FaceSource, crop: CropSpec) -> Tensor:
     """Probabilities of plain crops: (N, A) on the CPU, 0 to 1."""
-    embeddings = embed(network, faces, crop)
-    return network.head_logits(embeddings.to(next(network.parameters()).device)).sigmoid().cpu()
+    return log_odds(network, embed(network, faces, crop)).sigmoid()

@@ -23,6 +23,8 @@ class TrainOptions:
         folds: which, and how they are made; share of validation and seed are the recipe's.
         device: auto, cpu, cuda or cuda:N.
         checkpoint_every: steps between checkpoints.
+        finish_again: in a folder that holds a run with the same encoder, keep that and do anew what comes after it:
+            heads, calibration, thresholds, test, model folder and card.
     """
 
     source: DatasetSource | FreeSource
@@ -32,6 +34,7 @@ class TrainOptions:
     folds: FoldOptions = field(default_factory=lambda: FoldOptions(fold=1))
     device: str = "auto"
     checkpoint_every: int = 50
+    finish_again: bool = False
 
     @property
     def dataset(self) -> str:

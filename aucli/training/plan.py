@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from aucli.datasets.faces import FaceSource
 from aucli.datasets.folds import fold_rows
-from aucli.datasets.free.sources import FreeDataWanted, FreeSource, read_free_data
+from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFaces, read_free_data
+from aucli.datasets.label_values import SplitName
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
@@ -34,6 +35,7 @@ class TrainingFold:
         train, validation, test: faces of different subjects.
         sequences, frames: (N,) of the test faces, for the file of predictions.
         lost_labels, lost_subjects, lost_sequences, lost_frames: test frames in which no face was found.
+        renders, renders_apart, blendshapes: of free data, see `aucli.datasets.free.sources.FreeData`.
     """
 
     number: int
@@ -46,6 +48,9 @@ class TrainingFold:
     lost_subjects: npt.NDArray[Any]
     lost_sequences: npt.NDArray[Any]
     lost_frames: npt.NDArray[Any]
+    renders: Mapping[SplitName, RenderedFaces] = field(default_factory=dict)
+    renders_apart: bool = False
+    blendshapes: npt.NDArray[np.float32] | None = None
 
     def splits(self) -> Iterator[tuple[str, FaceSource]]:
         """The three splits with their names."""
@@ -206,5 +211,8 @@ def _free_folds(
         lost_subjects=no_names,
         lost_sequences=no_names,
         lost_frames=np.zeros(0, np.int32),
+        renders=found.renders,
+        renders_apart=found.renders_apart,
+        blendshapes=found.blendshapes,
     )
     return (fold,), found.labelling

@@ -7,9 +7,9 @@ and the crop these are the dataclasses that annotate uses.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -94,6 +94,21 @@ class FreeDataSection(Settings):
     """Whom thresholds and card are measured on: renders and photographs, or the photographs coded by eye alone."""
 
 
+class DecisionsSection(Settings):
+    """From the network's log-odds to columns, chosen on validation subjects; see `aucli.training.decisions`."""
+
+    calibrate: bool = False
+    """Whether log-odds are rescaled so that probabilities mean what they say; part of the heads then."""
+    max_false_alarms: float = Field(default=1.0, ge=0, le=1)
+    """Most of the faces that do not show an AU that its threshold may call present; 1 sets no limit."""
+    min_positives: int = Field(default=1, ge=1)
+    """Faces that show an AU below which its threshold is not chosen by their F1 alone."""
+
+
+AFTER_ENCODER: Final = ("leave_out", "experimental", "linear", "decisions")
+"""Values of a recipe that say what is done once the encoder is trained."""
+
+
 class Recipe(Settings):
     """The whole recipe."""
 
@@ -114,6 +129,7 @@ class Recipe(Settings):
     """None at all: linear evaluation alone, on the encoder that ``encoder.pretrained`` names."""
     optim: OptimOptions = OptimOptions()
     linear: LinearOptions = LinearOptions()
+    decisions: DecisionsSection = DecisionsSection()
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Recipe:
@@ -160,9 +176,15 @@ class Recipe(Settings):
             seed=self.seed,
         )
 
-    def first_difference(self, other: Recipe) -> str | None:
-        """The first value in which another recipe differs from this one, as "seed was 1, now 2"; None if none does."""
-        one, two = _flat(self.model_dump()), _flat(other.model_dump())
+    def first_difference(self, other: Recipe, *, but: Collection[str] = ()) -> str | None:
+        """The first value in which another recipe differs from this one, as "seed was 1, now 2"; None if none does.
+
+        Args:
+            other: the recipe now.
+            but: values and sections that may differ.
+        """
+        left_out = set(but)
+        one, two = _flat(self.model_dump(exclude=left_out)), _flat(other.model_dump(exclude=left_out))
         for key in sorted({*one, *two}):
             if one.get(key) != two.get(key):
                 return f"{key} was {one.get(key)!r}, now {two.get(key)!r}"

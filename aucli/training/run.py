@@ -22,12 +22,13 @@ import numpy.typing as npt
 
 from aucli.evaluation.predictions import FoldPredictions, read_predictions, write_predictions
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
-from aucli.evaluation.thresholds import choose_thresholds
 from aucli.evaluation.values import CrossValidation, Evaluation
 from aucli.models.config import as_model_name
 from aucli.models.network import AUNetwork
 from aucli.runtime.files import folder_lock
 from aucli.training.card import describe_training
+from aucli.training.card_figures import examine
+from aucli.training.decisions import make_decisions
 from aucli.training.distributed import barrier, rank, rank_zero_only
 from aucli.training.embeddings import predict
 from aucli.training.linear_heads import fit_linear_heads
@@ -73,8 +74,8 @@ def train(
         path = options.out if len(planned.folds) == 1 else options.out / f"fold{fold.number}"
         folder = RunFolder.of(path, fold, planned.recipe, options.dataset)
         if rank() == 0:
-            folder.check()
-        if not folder.is_finished:
+            folder.check(finish_again=options.finish_again)
+        if options.finish_again or not folder.is_finished:
             with folder_lock(folder.path) if rank() == 0 else contextlib.nullcontext():
                 _train_fold(fold, planned, options, folder, report, on_progress)
         folders.append(folder)
@@ -93,7 +94,7 @@ def _train_fold(
 ) -> None:
     began = time.monotonic()
     if rank() == 0:
-        folder.begin(planned.labelling)
+        folder.begin(planned.labelling, finish_again=options.finish_again)
     trainer = Trainer(
         planned.recipe.encoder_training(),
         fold.train,
@@ -103,10 +104,11 @@ def _train_fold(
         checkpoint_every=options.checkpoint_every,
         progress=lambda now: on_progress(fold.number, now),
     )
+    is_trained = trainer.step == trainer.total_steps or trainer.early_stopping.has_stopped
     network = trainer.run()
     if rank() == 0:
         with rank_zero_only():
-            _finish_fold(network, fold, planned, options, folder, report, began)
+            _finish_fold(network, fold, planned, options, folder, report, None if is_trained else began)
     barrier()
 
 
@@ -117,27 +119,35 @@ def _finish_fold(
     options: TrainOptions,
     folder: RunFolder,
     report: OnMessage,
-    began: float,
+    began: float | None,
 ) -> None:
-    """Heads, thresholds, the test subjects and the model folder: the work of the first process alone."""
+    """Heads, thresholds, the test subjects and the model folder: the work of the first process alone.
+
+    `began` is when the encoder's training was last started, None if it was through before.
+    """
     recipe = planned.recipe
     if recipe.linear.epochs:
         report("linear evaluation: heads on the frozen encoder")
         fit_linear_heads(network, fold.train, recipe.linear, crop=recipe.crop, augment=recipe.augment, seed=recipe.seed)
     network.eval()
-    chosen_on = fold.validation if len(fold.validation) else fold.train
-    thresholds = choose_thresholds(chosen_on.labels, predict(network, chosen_on, recipe.crop).double().numpy())
+    decisions = make_decisions(network, fold, recipe)
     report("the test subjects")
     name = model_name(options.out, fold.number if len(planned.folds) > 1 else None)
     tested = _test_predictions(
         fold,
         predict(network, fold.test, recipe.crop).float().numpy(),
-        thresholds=np.clip(thresholds, 0.01, 0.99).round(4),
+        thresholds=np.clip(decisions.thresholds, 0.01, 0.999).round(5),
         dataset=options.dataset,
         model=name,
     )
     results = evaluate_predictions(tested.to_score())
-    hours = (time.monotonic() - began) / 3600
+    rendered = None
+    if "test" in fold.renders and len(fold.renders["test"].faces):
+        report("renders of test subjects")
+        renders = fold.renders["test"]
+        rendered = predict(network, renders.faces, recipe.crop).double().numpy(), renders.intensities
+    figures = examine(tested, calibration=decisions.calibration, blendshapes=fold.blendshapes, rendered=rendered)
+    hours = None if began is None else (time.monotonic() - began) / 3600
     write_model_folder(
         network.cpu(),
         results,
@@ -146,7 +156,7 @@ def _finish_fold(
         name=name,
         licence="other (derived from data under their own terms)",
         summary=f"trained on {options.dataset}, fold {fold.number}",
-        card=describe_training(name, fold, planned, options, results, hours),
+        card=describe_training(name, fold, planned, options, results, figures, decisions.calibration, hours),
         leave_out=recipe.leave_out,
         experimental=recipe.experimental,
     )

@@ -18,12 +18,13 @@ from aucli.evaluation.predictions import PREDICTIONS_NAME
 from aucli.runtime.files import whole_or_nothing
 from aucli.training.checkpoint import CHECKPOINT_NAME
 from aucli.training.plan import TrainingFold
-from aucli.training.recipe import Recipe, first_problem
+from aucli.training.recipe import AFTER_ENCODER, Recipe, first_problem
 
 RECIPE_NAME: Final = "recipe.json"
 FOLD_NAME: Final = "fold.json"
 LABELLING_NAME: Final = "labels.md"
 MODEL_FOLDER: Final = "model"
+FINISH_AGAIN: Final = "add `finish_again` to keep its encoder and do the rest anew"
 ANOTHER: Final = "choose another folder, or remove this one"
 
 
@@ -62,8 +63,11 @@ class RunFolder:
         """Whether there is nothing left to do."""
         return self.predictions.is_file()
 
-    def check(self) -> None:
+    def check(self, *, finish_again: bool = False) -> None:
         """Refuse a folder that holds another run than this very one: its recipe, subjects, faces, labels. Reads only.
+
+        Args:
+            finish_again: what comes after the encoder may differ: `AFTER_ENCODER`, validation and test faces.
 
         Raises:
             RecipeError: naming the first thing that differs, or saying that the folder cannot be understood.
@@ -81,26 +85,33 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = first_problem(error) if isinstance(error, ValidationError) else error
             raise RecipeError(f"{self.path} holds a run that cannot be read ({why}); {ANOTHER}") from error
-        if difference := recipe.first_difference(self.recipe):
-            raise RecipeError(f"{self.path} holds a run of another recipe ({difference}); {ANOTHER}")
+        if difference := recipe.first_difference(self.recipe, but=AFTER_ENCODER if finish_again else ()):
+            same_encoder = recipe.first_difference(self.recipe, but=AFTER_ENCODER) is None
+            remedy = f"{FINISH_AGAIN}, {ANOTHER}" if same_encoder else ANOTHER
+            raise RecipeError(f"{self.path} holds a run of another recipe ({difference}); {remedy}")
+        if finish_again:
+            changed = [name for name in changed if name not in ("validation", "test")]
         if changed:
             number = f"{held['dataset']} fold {held['fold']}"
             what = number if changed[0] in ("dataset", "fold") else f"other {changed[0]} faces, subjects or labels"
             raise RecipeError(f"{self.path} holds a run on {what}; {ANOTHER}")
 
-    def begin(self, labelling: str = "") -> None:
+    def begin(self, labelling: str = "", *, finish_again: bool = False) -> None:
         """Write down whose folder it is, or go on in it. The caller holds its lock.
 
         Args:
             labelling: where the labels of photographs come from; nothing is written where it is empty.
+            finish_again: see `check`; the run counts as unfinished then.
 
         Raises:
             RecipeError: as `check` does; or if another run has finished it meanwhile.
         """
-        self.check()
-        if self.is_finished:
+        self.check(finish_again=finish_again)
+        if finish_again:
+            self.predictions.unlink(missing_ok=True)
+        elif self.is_finished:
             raise RecipeError(f"another run has just finished in {self.path}; give the same command again")
-        if not (self.path / FOLD_NAME).is_file():
+        if finish_again or not (self.path / FOLD_NAME).is_file():
             # The fold last: its presence says that both are there.
             if labelling:
                 self._write(LABELLING_NAME, labelling)

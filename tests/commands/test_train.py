@@ -47,7 +47,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
 # fmt: off
 GIVEN = ("--dataset", "disfa", "--out", "o", "--root", "/d", "--cache", "c", "--recipe", "r.toml", "--fold", 2,
          "--set", "optim.lr=1", "--set", "seed=2", "--option", "camera=right", "--numbering", "part", "--device", "cpu",
-         "--checkpoint-every", 7, "--folds-dir", "f", "--allow-shared-videos")
+         "--checkpoint-every", 7, "--folds-dir", "f", "--allow-shared-videos", "--finish-again")
 # fmt: on
 OPTIONS = TrainOptions(
     source=DatasetSource.from_pairs("disfa", root=Path("/d"), cache=Path("c"), pairs=["camera=right"]),
@@ -57,6 +57,7 @@ OPTIONS = TrainOptions(
     folds=FoldOptions(fold=2, numbering="part", folds_dir=Path("f"), allow_shared_videos=True),
     device="cpu",
     checkpoint_every=7,
+    finish_again=True,
 )
 
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.evaluation.calibration import PRIOR_LOG_SCALE, PRIOR_OFFSET, Calibration, fit_calibration, sigmoid
+from aucli.evaluation.calibration import (
+    PRIOR_LOG_SCALE,
+    PRIOR_OFFSET,
+    Calibration,
+    fit_calibration,
+    reliability,
+    sigmoid,
+)
 
 
 def _made(seed: int, n: int, scale: float, offset: float) -> tuple[np.ndarray, np.ndarray]:
@@ -68,3 +75,17 @@ def test_probabilities_are_the_sigmoid_and_never_overflow() -> None:
     calibration = Calibration(np.array([2.0]), np.array([-1.0]))
     x = np.array([[-1e6], [0.25], [1e6]])
     np.testing.assert_allclose(calibration.probabilities(x)[:, 0], [0.0, 1 / (1 + np.exp(0.5)), 1.0])
+    np.testing.assert_allclose(calibration.undone(calibration.probabilities(x[1:2])), sigmoid(x[1:2]))
+
+
+def test_reliability_by_hand() -> None:
+    present, p = np.array([True, False, False, True]), np.array([0.9, 0.95, 0.05, 1.0])
+    found = reliability(present, p)
+    assert found.count == 4
+    assert found.brier == pytest.approx((0.01 + 0.9025 + 0.0025) / 4)
+    assert found.log_loss == pytest.approx(-np.log([0.9, 0.05, 0.95, 1.0]).mean())
+    assert found.ece == pytest.approx((3 * (0.95 - 2 / 3) + 0.05) / 4)
+    assert [one.count for one in found.bins] == [1, 0, 0, 0, 3]
+    assert found.bins[4].share_present == pytest.approx(2 / 3)
+    nothing = reliability(np.zeros(0, bool), np.zeros(0))
+    assert (nothing.count, nothing.brier, nothing.log_loss, nothing.ece) == (0, None, None, None)

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from aucli.datasets.source import DatasetSource
+from aucli.evaluation.calibration import Calibration
+from aucli.evaluation.predictions import FoldPredictions
 from aucli.evaluation.scoring import evaluate
 from aucli.training.card import describe_training
+from aucli.training.card_figures import examine
 from aucli.training.options import TrainOptions
 from aucli.training.plan import TrainingFold, TrainingPlan, plan
 from aucli.training.recipe import Recipe
@@ -26,11 +29,29 @@ def options(cache: Path, recipe: Path, tmp_path: Path) -> TrainOptions:
     return TrainOptions(source=source, out=tmp_path / "run", recipe=str(recipe), overrides=overrides, device="cpu")
 
 
-def _card(options: TrainOptions, planned: TrainingPlan, fold: TrainingFold) -> str:
+def _card(
+    options: TrainOptions, planned: TrainingPlan, fold: TrainingFold, calibration: Calibration | None = None
+) -> str:
     test = fold.test
     probabilities = np.random.default_rng(0).random(test.labels.shape)
     results = evaluate(test.labels, probabilities, aus=test.aus, subjects=test.subjects, replicates=0)
-    return describe_training("tiny", fold, planned, options, results, hours=1.5)
+    tested = FoldPredictions(
+        dataset="bp4d",
+        fold=1,
+        model="tiny",
+        aus=test.aus,
+        thresholds=(0.5,) * len(test.aus),
+        subjects=test.subjects,
+        sequences=fold.sequences,
+        frames=fold.frames,
+        labels=test.labels,
+        probabilities=probabilities.astype(np.float32),
+    )
+    blendshapes = np.full_like(tested.probabilities, 0.5)
+    blendshapes[0] = np.nan
+    rendered = probabilities, 5 * probabilities.astype(np.float32)
+    figures = examine(tested, calibration=calibration, blendshapes=blendshapes, rendered=rendered)
+    return describe_training("tiny", fold, planned, options, results, figures, calibration, hours=1.5)
 
 
 def test_the_card_holds_data_subjects_and_recipe(options: TrainOptions) -> None:
@@ -46,7 +67,8 @@ def test_the_card_holds_data_subjects_and_recipe(options: TrainOptions) -> None:
     assert "cross-entropy with weight 0.25" in card
     assert "1.50 hours on cpu" in card
     assert "thresholds: chosen on the validation subjects" in card
-    assert card.count("\n| ") == len(fold.test.aus) + 2, "a table with a head, a row an AU and the mean"
+    tables = [part.split("\n\n")[0].count("\n| ") for part in card.split("\n| AU ")[1:]]
+    assert tables == [len(fold.test.aus) + 1] + [len(fold.test.aus)] * 3, "scores with their mean, and three more"
 
 
 def test_the_recipe_can_be_taken_from_the_card(options: TrainOptions) -> None:
@@ -59,6 +81,20 @@ def test_only_aus_of_the_network_are_left_out_of_the_model(options: TrainOptions
     planned = plan(options)
     left_out = re.findall(r"not columns of this model \(`leave_out`\): (.*)", _card(options, planned, planned.folds[0]))
     assert left_out == ["AU12"], "AU4 is none of the network's"
+
+
+def test_the_card_says_what_was_done_to_probabilities_and_by_which_rule_thresholds_were_chosen(
+    options: TrainOptions,
+) -> None:
+    plain = plan(options)
+    assert "probabilities: as the network gives them, not calibrated" in _card(options, plain, plain.folds[0])
+    more = ("decisions.calibrate=true", "decisions.max_false_alarms=0.05", "decisions.min_positives=10")
+    planned = plan(replace(options, overrides=more))
+    calibration = Calibration(np.array([0.5, 2.0]), np.array([-1.0, 0.25]))
+    card = _card(options, planned, planned.folds[0], calibration)
+    assert "part of the weights: AU12 0.50 -1.00, AU1 2.00 +0.25\n" in card
+    assert "(highest F1; at most 5 % false alarms; where fewer than 10 of them show an action unit, else 0.5)" in card
+    assert "not calibrated, for want of validation subjects" in _card(options, planned, planned.folds[0])
 
 
 def test_experimental_aus_are_named(options: TrainOptions) -> None:

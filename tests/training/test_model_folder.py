@@ -11,7 +11,7 @@ from aucli.models.network import AUNetwork
 from aucli.models.predictor import OnnxPredictor, TorchPredictor
 from aucli.models.zoo import find_model
 from aucli.training.embeddings import predict
-from aucli.training.model_folder import results_table, write_model_folder
+from aucli.training.model_folder import write_model_folder
 from tests.builders.tiny_training import AUS, TINY_NETWORK, tiny_faces
 
 
@@ -20,7 +20,6 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
     torch.manual_seed(0)
     network = AUNetwork(TINY_NETWORK).eval()
     results = evaluate(faces.labels, predict(network, faces, crop).numpy(), aus=AUS, subjects=faces.subjects)
-    assert results_table(results).count("\n") == len(AUS) + 2
     for name, leave_out in (("both", []), ("one", [AUS[0]])):
         write_model_folder(
             network,

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from aucli.cli import app
 from aucli.datasets.readers.bp4d import FOLDS
 from aucli.evaluation.predictions import read_predictions
+from aucli.models.zoo import find_model
 from aucli.runtime.files import folder_lock
 from tests.builders.face_cache import write_faces
 from tests.builders.tiny_training import BP4D_AUS, bp4d_faces, train_command
@@ -93,6 +94,38 @@ def test_a_finished_run_is_kept_for_its_own_recipe_and_faces_only(
     damaged = CliRunner().invoke(app, train_command(cache, recipe, run))
     assert damaged.exit_code == 1
     assert "checkpoint.pt is damaged" in damaged.stderr
+
+
+def test_a_finished_run_can_be_finished_again_with_calibrated_heads(
+    cache: Path, recipe: Path, finished: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "my run")
+    log, before = (run / "log.csv").read_bytes(), read_predictions(run / "predictions.parquet")
+    changes = (
+        "decisions.calibrate=true",
+        "decisions.max_false_alarms=0.1",
+        "decisions.min_positives=5",
+        "leave_out=[1]",
+    )
+    more = [part for change in changes for part in ("--set", change)]
+    refused = CliRunner().invoke(app, train_command(cache, recipe, run, *more))
+    assert "--finish-again" in refused.stderr
+    result = CliRunner().invoke(app, train_command(cache, recipe, run, "-q", "--finish-again", *more))
+    assert result.exit_code == 0, result.output
+    assert (run / "log.csv").read_bytes() == log, "the encoder was not trained again"
+    after = read_predictions(run / "predictions.parquet")
+    np.testing.assert_array_equal(after.labels, before.labels)
+    for a in range(2):  # a straight line in log-odds
+        x, y = (np.log(p / (1 - p)) for p in (before.probabilities[:, a], after.probabilities[:, a]))
+        line = np.polynomial.Polynomial.fit(x, y, 1)
+        np.testing.assert_allclose(y, line(x), atol=1e-3)
+        assert line.deriv()(0.0) > 0
+        assert np.abs(y - x).max() > 1e-3
+    config = find_model(str(run / "model")).config
+    assert config.aus == (12,)
+    assert config.thresholds == after.thresholds[:1]
+    again = CliRunner().invoke(app, train_command(cache, recipe, run, "-q", *more))
+    assert again.exit_code == 0, "finished, and kept"
 
 
 def test_one_run_at_a_time_but_a_finished_one_can_always_be_read(

@@ -10,7 +10,7 @@ import pytest
 from aucli.errors import RecipeError
 from aucli.training.checkpoint import CHECKPOINT_NAME
 from aucli.training.plan import TrainingFold
-from aucli.training.recipe import Recipe, load_recipe
+from aucli.training.recipe import DecisionsSection, Recipe, load_recipe
 from aucli.training.run_folder import FOLD_NAME, RECIPE_NAME, RunFolder, data_digest
 from tests.builders.tiny_training import tiny_faces
 
@@ -61,6 +61,28 @@ def test_a_folder_keeps_to_its_run(values: Recipe, tmp_path: Path) -> None:
     ):
         with pytest.raises(RecipeError, match=message):
             RunFolder.of(tmp_path, fold, recipe, dataset).check()
+
+
+def test_what_comes_after_the_encoder_may_be_done_anew_if_that_is_asked_for(values: Recipe, tmp_path: Path) -> None:
+    folder = RunFolder.of(tmp_path, _fold(), values, "bp4d")
+    folder.begin()
+    folder.predictions.touch()
+    after = values.model_copy(update={"leave_out": (1,), "decisions": DecisionsSection(calibrate=True)})
+    other_test = replace(_fold(), test=tiny_faces(30))
+    changed = RunFolder.of(tmp_path, other_test, after, "bp4d")
+    with pytest.raises(RecipeError, match=r"calibrate was False, now True\); add `finish_again` to keep its encoder"):
+        changed.check()
+    other_encoder = after.model_copy(update={"seed": 1})
+    for finish_again in (False, True):
+        with pytest.raises(RecipeError, match=r"now .*\); choose another folder"):
+            RunFolder.of(tmp_path, _fold(), other_encoder, "bp4d").check(finish_again=finish_again)
+    with pytest.raises(RecipeError, match="other train faces"):
+        RunFolder.of(tmp_path, _fold(subjects=19), after, "bp4d").check(finish_again=True)
+    changed.begin(finish_again=True)
+    assert not changed.is_finished
+    changed.check()
+    with pytest.raises(RecipeError, match="add `finish_again`"):
+        RunFolder.of(tmp_path, other_test, values, "bp4d").check()
 
 
 def test_folders_that_cannot_be_understood_are_refused(values: Recipe, tmp_path: Path) -> None:

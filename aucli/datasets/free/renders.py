@@ -81,6 +81,36 @@ def read_renders(
     )
 
 
+def rendered_intensities(folder: Path, faces: LabelledFaces) -> npt.NDArray[np.float32]:
+    """How strong each action unit is in the expressions that `read_renders` made faces of.
+
+    Args:
+        folder: with ``labels.parquet``.
+        faces: what `read_renders` returned for it.
+
+    Returns:
+        (N, A) 0 to 5, in the order of the faces and their action units. NaN for an action unit that renders do not
+        have, and for people of whom the detector missed a picture: which of theirs a face is, is not known.
+
+    Raises:
+        DatasetError: if there is no finished run of pictures in the folder.
+    """
+    table = _read_table(folder)
+    rendered = np.full((len(table), len(faces.aus)), np.nan, np.float32)
+    for column, au in enumerate(faces.aus):
+        if (name := f"{au_column(au)}_intensity") in table.columns:
+            rendered[:, column] = table[name].to_numpy()
+    rows_of: dict[str, list[int]] = {}
+    for row, person in enumerate(table["person"].to_list()):
+        rows_of.setdefault(f"render {person}", []).append(row)
+    intensities = np.full((len(faces), len(faces.aus)), np.nan, np.float32)
+    for subject in np.unique(faces.subjects).tolist():
+        at, rows = np.flatnonzero(faces.subjects == subject), rows_of.get(subject, [])
+        if len(at) == len(rows):
+            intensities[at] = rendered[rows]
+    return intensities
+
+
 def detect_rendered(
     picture_rgb: npt.NDArray[np.uint8], truth_xy: npt.NDArray[np.float64], detector: Detector
 ) -> npt.NDArray[np.float64] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.datasets.faces import LabelledFaces, MixedFaces, split_of_subject
+from aucli.datasets.free.blendshapes import blendshape_scores
 from aucli.datasets.free.photograph_labels import PhotographLabels, label_photographs
 from aucli.datasets.free.photograph_tables import PhotographTable, join_tables, read_photograph_table
 from aucli.datasets.free.photographs import (
@@ -151,12 +152,37 @@ class FreeDataWanted:
     test: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class RenderedFaces:
+    """Renders of people of one split.
+
+    Attributes:
+        faces: N of them.
+        intensities: (N, A) of their action units, 0 to 5, NaN where not known.
+    """
+
+    faces: MixedFaces
+    intensities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class FreeData:
-    """Faces of each split, nobody in two, and a Markdown table of where the labels of photographs come from."""
+    """Faces of each split, and what else is known of the held-out ones.
+
+    Attributes:
+        splits: nobody is in two.
+        labelling: where the labels of photographs come from, as a Markdown table; empty without photographs.
+        renders: those of validation and of test subjects; none without renders.
+        renders_apart: whether these are in no split, which then holds photographs alone.
+        blendshapes: (N, A) what the teacher's nearest blendshape says of the test faces, 0 to 1, NaN where nothing;
+            None without a teacher.
+    """
 
     splits: Mapping[SplitName, MixedFaces]
     labelling: str
+    renders: Mapping[SplitName, RenderedFaces] = field(default_factory=dict)
+    renders_apart: bool = False
+    blendshapes: npt.NDArray[np.float32] | None = None
 
 
 def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, report: OnMessage) -> FreeData:
@@ -178,9 +204,13 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
     renders = _renders(source, wanted, cache, report) if wanted.with_renders else None
     photographs = _photographs(source, wanted, cache, report) if source.photographs else None
     chosen: dict[SplitName, list[tuple[LabelledFaces, npt.NDArray[np.intp]]]] = {name: [] for name in SPLITS}
-    labelling = ""
+    labelling, coded_alone = "", False
+    blendshapes: npt.NDArray[np.float32] | None = None
+    held_out: dict[SplitName, RenderedFaces] = {}
     if photographs is not None:
-        faces, labels = photographs
+        faces, labels, answers = photographs
+        if answers is not None:
+            blendshapes = blendshape_scores(answers[labels.rows_of("test")], wanted.aus)
         labelling = labels.as_markdown()
         report(labelling)
         for name in SPLITS:
@@ -193,14 +223,27 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
             and photographs is not None
             and any(len(rows) for name in ("validation", "test") for _, rows in chosen[name])
         )
-        split_of = {subject: _split(subject, wanted) for subject in np.unique(renders.subjects).tolist()}
-        splits = np.array([split_of[subject] for subject in renders.subjects.tolist()], np.str_)
+        rendered, intensities = renders
+        split_of = {subject: _split(subject, wanted) for subject in np.unique(rendered.subjects).tolist()}
+        splits = np.array([split_of[subject] for subject in rendered.subjects.tolist()], np.str_)
         for name in SPLITS:
+            rows = np.flatnonzero(splits == name)
             if name == "train" or not coded_alone:
-                chosen[name].append((renders, np.flatnonzero(splits == name)))
+                chosen[name].append((rendered, rows))
+            if name != "train":
+                held_out[name] = RenderedFaces(MixedFaces.of((rendered, rows)), intensities[rows])
+        if blendshapes is not None and not coded_alone:  # nobody has asked the teacher about renders
+            of_renders = np.full((int((splits == "test").sum()), len(wanted.aus)), np.nan, np.float32)
+            blendshapes = np.concatenate([blendshapes, of_renders])
     if not chosen["train"]:
         raise DatasetError("nothing to train on: give the rig as `root`, or `photographs`, a Parquet file")
-    return FreeData({name: MixedFaces.of(*parts) for name, parts in chosen.items()}, labelling)
+    return FreeData(
+        splits={name: MixedFaces.of(*parts) for name, parts in chosen.items()},
+        labelling=labelling,
+        renders=held_out,
+        renders_apart=coded_alone,
+        blendshapes=blendshapes,
+    )
 
 
 def _repeats(labels: PhotographLabels, rows: npt.NDArray[np.intp], wanted: FreeDataWanted) -> npt.NDArray[np.intp]:
@@ -212,8 +255,11 @@ def _repeats(labels: PhotographLabels, rows: npt.NDArray[np.intp], wanted: FreeD
     return repeats
 
 
-def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: OnMessage) -> LabelledFaces:
-    from aucli.datasets.free.renders import read_renders
+def _renders(
+    source: FreeSource, wanted: FreeDataWanted, cache: Path, report: OnMessage
+) -> tuple[LabelledFaces, npt.NDArray[np.float32]]:
+    """All renders, and the intensities of their action units, (N, A)."""
+    from aucli.datasets.free.renders import read_renders, rendered_intensities
     from aucli.synth.generation import SCHEMA_NUMBER, generate
     from aucli.synth.options import SynthOptions
 
@@ -244,13 +290,14 @@ def _renders(source: FreeSource, wanted: FreeDataWanted, cache: Path, report: On
             workers = max(available_cores(), 2)
             generate(SynthOptions(rig=rig, out=folder, count=wanted.renders, seed=wanted.render_seed, workers=workers))
         read_renders(folder, open_detector(None), wanted.aus, colour=wanted.colour, report=report).save(prepared)
-    return LabelledFaces.load(prepared)
+    faces = LabelledFaces.load(prepared)
+    return faces, rendered_intensities(folder, faces)
 
 
 def _photographs(
     source: FreeSource, wanted: FreeDataWanted, cache: Path, report: OnMessage
-) -> tuple[LabelledFaces, PhotographLabels]:
-    """The photographs that have labels, and the labels of all."""
+) -> tuple[LabelledFaces, PhotographLabels, TeacherAnswers | None]:
+    """The photographs that have labels, and labels and the teacher's answers of all."""
     codes = source.visual_codes
     assert codes is not None
     tables = [read_photograph_table(path) for path in source.photographs]
@@ -266,7 +313,7 @@ def _photographs(
         table, landmarks_xy, wanted.aus, codes, _splits_of_photographs(table, codes, wanted), answers
     )
     faces = labelled_photographs(table, labels.used, landmarks_xy, labels.labels, wanted.aus, colour=wanted.colour)
-    return faces, labels
+    return faces, labels, answers
 
 
 def _landmarks(digest: str, table: PhotographTable, cache: Path, report: OnMessage) -> npt.NDArray[np.float32]:

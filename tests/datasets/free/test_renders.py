@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aucli.datasets.free.renders import RENDER_CROP, read_renders
+from aucli.datasets.faces import LabelledFaces
+from aucli.datasets.free.renders import RENDER_CROP, read_renders, rendered_intensities
 from aucli.errors import DatasetError
 from aucli.faces.detectors import open_detector
 
@@ -50,3 +51,26 @@ def test_a_picture_that_is_gone(renders: Path, tmp_path: Path) -> None:
     pl.read_parquet(renders / "labels.parquet").write_parquet(tmp_path / "labels.parquet")
     with pytest.raises(DatasetError, match="render it again"):
         read_renders(tmp_path, open_detector(None), (12,))
+
+
+def test_intensities_find_their_faces(tmp_path: Path) -> None:
+    people = [7, 7, 3, 3, 3]
+    table = {"path": [f"{row}.jpg" for row in range(5)], "person": people, "landmarks": [[0.0] * 10] * 5}
+    intensities = [0.0, 2.5, 5.0, 1.0, 3.0]
+    pl.DataFrame({**table, "AU12_intensity": intensities}).write_parquet(tmp_path / "labels.parquet")
+
+    def faces(people: list[int]) -> LabelledFaces:
+        n = len(people)
+        pictures, labels = np.zeros((n, 4, 4, 1), np.uint8), np.full((n, 2), -1, np.int8)
+        subjects = np.array([f"render {person}" for person in people])
+        return LabelledFaces(
+            (12, 27), pictures, np.zeros((n, 2), np.int32), np.zeros((n, 5, 2), np.float32), labels, subjects
+        )
+
+    every = rendered_intensities(tmp_path, faces(people))
+    assert every[:, 0].tolist() == intensities
+    assert np.isnan(every[:, 1]).all()
+    one_missed = rendered_intensities(tmp_path, faces([7, 7, 3, 3]))
+    assert one_missed[:2, 0].tolist() == [0.0, 2.5]
+    assert np.isnan(one_missed[2:]).all(), "which two of person 3's three pictures these are is not known"
+    assert rendered_intensities(tmp_path, faces([])).shape == (0, 2)
