@@ -18,9 +18,11 @@ SMOOTH_S: Final = 0.3
 LINGER_S: Final = 1.0
 """How long an action unit stays in its panel, grey, after it was last present: rows that come and go cannot be read."""
 MOST_HIDDEN: Final = 0.08
-"""A panel may hide this share of itself in other faces and panels; else it shrinks, or is left out."""
+"""A panel may hide this share of another face, number or panel; else it shrinks, or is left out."""
+MOST_OF_ITS_FACE: Final = 0.3
+"""And this share of its own face: one that fills the picture leaves no other room."""
 MOVING_COSTS: Final = 0.35
-"""A panel changes its side only where the other one is better by this share of its area."""
+"""A panel changes its side only where the other one hides less by this."""
 
 
 @dataclass(frozen=True)
@@ -134,35 +136,42 @@ class PanelLayout:
             The panels, and how many faces have none, or one without bars, for lack of room.
         """
         placed: list[PlacedPanel] = []
-        taken: list[Box] = []
+        taken = [self.tag_box(one) for one in faces]
         n_crowded = 0
         for face in sorted(faces, key=lambda one: -_area(one.box)):
             if not face.readings:
                 continue
-            for bars in (True, False):
-                panel = self._best(face, bars, [box for box in keep_off if box != face.box], taken)
-                if panel is not None:
-                    placed.append(panel)
-                    w, h = self._painter.panel_size(len(face.readings), bars=bars)
-                    taken.append((panel.x, panel.y, panel.x + w, panel.y + h))
-                    break
+            others = [box for box in keep_off if box != face.box]
+            panel = self._best(face, [*others, *taken], bars=True) or self._best(face, [*others, *taken], bars=False)
             n_crowded += panel is None or not panel.bars
+            if panel is not None:
+                placed.append(panel)
+                w, h = self._painter.panel_size(len(face.readings), bars=panel.bars)
+                taken.append((panel.x, panel.y, panel.x + w, panel.y + h))
         return placed, n_crowded
 
-    def _best(self, face: FaceReading, bars: bool, others: Sequence[Box], taken: Sequence[Box]) -> PlacedPanel | None:
+    def tag_box(self, face: FaceReading) -> Box:
+        """Where a face's number is: on the box's upper left corner, above it where there is room."""
+        w, h = self._painter.tag(face.face).size_wh
+        x, y = max(round(face.box[0]), 0), round(face.box[1]) - h
+        if y < 0:
+            y = min(max(round(face.box[1]), 0), self._painter.height - h)
+        return x, y, x + w, y + h
+
+    def _best(self, face: FaceReading, taken: Sequence[Box], *, bars: bool) -> PlacedPanel | None:
         """The best place for a panel; None if it would hide too much, or be hidden."""
         w, h = self._painter.panel_size(len(face.readings), bars=bars)
         if w > self._painter.width or h > self._painter.height:
             return None
         best: tuple[float, int, int, int] | None = None
-        for side, (x, y) in enumerate(self._candidates(face.anchor, w, h)):
+        for side, (x, y) in enumerate(self._candidates(face, w, h)):
             box = (x, y, x + w, y + h)
-            hides = sum(_overlap(box, other) for other in (*others, *taken)) / (w * h)
-            if hides > MOST_HIDDEN:
+            hidden = [_overlap(box, other) / max(min(_area(other), w * h), 1.0) for other in taken]
+            of_its_face = _overlap(box, face.box) / max(_area(face.box), 1.0)
+            if max(hidden, default=0.0) > MOST_HIDDEN or of_its_face > MOST_OF_ITS_FACE:
                 continue
-            own = _overlap(box, face.box) / (w * h)
             moved = MOVING_COSTS if self._side.get(face.face, side) != side else 0.0
-            cost = 2 * hides + own + moved + 0.01 * side
+            cost = sum(hidden) + 2 * of_its_face + moved + 0.01 * side
             if best is None or cost < best[0]:
                 best = (cost, side, x, y)
         if best is None:
@@ -170,13 +179,14 @@ class PanelLayout:
         self._side[face.face] = best[1]
         return PlacedPanel(face, best[2], best[3], bars)
 
-    def _candidates(self, box: Box, w: int, h: int) -> list[tuple[int, int]]:
+    def _candidates(self, face: FaceReading, w: int, h: int) -> list[tuple[int, int]]:
         """Left top corners, within the frame, best first: right, left, below, above, each at both ends."""
         gap = self._painter.gap_px
-        x0, y0, x1, y1 = (round(side) for side in box)
+        x0, y0, x1, y1 = (round(side) for side in face.anchor)
+        above = min(y0, round(self.tag_box(face)[1])) - gap - h
         corners = [
             *((x1 + gap, y0), (x0 - gap - w, y0), (x1 + gap, y1 - h), (x0 - gap - w, y1 - h)),
-            *((x0, y1 + gap), (x1 - w, y1 + gap), (x0, y0 - gap - h), (x1 - w, y0 - gap - h)),
+            *((x0, y1 + gap), (x1 - w, y1 + gap), (x0, above), (x1 - w, above)),
         ]
         right, bottom = self._painter.width - w, self._painter.height - h
         return [(min(max(x, 0), right), min(max(y, 0), bottom)) for x, y in corners]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from aucli import __version__
 from aucli.errors import OptionsError, StorageError, TableError
-from aucli.results.overlay.blur import Box, Hiding, hide, hide_all
+from aucli.results.overlay.blur import Hiding, hide, hide_all
 from aucli.results.overlay.film import AnnotatedFilm, find_annotated_film
 from aucli.results.overlay.layout import FaceReading, PanelLayout, Readings
 from aucli.results.overlay.paint import Painter, colour_of
@@ -272,14 +272,8 @@ class Drawing:
             picture = painter.panel(reading.readings, colour_of(reading.face), bars=panel.bars)
             picture.draw(frame_rgb, panel.x, panel.y)
         for one in shown:
-            tag = painter.tag(one.face)
-            tag.draw(frame_rgb, *_tag_place(one.box, tag.size_wh, height))
-
-
-def _tag_place(box: Box, size_wh: tuple[int, int], height: int) -> tuple[int, int]:
-    """On the box's upper left corner, above it where there is room."""
-    x, y = max(round(box[0]), 0), round(box[1]) - size_wh[1]
-    return x, y if y >= 0 else min(max(round(box[1]), 0), height - size_wh[1])
+            x, y, _, _ = layout.tag_box(one)
+            painter.tag(one.face).draw(frame_rgb, round(x), round(y))
 
 
 def _check_output(place: Path, video: Path, options: OverlayOptions) -> None:

@@ -13,6 +13,7 @@ from aucli.results.overlay.blur import Box
 from aucli.results.overlay.layout import (
     LINGER_S,
     MOST_HIDDEN,
+    MOST_OF_ITS_FACE,
     FaceReading,
     PanelLayout,
     PlacedPanel,
@@ -34,6 +35,10 @@ def overlap(one: Box, other: Box) -> float:
     return max(w, 0) * max(h, 0)
 
 
+def area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 def box_of(painter: Painter, panel: PlacedPanel) -> Box:
     w, h = painter.panel_size(len(panel.reading.readings), bars=panel.bars)
     return panel.x, panel.y, panel.x + w, panel.y + h
@@ -52,18 +57,21 @@ def test_no_face_no_panel() -> None:
 def test_panels_lie_in_the_frame_and_off_other_faces_and_panels(places: list[tuple[int, int, int, int]]) -> None:
     painter = Painter(640, 360)
     faces = [face(n, (x, y, x + w, y + h)) for n, (x, y, w, h) in enumerate(places)]
-    panels, n_crowded = PanelLayout(painter).place(faces, keep_off=[one.box for one in faces])
+    layout = PanelLayout(painter)
+    panels, n_crowded = layout.place(faces, keep_off=[one.box for one in faces])
     boxes = [box_of(painter, panel) for panel in panels]
     assert n_crowded >= len(faces) - len(panels)
     for x0, y0, x1, y1 in boxes:
         assert 0 <= x0 < x1 <= 640
         assert 0 <= y0 < y1 <= 360
     for one, other in itertools.combinations(boxes, 2):
-        assert overlap(one, other) <= MOST_HIDDEN * max((b[2] - b[0]) * (b[3] - b[1]) for b in (one, other))
+        assert overlap(one, other) <= MOST_HIDDEN * min(area(one), area(other)) + 1e-6
     for panel, box in zip(panels, boxes, strict=True):
         for other_face in faces:
-            if other_face.box != panel.reading.box:
-                assert overlap(box, other_face.box) <= MOST_HIDDEN * (box[2] - box[0]) * (box[3] - box[1]) + 1e-6
+            most = MOST_OF_ITS_FACE if other_face.box == panel.reading.box else MOST_HIDDEN
+            assert overlap(box, other_face.box) <= most * area(other_face.box) + 1e-6
+            tag = layout.tag_box(other_face)
+            assert overlap(box, tag) <= MOST_HIDDEN * area(tag) + 1e-6
 
 
 def test_a_panel_stays_on_its_side_until_another_is_clearly_better() -> None:

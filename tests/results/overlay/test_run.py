@@ -258,7 +258,7 @@ def test_what_makes_no_sense_is_refused_before_any_work(film: tuple[Path, Path],
         overlay(video, tmp_path / "no.parquet", tmp_path / "o.mp4")
     for wrong in ({"face": -1}, {"blur_others": True}, {"face": 0, "blur_others": True, "anonymise": True}):
         with pytest.raises(OptionsError):
-            OverlayOptions(**wrong)  # type: ignore[arg-type]
+            OverlayOptions(**wrong)
 
 
 def test_the_name_in_the_library(film: tuple[Path, Path], tmp_path: Path) -> None:
