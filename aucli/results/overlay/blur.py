@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -39,6 +39,8 @@ HALF_HEIGHTS: Final = 0.90
 hair."""
 EDGE: Final = 0.12
 """Share of the ellipse's half axes over which it fades into the picture."""
+ELLIPSE_PX: Final = 256
+"""Side of the ellipse as it is kept."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,9 @@ def hide(frame_rgb: npt.NDArray[np.uint8], box: Box) -> None:
     cell_px = max(min(box[2] - box[0], box[3] - box[1]) / CELLS, MIN_CELL_PX)
     picture = Image.fromarray(region)
     blurred = _in_cells(picture, cell_px)
-    mask = _ellipse(x1 - x0, y1 - y0).crop((left - x0, top - y0, right - x0, bottom - y0))
-    picture.paste(blurred, mask=mask)
+    per_x, per_y = ELLIPSE_PX / (x1 - x0), ELLIPSE_PX / (y1 - y0)
+    seen = (left - x0) * per_x, (top - y0) * per_y, (right - x0) * per_x, (bottom - y0) * per_y
+    picture.paste(blurred, mask=_ellipse().resize(picture.size, Image.Resampling.BILINEAR, box=seen))
     frame_rgb[top:bottom, left:right] = np.asarray(picture)
 
 
@@ -142,12 +145,11 @@ def _in_cells(picture: Image.Image, cell_px: float) -> Image.Image:
     return picture.resize(cells, Image.Resampling.BOX).resize(picture.size, Image.Resampling.BICUBIC)
 
 
-@lru_cache(maxsize=64)
-def _ellipse(width: int, height: int) -> Image.Image:
-    """255 inside, falling to 0 at the edge."""
+@cache
+def _ellipse() -> Image.Image:
+    """255 inside, falling to 0 at the edge; stretched to the size of a place when it is used."""
     from PIL import Image
 
-    x = (np.arange(width) + 0.5) / width * 2 - 1
-    y = (np.arange(height) + 0.5) / height * 2 - 1
-    radius = np.sqrt(x[None, :] ** 2 + y[:, None] ** 2)
+    at = (np.arange(ELLIPSE_PX) + 0.5) / ELLIPSE_PX * 2 - 1
+    radius = np.sqrt(at[None, :] ** 2 + at[:, None] ** 2)
     return Image.fromarray((255 * np.clip((1 - radius) / EDGE, 0, 1)).astype(np.uint8))
