@@ -18,6 +18,8 @@ OPTION_OF: Final = {
     "face": "--face",
     "blur_others": "--blur-others",
     "anonymise": "--anonymise",
+    "min_interocular_px": "--min-interocular",
+    "max_yaw_deg": "--max-yaw",
     "sound": "--no-sound",
     "overwrite": "--overwrite",
 }
@@ -42,6 +44,16 @@ def overlay(
     anonymise: Annotated[
         bool, typer.Option("--anonymise", help="Blur every face beyond recognition; boxes and bars stay.")
     ] = False,
+    min_interocular: Annotated[
+        float | None,
+        typer.Option(metavar="PX", help="No bars for faces whose eyes are closer.", show_default="bars for all faces"),
+    ] = None,
+    max_yaw: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DEG", help="No bars for heads that are turned further.", show_default="bars for all faces"
+        ),
+    ] = None,
     no_sound: Annotated[
         bool, typer.Option("--no-sound", help="Leave the sound out: voices tell who people are.")
     ] = False,
@@ -55,11 +67,17 @@ def overlay(
     is kept. A face that annotate did not find is not blurred: the end says how many frames to look at.
     """
     from aucli.results.overlay import run
+    from aucli.results.row_filter import RowFilter
 
     out = Printer("overlay", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
     with fields_as_options(OPTION_OF):
         options = run.OverlayOptions(
-            face=face, blur_others=blur_others, anonymise=anonymise, sound=not no_sound, overwrite=overwrite
+            face=face,
+            blur_others=blur_others,
+            anonymise=anonymise,
+            row_filter=RowFilter(min_interocular_px=min_interocular, max_yaw_deg=max_yaw),
+            sound=not no_sound,
+            overwrite=overwrite,
         )
         with out.progress() as draw:
             outcome = run.overlay(video, table, output, options=options, on_progress=draw)

@@ -10,6 +10,7 @@ import pytest
 
 from aucli.results.overlay import run as overlay_run
 from aucli.results.overlay.run import OverlayOptions, OverlayOutcome
+from aucli.results.row_filter import RowFilter
 from tests.builders.command_line import left_out, run
 from tests.builders.media import MadeVideo
 from tests.builders.tables_of_films import table_of_film
@@ -23,26 +24,15 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
         return OverlayOutcome(Path("o.mp4"), "v.mp4")
 
     monkeypatch.setattr(overlay_run, "overlay", record)
-    given = (
-        "v.mp4",
-        "t.parquet",
-        "-o",
-        "o.mp4",
-        "--face",
-        2,
-        "--blur-others",
-        "--no-sound",
-        "--overwrite",
-        "-q",
-        "--json",
-    )
+    given: tuple[object, ...] = ("v.mp4", "t.parquet", "-o", "o.mp4", "--face", 2, "--blur-others", "--no-sound")
+    given += ("--overwrite", "--min-interocular", 25, "--max-yaw", 30, "-q", "--json")
     but = frozenset({"--anonymise", "--quiet"})
     assert left_out("overlay", given, but=but) == set()
     run("overlay", *given)
     run("overlay", "v.mp4", "t.parquet", "-o", "o.mp4", "--anonymise")
     paths = (Path("v.mp4"), Path("t.parquet"), Path("o.mp4"))
     assert calls == [
-        (*paths, OverlayOptions(face=2, blur_others=True, sound=False, overwrite=True)),
+        (*paths, OverlayOptions(face=2, blur_others=True, sound=False, overwrite=True, row_filter=RowFilter(25, 30))),
         (*paths, OverlayOptions(anonymise=True)),
     ]
 

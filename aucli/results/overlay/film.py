@@ -14,6 +14,8 @@ from aucli.annotation.earlier import as_current_schema
 from aucli.annotation.records import VideoRecord
 from aucli.annotation.table import read_metadata
 from aucli.errors import TableError, VideoError
+from aucli.results.read import table_files
+from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 from aucli.video.content import content_digest, content_size
 from aucli.video.pictures import DEFAULT_PICTURE_RATE
 from aucli.video.times import TIME_TOLERANCE_S
@@ -37,6 +39,7 @@ class AnnotatedFilm:
         thresholds: (A,) float64, probability from which each counts as present.
         options: of the run that made the table.
         rows: one per frame and face.
+        left_out: which rows are not good enough to be read, in words; empty where all are.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class AnnotatedFilm:
     thresholds: npt.NDArray[np.float64]
     options: dict[str, Any]
     rows: FilmRows
+    left_out: str = ""
 
     @property
     def stream(self) -> int | None:
@@ -75,6 +79,7 @@ class FilmRows:
         boxes_xyxy: (R, 4) float64, pixels; zeros without a face.
         probabilities: (R, A) float64.
         present: (R, A) bool.
+        left_out: (R,) bool: the face is too small or too far turned to be read.
     """
 
     frame: npt.NDArray[np.int64]
@@ -83,10 +88,11 @@ class FilmRows:
     boxes_xyxy: npt.NDArray[np.float64]
     probabilities: npt.NDArray[np.float64]
     present: npt.NDArray[np.bool_]
+    left_out: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, rows: polars.DataFrame, au_columns: tuple[str, ...]) -> Self:
-        """Take rows of a table in the form of schema 2.
+        """Take rows of a table, marked by `RowFilter.mark`.
 
         Raises:
             TableError: if a row has no frame or time.
@@ -104,6 +110,7 @@ class FilmRows:
             np.concatenate([place[:, :2], place[:, :2] + place[:, 2:]], axis=1),
             rows.select(pl.col(f"{au}_p").cast(pl.Float64).fill_null(0.0) for au in au_columns).to_numpy(),
             rows.select(pl.col(au).cast(pl.Boolean).fill_null(False) for au in au_columns).to_numpy(),
+            rows[LEFT_OUT].is_not_null().to_numpy(),
         )
 
     @property
@@ -135,12 +142,15 @@ class FilmRows:
         return slice(int(np.searchsorted(self.frame, self.frame[end - 1])), end)
 
 
-def find_annotated_film(table: str | os.PathLike[str], video: str | os.PathLike[str]) -> AnnotatedFilm:
+def find_annotated_film(
+    table: str | os.PathLike[str], video: str | os.PathLike[str], row_filter: RowFilter | None = None
+) -> AnnotatedFilm:
     """Find a video in a table by its contents, whatever it is called now.
 
     Args:
         table: a ``.parquet`` file written by `annotate`, or the folder given to it.
         video: a video, a photograph or a folder of numbered pictures.
+        row_filter: which rows are good enough to be read; None: all.
 
     Raises:
         VideoError: if there is no such video.
@@ -149,14 +159,13 @@ def find_annotated_film(table: str | os.PathLike[str], video: str | os.PathLike[
     place, path = Path(table), Path(video)
     if not path.exists():
         raise VideoError(f"{path}: there is no such file")
-    if not place.exists():
-        raise TableError(f"{place} does not exist")
+    files = table_files(place)
     try:
         size_bytes = content_size(path)
         sha256 = ""
         names: list[str] = []
         found: list[tuple[Path, str, VideoRecord, dict[str, Any]]] = []
-        for file in _tables_of(place):
+        for file in files:
             metadata = read_metadata(file)
             for label, known in metadata["videos"].items():
                 names.append(label)
@@ -178,18 +187,19 @@ def find_annotated_film(table: str | os.PathLike[str], video: str | os.PathLike[
             raise ValueError(f"{len(thresholds)} thresholds for {len(au_columns)} action units")
     except (KeyError, TypeError, ValueError) as error:
         raise TableError(f"{file} has damaged metadata ({error})") from None
-    rows = FilmRows.of(_read_rows(file, label, au_columns), au_columns)
-    model = str(metadata.get("model", ""))
-    return AnnotatedFilm(path, label, record, model, au_columns, thresholds, metadata["options"], rows)
-
-
-def _tables_of(place: Path) -> list[Path]:
-    if not place.is_dir():
-        return [place]
-    files = [file for file in place.rglob("*.parquet") if ".partial" not in str(file.relative_to(place))]
-    if not files:
-        raise TableError(f"{place} holds no .parquet file")
-    return sorted(files)
+    row_filter = row_filter or RowFilter()
+    marked = row_filter.mark(_read_rows(file, label, au_columns))
+    return AnnotatedFilm(
+        path,
+        label,
+        record,
+        str(metadata.get("model", "")),
+        au_columns,
+        thresholds,
+        metadata["options"],
+        FilmRows.of(marked, au_columns),
+        LeftOut.of(marked, row_filter).sentence(),
+    )
 
 
 def _why_not_found(place: Path, path: Path, names: list[str]) -> str:

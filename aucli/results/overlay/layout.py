@@ -34,12 +34,14 @@ class FaceReading:
         box: where it is.
         anchor: the smoothed box, which its panel follows.
         readings: rows of its panel, in order of action units.
+        left_out: whether it is not good enough to be read; it has no readings then.
     """
 
     face: int
     box: Box
     anchor: Box
     readings: tuple[AuReading, ...]
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Readings:
 
     def of_row(self, row: int) -> FaceReading:
         """Return what is shown of the face in a row."""
+        left_out = bool(self._rows.left_out[row])
         readings = tuple(
             AuReading(
                 self._au_columns[a],
@@ -88,11 +91,10 @@ class Readings:
                 self._threshold_percent[a],
                 bool(self._rows.present[row, a]),
             )
-            for a in np.flatnonzero(self._listed[row]).tolist()
+            for a in ([] if left_out else np.flatnonzero(self._listed[row]).tolist())
         )
-        return FaceReading(
-            int(self._rows.face[row]), _box(self._rows.boxes_xyxy[row]), _box(self._anchors[row]), readings
-        )
+        box, anchor = _box(self._rows.boxes_xyxy[row]), _box(self._anchors[row])
+        return FaceReading(int(self._rows.face[row]), box, anchor, readings, left_out)
 
 
 def smoothed(time_s: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -129,14 +129,16 @@ class Painter:
         self.tag = lru_cache(maxsize=256)(self._draw_tag)
         self._ground = lru_cache(maxsize=256)(self._draw_ground)
 
-    def box(self, frame_rgb: npt.NDArray[np.uint8], box: Box, colour: Rgb) -> None:
-        """Draw a box: a line of its colour on the box's edge, between two thin dark ones."""
+    def box(self, frame_rgb: npt.NDArray[np.uint8], box: Box, colour: Rgb, *, broken: bool = False) -> None:
+        """Draw a box: a line of its colour on the box's edge, between two thin dark ones; or a broken line alone."""
         x0, y0, x1, y1 = (round(side) for side in box)
         shade_px = max(self.line_px // 2, 1)
-        self._outline(frame_rgb, (x0 - shade_px, y0 - shade_px, x1 + shade_px, y1 + shade_px), shade_px, None)
-        self._outline(frame_rgb, (x0, y0, x1, y1), self.line_px, colour)
-        inner = self.line_px
-        self._outline(frame_rgb, (x0 + inner, y0 + inner, x1 - inner, y1 - inner), shade_px, None)
+        if not broken:
+            around = (x0 - shade_px, y0 - shade_px, x1 + shade_px, y1 + shade_px)
+            within = (x0 + self.line_px, y0 + self.line_px, x1 - self.line_px, y1 - self.line_px)
+            for edge in (around, within):
+                self._outline(frame_rgb, edge, shade_px, None)
+        self._outline(frame_rgb, (x0, y0, x1, y1), self.line_px, colour, dash_px=5 * self.line_px if broken else 0)
 
     def panel(self, readings: Sequence[AuReading], colour: Rgb, *, bars: bool) -> Patch:
         """Return a panel with a row for each reading."""
@@ -162,17 +164,24 @@ class Painter:
         bar = self._bar_px + self.gap_px if bars else 0
         return self._label_px + self.gap_px + bar + self._value_px
 
-    def _outline(self, frame_rgb: npt.NDArray[np.uint8], box: tuple[int, int, int, int], px: int, colour: Any) -> None:
-        """Draw the inner edge of a box; darken it where no colour is given."""
+    def _outline(
+        self,
+        frame_rgb: npt.NDArray[np.uint8],
+        box: tuple[int, int, int, int],
+        px: int,
+        colour: Rgb | None,
+        *,
+        dash_px: int = 0,
+    ) -> None:
+        """Draw the inner edge of a box, in dashes of that length unless 0; darken it where no colour is given."""
         x0, y0, x1, y1 = box
         if x1 - x0 < 2 * px or y1 - y0 < 2 * px:
             return
-        for left, top, right, bottom in (
-            (x0, y0, x1, y0 + px),
-            (x0, y1 - px, x1, y1),
-            (x0, y0 + px, x0 + px, y1 - px),
-            (x1 - px, y0 + px, x1, y1 - px),
-        ):
+        sides = [
+            *((x0, y0, x1, y0 + px), (x0, y1 - px, x1, y1)),
+            *((x0, y0 + px, x0 + px, y1 - px), (x1 - px, y0 + px, x1, y1 - px)),
+        ]
+        for left, top, right, bottom in _in_dashes(sides, dash_px) if dash_px else sides:
             edge = frame_rgb[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
             edge[...] = edge // 2 if colour is None else colour
 
@@ -251,3 +260,14 @@ class Painter:
         picture = Image.new("RGBA", (width, height), GROUND)
         ImageDraw.Draw(picture).rectangle((0, 0, self.line_px - 1, height), fill=(*colour, 255))
         return Patch.of(picture)
+
+
+def _in_dashes(lines: Sequence[tuple[int, int, int, int]], px: int) -> list[tuple[int, int, int, int]]:
+    """Level and upright lines, cut into dashes with as much between them."""
+    dashes: list[tuple[int, int, int, int]] = []
+    for left, top, right, bottom in lines:
+        if right - left >= bottom - top:
+            dashes += [(x, top, min(x + px, right), bottom) for x in range(left, right, 2 * px)]
+        else:
+            dashes += [(left, y, right, min(y + px, bottom)) for y in range(top, bottom, 2 * px)]
+    return dashes

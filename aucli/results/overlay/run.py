@@ -16,6 +16,7 @@ from aucli.results.overlay.blur import Hiding, hide, hide_all
 from aucli.results.overlay.film import AnnotatedFilm, find_annotated_film
 from aucli.results.overlay.layout import FaceReading, PanelLayout, Readings
 from aucli.results.overlay.paint import Painter, colour_of
+from aucli.results.row_filter import RowFilter
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
@@ -39,6 +40,7 @@ class OverlayOptions:
         face: number of the only face that is drawn; None: all.
         blur_others: make every face but that one unrecognisable.
         anonymise: make every face unrecognisable.
+        row_filter: rows that it leaves out have a broken box and no bars; they are hidden like all others.
         sound: take the film's sound over; voices tell who people are.
         overwrite: replace the output if it is there.
 
@@ -49,6 +51,7 @@ class OverlayOptions:
     face: int | None = None
     blur_others: bool = False
     anonymise: bool = False
+    row_filter: RowFilter = field(default_factory=RowFilter)
     sound: bool = True
     overwrite: bool = False
 
@@ -123,7 +126,7 @@ def overlay(
     """
     options, place = options or OverlayOptions(), Path(output)
     _check_output(place, Path(video), options)
-    film = find_annotated_film(table, video)
+    film = find_annotated_film(table, video, options.row_filter)
     _check_face(film, options)
     with (
         errors_of_the_caller(on_progress) as report,
@@ -147,7 +150,8 @@ def overlay(
             raise StorageError(f"{place} cannot be written: {error.strerror or error}") from error
         reporter.end(reader.broken)
         outcome = drawing.outcome
-        outcome.notes, outcome.broken = reader.notes, reader.broken
+        outcome.notes = (*reader.notes, *([film.left_out] if film.left_out else []))
+        outcome.broken = reader.broken
     return outcome
 
 
@@ -264,7 +268,7 @@ class Drawing:
             self._painters[width, height] = painter, PanelLayout(painter)
         painter, layout = self._painters[width, height]
         for one in shown:
-            painter.box(frame_rgb, one.box, colour_of(one.face))
+            painter.box(frame_rgb, one.box, colour_of(one.face), broken=one.left_out)
         panels, n_crowded = layout.place(shown, keep_off=[one.box for one in faces])
         self.outcome.n_crowded += bool(n_crowded)
         for panel in panels:

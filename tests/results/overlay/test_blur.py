@@ -20,6 +20,7 @@ def rows_of(seen: dict[int, dict[float, Box]]) -> FilmRows:
         np.array([box for _, _, box in rows], np.float64).reshape(-1, 4),
         np.zeros((len(rows), 1)),
         np.zeros((len(rows), 1), bool),
+        np.zeros(len(rows), bool),
     )
 
 

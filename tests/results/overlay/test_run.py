@@ -17,6 +17,7 @@ import aucli
 from aucli.errors import OptionsError, TableError, VideoError
 from aucli.results.overlay.paint import FACE_COLOURS
 from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
+from aucli.results.row_filter import RowFilter
 from aucli.runtime.progress import Progress
 from aucli.video.reader import FrameReader
 from tests.builders.command_line import environment
@@ -43,6 +44,13 @@ def looks_like(frame: npt.NDArray[np.int64], x: float, y: float, colour: tuple[i
     """Whether the pixels around a place have a colour, within what 4:2:0 blurs."""
     patch = frame[int(y) : int(y) + 2, int(x) : int(x) + 2].reshape(-1, 3)
     return bool(np.abs(patch - np.array(colour)).sum(axis=1).min() < 90)
+
+
+def longest_run(frame: npt.NDArray[np.int64], box: Box, colour: tuple[int, int, int]) -> int:
+    """The longest run of a colour in any row of pixels of a box: a bar is one, noise is none."""
+    x0, y0, x1, y1 = (int(side) for side in box)
+    alike = np.abs(frame[y0:y1, x0:x1] - np.array(colour)).sum(axis=2) < 90
+    return max(len(run) for row in alike for run in "".join("x" if one else " " for one in row).split(" "))
 
 
 def detail(frame: npt.NDArray[np.int64], box: Box) -> float:
@@ -116,7 +124,7 @@ def test_anonymised_faces_have_lost_their_detail_also_where_they_were_lost(grain
     assert outcome.n_held == held_until - 9 - 2
     assert outcome.n_without_face_row == 0
     # The bars stay: a row of the panel is beside the box.
-    assert any(looks_like(drawn[5], x, y, FACE_COLOURS[1]) for x in range(76, 200, 2) for y in range(80, 110, 2))
+    assert longest_run(drawn[5], (76, 80, 200, 110), FACE_COLOURS[1]) > 15
 
 
 def test_every_face_but_one_is_blurred(grainy: Path, tmp_path: Path) -> None:
@@ -130,6 +138,18 @@ def test_every_face_but_one_is_blurred(grainy: Path, tmp_path: Path) -> None:
     assert detail(drawn[5], (32, 92, 58, 128)) < detail(plain[5], (32, 92, 58, 128)) / 8
     assert looks_like(drawn[5], BOX[0], BOX[1] + 30, FACE_COLOURS[0])
     assert not looks_like(drawn[5], 20, 110, FACE_COLOURS[1])
+
+
+def test_faces_left_out_have_a_broken_box_and_no_bars_and_are_hidden_all_the_same(grainy: Path, tmp_path: Path) -> None:
+    table = table_of_film(grainy, tmp_path / "t.parquet", lost_for_a_moment)
+    options = OverlayOptions(row_filter=RowFilter(min_interocular_px=1000.0), anonymise=True)
+    outcome = overlay(grainy, table, tmp_path / "o.mp4", options=options)
+    assert outcome.notes == ("left out 62 of 62 rows with a face: 62 eyes closer than 1000 px",)
+    _, drawn = frames_of(tmp_path / "o.mp4")
+    assert detail(drawn[5], (32, 92, 58, 128)) < 20
+    on_edge = [looks_like(drawn[5], BOX[0], y, FACE_COLOURS[0]) for y in range(int(BOX[1]), int(BOX[3]), 2)]
+    assert 0.25 < np.mean(on_edge) < 0.75
+    assert longest_run(drawn[5], (76, 80, 190, 110), FACE_COLOURS[1]) < 8
 
 
 def test_frames_without_any_face_are_counted(tmp_path: Path) -> None:
