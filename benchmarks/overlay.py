@@ -56,8 +56,8 @@ def main() -> None:
                 for i, t, f in zip(b.index, b.time_s, b.frames_rgb, strict=True)
             )
 
-    def draw(**options: bool) -> None:
-        drawing = Drawing(film, OverlayOptions(**options), OverlayOutcome(given.video, film.label))
+    def draw(options: OverlayOptions) -> None:
+        drawing = Drawing(film, options, OverlayOutcome(given.video, film.label))
         for index, time_s, frame_rgb in frames:
             drawing.draw(index, time_s, frame_rgb)
 
@@ -75,8 +75,8 @@ def main() -> None:
         n_frames = film.record.n_frames
         print(f"{info.width} x {info.height}, {n_frames} frames, {info.fps:.3f} frames/s")
         measured("read", decode, n_frames)
-        measured("draw", draw, n_frames)
-        measured("hide and draw", lambda: draw(anonymise=True), n_frames)
+        measured("draw", lambda: draw(OverlayOptions()), n_frames)
+        measured("hide and draw", lambda: draw(OverlayOptions(anonymise=True)), n_frames)
         measured("encode", encode, n_frames)
         frames.clear()
         each_ms = measured("the whole", lambda: overlay(given.video, given.table, Path(folder) / "o.mp4"), n_frames)
