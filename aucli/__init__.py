@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aucli.results.exports.run import ExportOptions, export
     from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
     from aucli.results.read import read_table as read
+    from aucli.results.report.run import ReportOptions, ReportOutcome, report
     from aucli.results.row_filter import RowFilter
     from aucli.runtime.progress import Progress
 
@@ -32,6 +33,8 @@ __all__ = [
     "OverlayOptions",
     "OverlayOutcome",
     "Progress",
+    "ReportOptions",
+    "ReportOutcome",
     "RowFilter",
     "__version__",
     "annotate",
@@ -40,6 +43,7 @@ __all__ = [
     "overlay",
     "read",
     "read_metadata",
+    "report",
 ]
 
 _HOMES = {
@@ -54,6 +58,9 @@ _HOMES = {
     "read": ("aucli.results.read", "read_table"),
     "read_metadata": ("aucli.annotation.table", "read_metadata"),
     "episodes": ("aucli.results.episodes", "episodes"),
+    "report": ("aucli.results.report.run", "report"),
+    "ReportOptions": ("aucli.results.report.run", "ReportOptions"),
+    "ReportOutcome": ("aucli.results.report.run", "ReportOutcome"),
     "RowFilter": ("aucli.results.row_filter", "RowFilter"),
     "export": ("aucli.results.exports.run", "export"),
     "ExportOptions": ("aucli.results.exports.run", "ExportOptions"),

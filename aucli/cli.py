@@ -23,6 +23,7 @@ from aucli.commands.options import BAD_USAGE, FAILED, INTERRUPTED
 from aucli.commands.output import print_error, print_json
 from aucli.commands.overlay import overlay
 from aucli.commands.prepare import prepare
+from aucli.commands.report import report
 from aucli.commands.synth import synth
 from aucli.commands.train import train
 from aucli.errors import AucliError, OptionsError, printable
@@ -134,6 +135,7 @@ def _root(
 
 app.command()(annotate)
 app.command()(overlay)
+app.command()(report)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(synth)

@@ -12,6 +12,8 @@ NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "annotate": (),
     "prepare": (),
     "evaluate": (),
+    "overlay": (),
+    "report": ("jinja2", "vl_convert", "markdown_it"),
     "models": (),
     "export": (),  # to csv, openface, elan and boris; other targets name what they need
     # All that a run needs at any time, so that none fails at its end; the exporter writes the model's graph.
@@ -19,6 +21,8 @@ NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "synth": ("moderngl",),
 }
 """What each command cannot do without, beside what every installation has."""
+PACKAGE_OF: Final[Mapping[str, str]] = {"markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python"}
+"""Package by module, where pip has another name for it."""
 
 
 def is_installed(module: str) -> bool:
@@ -46,4 +50,5 @@ def missing_packages(*modules: str, install: str | None = None) -> str | None:
     names = [module for module in modules if not is_installed(module)]
     if not names:
         return None
-    return f"needs {' and '.join(names)}, not installed here: {install or 'pip install ' + ' '.join(names)}"
+    packages = " ".join(PACKAGE_OF.get(name, name) for name in names)
+    return f"needs {' and '.join(names)}, not installed here: {install or 'pip install ' + packages}"

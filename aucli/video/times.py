@@ -166,6 +166,10 @@ class Clock:
         """The container's start on the file's own clock: what counts as 0."""
         return self._start_s
 
+    def agrees(self, timestamp: int, time_s: float) -> bool:
+        """Whether a timestamp alone says that its frame is shown at this time."""
+        return not self._counts and abs(timestamp * self._tick_s - self._start_s - time_s) <= TIME_TOLERANCE_S
+
     def seconds(self, timestamp: int) -> float:
         """Return the presentation time of the next frame.
 

@@ -25,7 +25,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 
 def test_the_commands_are_those_the_package_promises() -> None:
     assert set(COMMANDS) == {
-        *("annotate", "overlay", "doctor", "synth", "prepare", "train", "evaluate", "export"),
+        *("annotate", "overlay", "report", "doctor", "synth", "prepare", "train", "evaluate", "export"),
         *(f"models {name}" for name in ("list", "info", "pull", "import", "export")),
     }
 

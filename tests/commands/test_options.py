@@ -19,6 +19,7 @@ from aucli.commands import annotate as annotate_command
 from aucli.commands import code_options, dataset_options, evaluate, models, options, synth, train
 from aucli.commands import export as export_command
 from aucli.commands import overlay as overlay_command
+from aucli.commands import report as report_command
 from aucli.errors import OptionsError
 from aucli.models.exchange import import_any
 from tests.builders.command_line import run
@@ -33,6 +34,7 @@ OPTIONS_OF: dict[str, Mapping[str, str]] = {
     "export": export_command.OPTION_OF,
     "overlay": overlay_command.OPTION_OF,
     "prepare": dataset_options.PREPARE_OPTION_OF,
+    "report": report_command.OPTION_OF,
     "synth": synth.OPTION_OF,
     "train": train.OPTION_OF,
 }

@@ -1,0 +1,1 @@
+"""A page about a whole study: one HTML file that opens offline."""

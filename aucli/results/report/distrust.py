@@ -1,0 +1,170 @@
+"""What a reader should not trust: faces that are hard to read, films with gaps, action units that hardly decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from aucli.results.report.rates import NEAR_THRESHOLD, Rates
+from aucli.results.report.study import Study, StudyFilm
+from aucli.results.report.words import percent
+
+if TYPE_CHECKING:
+    import polars
+
+    from aucli.results.film_times import BoolArray
+
+
+@dataclass(frozen=True)
+class Limit:
+    """From which value on a face is hard to read.
+
+    Attributes:
+        column: of the table.
+        value: the limit.
+        is_least: below it is bad; else beyond it to either side.
+        name: one word for it.
+        words: what it means.
+    """
+
+    column: str
+    value: float
+    is_least: bool
+    name: str
+    words: str
+
+
+LIMITS: Final = (
+    Limit("interocular_px", 25.0, True, "small", "eyes less than 25 px apart: the model sees an enlarged picture"),
+    Limit("yaw_deg", 30.0, False, "turned", "head turned by more than 30° to a side"),
+    Limit("pitch_deg", 30.0, False, "tilted", "head raised or lowered by more than 30°"),
+    Limit("sharpness", 0.15, True, "blurred", "sharpness below 0.15, as of a crop blurred by 1.5 of its 112 pixels"),
+    Limit("brightness", 50.0, True, "dark", "mean level of the face below 50 of 255"),
+)
+"""25 px: the eyes in the bundled model's crop are that far apart (`faces.alignment.CropSpec`). The angles: heads turned
+further were hardly measured for any model here. Sharpness: faces in five sharp films and photographs had 0.48 to 0.78,
+the same blurred by a Gaussian of 1 px in the crop 0.21 to 0.27, of 2 px 0.10 to 0.13. A column that a table lacks is
+not judged, and the page says so."""
+OFTEN: Final = 0.2
+"""Share from which a page warns."""
+RARE_SHARE, ALWAYS_SHARE = 0.001, 0.8
+BRIEF_S: Final = 1.0
+
+
+def judged_limits(rows: polars.DataFrame) -> tuple[Limit, ...]:
+    """The limits whose columns the table has."""
+    return tuple(one for one in LIMITS if one.column in rows.columns and rows[one.column].null_count() < len(rows))
+
+
+def breaks(rows: polars.DataFrame, limit: Limit) -> BoolArray:
+    """(R,) whether a row with a face is beyond the limit; False without a value."""
+    import polars as pl
+
+    value = rows[limit.column].cast(pl.Float64).fill_nan(None)
+    bad = value < limit.value if limit.is_least else value.abs() > limit.value
+    return np.asarray((bad & rows["face"].is_not_null()).fill_null(False).to_numpy(), bool)
+
+
+@dataclass(frozen=True)
+class FilmDistrust:
+    """What of one film is doubtful.
+
+    Attributes:
+        shares: name of a limit -> share of the rows with a face that are beyond it; empty without a face.
+        any_share: share of rows beyond one at least.
+        no_face_share: share of the frames without a face; None without a frame.
+        remarks: sentences: damage, gaps, short faces.
+    """
+
+    shares: dict[str, float]
+    any_share: float
+    no_face_share: float | None
+    remarks: tuple[str, ...]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether there is something to warn of."""
+        often = self.any_share >= OFTEN or (self.no_face_share or 0.0) >= OFTEN
+        return often or bool(self.remarks)
+
+
+def film_distrust(study: Study, film: StudyFilm, rates: Rates, broken_by: dict[str, BoolArray]) -> FilmDistrust:
+    """Judge one film.
+
+    Args:
+        study: all.
+        film: one of it.
+        rates: of the study.
+        broken_by: name of each judged limit -> rows of the study beyond it, see `breaks`.
+    """
+    face = study.rows["face"][film.rows].is_not_null().to_numpy()
+    n_faces = int(face.sum())
+    broken = {name: rows[film.rows] for name, rows in broken_by.items()}
+    shares = {name: float(rows.sum() / n_faces) for name, rows in broken.items()} if n_faces else {}
+    anything = np.logical_or.reduce(list(broken.values())) if broken else np.zeros(len(face), bool)
+    return FilmDistrust(
+        shares,
+        float(anything.sum() / n_faces) if n_faces else 0.0,
+        1 - film.n_frames_with_face / film.n_frames if film.n_frames else None,
+        tuple(_remarks(study, film, rates)),
+    )
+
+
+def _remarks(study: Study, film: StudyFilm, rates: Rates) -> list[str]:
+    told: list[str] = []
+    if record := film.record:
+        if record.broken:
+            told.append(f"The film ends early or is damaged: {record.broken}.")
+        if record.n_failed:
+            told.append(f"{record.n_failed:,} of {record.n_frames + record.n_failed:,} promised frames did not decode.")
+        if record.n_hidden:
+            told.append(f"{record.n_hidden:,} frames are hidden by the file's edit list and not in the table.")
+        told += [f"{note[:1].upper()}{note[1:]}." for note in record.notes]
+    if film.n_frames == 0:
+        return [*told, "The table holds no frame of it."]
+    gap_s = film.end_s - film.begin_s - film.shown_s
+    if gap_s > 0.5:
+        told.append(f"The table lacks frames for {gap_s:.1f} s of it.")
+    if film.n_frames_with_face == 0:
+        told.append("No face was found in it.")
+    its = rates.of_film(film.number)
+    brief = int((rates.seen_s[its] < BRIEF_S).sum())
+    if brief and film.shown_s > 2 * BRIEF_S:
+        told.append(
+            f"{brief:,} of {len(its):,} faces are seen for less than {BRIEF_S:g} s: false finds, or people who got a "
+            "new number."
+        )
+    if "detected" in study.rows.columns:
+        detected = study.rows["detected"][film.rows].drop_nulls()
+        if n_carried := len(detected) - int(detected.sum()):
+            share = percent(n_carried / len(detected))
+            told.append(f"{share} of the boxes were carried from neighbouring frames, not looked for.")
+    return told
+
+
+def au_remarks(study: Study, rates: Rates) -> dict[str, list[str]]:
+    """What is doubtful of each action unit: column -> sentences, those with something to say."""
+    told: dict[str, list[str]] = {}
+    for number, au in enumerate(study.aus):
+        said = []
+        if au in study.experimental:
+            said.append(
+                "The model's maker calls it experimental: its figures fall short of what the others are held to."
+            )
+        if rates.study_near[number] >= OFTEN:
+            said.append(
+                f"In {percent(rates.study_near[number])} of the time the probability is within {NEAR_THRESHOLD:g} of "
+                "the threshold: another threshold would give other results."
+            )
+        share = rates.study_share[number]
+        if share >= ALWAYS_SHARE:
+            said.append(
+                f"It is present in {percent(share)} of the time, more than one expects of any: look at the film."
+            )
+        elif share < RARE_SHARE:
+            said.append("It is hardly ever present: too little to conclude from.")
+        if said:
+            told[au] = said
+    return told

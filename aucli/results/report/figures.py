@@ -1,0 +1,401 @@
+"""Figures of the page as static SVG, drawn by Vega-Lite. The only door to vl-convert.
+
+Colours are CSS variables of the page, so that one drawing serves light, dark and print. Every figure has a table of its
+numbers beside it on the page; a screen reader is given that, and the drawing as one picture with a sentence.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aucli.results.film_times import US_PER_S
+from aucli.results.report.timeline import Stretches
+
+FloatArray = npt.NDArray[np.float64]
+
+VEGA_LITE: Final = "5.20"
+"""The version of the language that specifications are written in; vl-convert carries several."""
+LANE_PX: Final = 16
+TIMELINE_PX: Final = 780
+NAME_PX: Final = 190
+"""Room for names in front of lanes: the reader's font is not known here, and may be wider than the measured one."""
+DOTS: Final = 600
+"""Faces times action units up to which each face is a dot; beyond, quartiles tell."""
+
+
+def _colour(name: str) -> str:
+    """A colour of the page's style."""
+    return f"var(--{name})"
+
+
+_CONFIG: Final[dict[str, Any]] = {
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _colour("ink"),
+        "titleColor": _colour("soft"),
+        "gridColor": _colour("line"),
+        "domainColor": _colour("line"),
+        "tickColor": _colour("line"),
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 260,
+    },
+    "header": {"labelColor": _colour("ink"), "labelFontSize": 13, "labelFontWeight": "bold", "title": None},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """One row of a timeline.
+
+    Attributes:
+        name: in front of it.
+        at_end: behind it: ``31 %``.
+        spans: kind (``present``, ``seen``, ``doubtful``) -> when.
+    """
+
+    name: str
+    at_end: str
+    spans: Mapping[str, Stretches]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """The timeline of one face.
+
+    Attributes:
+        name: of the face: ``Face 0``.
+        title: above it.
+        lanes: all panels of a figure have lanes of the same names.
+        unseen: when the face is not seen, or its rows are left out.
+        marks: time in seconds, number, and address of each still.
+    """
+
+    name: str
+    title: str
+    lanes: tuple[Lane, ...]
+    unseen: Stretches
+    marks: tuple[tuple[float, int, str], ...]
+
+
+STILLS_LANE: Final = "stills"
+
+
+def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: str) -> str:
+    """Draw the faces of a film below one another over one axis of time.
+
+    Args:
+        panels: a face each.
+        begin_s: of the axis.
+        end_s: likewise.
+        about: the figure in a sentence, for who does not see it.
+    """
+    names = [lane.name for lane in panels[0].lanes]
+    has_marks = any(panel.marks for panel in panels)
+    order = [*([STILLS_LANE] if has_marks else []), *names]
+    titles = [panel.title for panel in panels]
+    height = LANE_PX * len(order)
+    x = {
+        "field": "t",
+        "type": "quantitative",
+        "scale": {"domain": [begin_s, end_s], "nice": False},
+        "axis": {
+            "values": time_ticks(begin_s, end_s),
+            "labelExpr": _TIME_EXPRESSION if end_s - begin_s >= 120 else "format(datum.value, '~r') + ' s'",
+            "title": None,
+            "grid": True,
+            "labelFlush": False,
+        },
+    }
+    y = {
+        "field": "lane",
+        "type": "nominal",
+        "sort": order,
+        "scale": {"domain": order},
+        "axis": {"title": None, "ticks": False, "domain": False, "labelPadding": 8, "minExtent": NAME_PX, "grid": True},
+    }
+    layers: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": "datum.kind == 'unseen'"}],
+            "mark": {"type": "rect", "color": _colour("unseen")},
+            "encoding": {"x": x, "x2": {"field": "t2"}, "y": {"value": 0}, "y2": {"value": height}},
+        },
+        *(
+            _bars(kind, x, y, _colour(kind), width, aria=kind != "doubtful")
+            for kind, width in (("seen", 4), ("doubtful", 8), ("present", 11))
+        ),
+        {
+            "transform": [{"filter": "datum.kind == 'end'"}],
+            "mark": {"type": "text", "align": "left", "fontSize": 12, "color": _colour("ink")},
+            "encoding": {"x": {"value": TIMELINE_PX + 8}, "y": y, "text": {"field": "text"}},
+        },
+    ]
+    if has_marks:
+        on_mark = {"x": x, "y": y, "href": {"field": "href"}}
+        chosen = [{"filter": "datum.kind == 'mark'"}]
+        layers += [
+            {
+                "transform": chosen,
+                "mark": {"type": "circle", "size": 230, "color": _colour("ink"), "opacity": 1},
+                "encoding": on_mark,
+            },
+            {
+                "transform": chosen,
+                "mark": {"type": "text", "fontSize": 11, "fontWeight": "bold", "color": _colour("paper")},
+                "encoding": {**on_mark, "text": {"field": "text"}},
+            },
+        ]
+    spec = {
+        "data": {"values": [value for panel in panels for value in _values(panel)]},
+        "facet": {
+            "field": "panel",
+            "type": "nominal",
+            "sort": titles,
+            "header": {"labelAnchor": "start", "labelPadding": 4},
+        },
+        "columns": 1,
+        "spacing": 12,
+        "spec": {"width": TIMELINE_PX, "height": height, "layer": layers},
+    }
+    return _draw(spec, about)
+
+
+def _bars(
+    kind: str, x: dict[str, Any], y: dict[str, Any], colour: str, width: float, *, aria: bool = False
+) -> dict[str, Any]:
+    """Stretches as thick lines with gaps: one element a lane, however many there are."""
+    mark = {"type": "line", "strokeWidth": width, "strokeCap": "butt", "color": colour, "aria": aria}
+    encoding: dict[str, Any] = {"x": x, "y": y, "detail": {"field": "lane"}, "order": {"value": None}}
+    if aria:
+        encoding["description"] = {"field": "about"}
+    return {
+        "transform": [{"filter": f"datum.kind == '{kind}'"}],
+        "mark": {**mark, "invalid": "break-paths-filter-domains"},
+        "encoding": encoding,
+    }
+
+
+def _values(panel: Panel) -> list[dict[str, Any]]:
+    """A panel as rows for Vega-Lite."""
+    values: list[dict[str, Any]] = []
+
+    def add(kind: str, lane: str, spans: Stretches, about: str = "") -> None:
+        for begin_us, end_us in spans.tolist():
+            for time_us in (begin_us, end_us, None):
+                t = None if time_us is None else round(time_us / US_PER_S, 3)
+                values.append({"panel": panel.title, "kind": kind, "lane": lane, "t": t, "about": about})
+
+    for begin_us, end_us in panel.unseen.tolist():
+        begin_s, end_s = round(begin_us / US_PER_S, 3), round(end_us / US_PER_S, 3)
+        values.append({"panel": panel.title, "kind": "unseen", "t": begin_s, "t2": end_s})
+    for lane in panel.lanes:
+        for kind, spans in lane.spans.items():
+            add(kind, lane.name, spans, f"{panel.name}: {lane.name}")
+        values.append({"panel": panel.title, "kind": "end", "lane": lane.name, "text": lane.at_end})
+    for time_s, number, href in panel.marks:
+        mark = {
+            "panel": panel.title,
+            "kind": "mark",
+            "lane": STILLS_LANE,
+            "t": time_s,
+            "text": str(number),
+            "href": href,
+        }
+        values.append(mark)
+    return values
+
+
+def draw_rates(names: Sequence[str], share: FloatArray, per_min: FloatArray, about: str) -> str:
+    """Draw how often each action unit was present, over the faces of a study.
+
+    Args:
+        names: (A,) of the action units.
+        share: (F, A) of time, NaN where unknown.
+        per_min: (F, A) episodes a minute.
+        about: the figure in a sentence.
+    """
+    is_dotted = share.size <= DOTS
+    parts = []
+    for column, (values, title, form) in enumerate(
+        ((100 * share, "share of the time seen, %", ".0f"), (per_min, "episodes a minute", "~r"))
+    ):
+        data = [
+            {"au": name, **_spread(values[:, number])}
+            for number, name in enumerate(names)
+            if np.isfinite(values[:, number]).any()
+        ]
+        y = {
+            "field": "au",
+            "type": "nominal",
+            "sort": list(names),
+            "scale": {"domain": list(names)},
+            "axis": {
+                "title": None,
+                "ticks": False,
+                "domain": False,
+                "labels": column == 0,
+                "labelPadding": 8,
+                "minExtent": 0 if column else NAME_PX,
+            },
+        }
+        most = float(np.nanmax(values, initial=0.0)) or 1.0
+        x = {
+            "type": "quantitative",
+            "scale": {"domain": [0, most], "nice": True},
+            "axis": {"title": title, "tickCount": 5, "format": form},
+        }
+        whiskers = {
+            "mark": {"type": "rule", "color": _colour("soft")},
+            "encoding": {"y": y, "x": {**x, "field": "least"}, "x2": {"field": "most"}},
+        }
+        layers: list[dict[str, Any]] = [
+            *([] if is_dotted else [whiskers]),
+            {
+                "mark": {"type": "bar", "height": 10, "color": _colour("present"), "opacity": 0.35},
+                "encoding": {"y": y, "x": {**x, "field": "q1"}, "x2": {"field": "q3"}},
+            },
+            {
+                "mark": {"type": "tick", "thickness": 3, "height": 14, "color": _colour("present"), "opacity": 1},
+                "encoding": {"y": y, "x": {**x, "field": "median"}},
+            },
+        ]
+        if is_dotted:
+            dots = [
+                {"au": name, "dot": _plain(value)}
+                for number, name in enumerate(names)
+                for value in values[np.isfinite(values[:, number]), number]
+            ]
+            layers.append(
+                {
+                    "data": {"values": dots},
+                    "mark": {"type": "point", "size": 26, "color": _colour("ink"), "opacity": 0.55, "strokeWidth": 1.2},
+                    "encoding": {"y": y, "x": {**x, "field": "dot"}},
+                }
+            )
+        parts.append({"data": {"values": data}, "width": 320, "height": {"step": 24}, "layer": layers})
+    return _draw({"hconcat": parts, "spacing": 28}, about)
+
+
+def _spread(values: FloatArray) -> dict[str, float]:
+    known = values[np.isfinite(values)]
+    least, q1, median, q3, most = (_plain(value) for value in np.quantile(known, [0, 0.25, 0.5, 0.75, 1]))
+    return {"least": least, "q1": q1, "median": median, "q3": q3, "most": most}
+
+
+def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
+    """Draw which action units go together.
+
+    Args:
+        names: (A,) short names.
+        phi: (A, A) correlations, NaN where unknown.
+        about: the figure in a sentence.
+    """
+    data = [
+        {
+            "row": names[i],
+            "column": names[j],
+            "size": _plain(abs(phi[i, j])) if np.isfinite(phi[i, j]) else 0,
+            "sign": "none" if not np.isfinite(phi[i, j]) else "positive" if phi[i, j] >= 0 else "negative",
+            "text": f"{phi[i, j]:.2f}".replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
+            if np.isfinite(phi[i, j])
+            else "–",
+        }
+        for i in range(1, len(names))
+        for j in range(i)
+    ]
+    side = {"type": "nominal", "axis": {"title": None, "ticks": False, "domain": False, "labelAngle": 0}}
+    y = {**side, "field": "row", "sort": list(names), "scale": {"domain": list(names[1:])}}
+    x = {**side, "field": "column", "sort": list(names), "scale": {"domain": list(names[:-1])}}
+    colour = {
+        "field": "sign",
+        "type": "nominal",
+        "legend": None,
+        "scale": {
+            "domain": ["positive", "negative", "none"],
+            "range": [_colour("present"), _colour("doubtful"), _colour("unseen")],
+        },
+    }
+    spec = {
+        "data": {"values": data},
+        "width": {"step": 44},
+        "height": {"step": 28},
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": _colour("paper"), "strokeWidth": 2},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "fill": colour,
+                    "fillOpacity": {
+                        "field": "size",
+                        "type": "quantitative",
+                        "scale": {"domain": [0, 1], "range": [0.06, 0.9]},
+                        "legend": None,
+                    },
+                },
+            },
+            {
+                "mark": {"type": "text", "fontSize": 12, "color": _colour("ink")},
+                "encoding": {"x": x, "y": y, "text": {"field": "text"}},
+            },
+        ],
+    }
+    return _draw(spec, about)
+
+
+_TIME_EXPRESSION: Final = (
+    "(datum.value >= 3600 ? floor(datum.value / 3600) + ':' : '')"
+    " + (datum.value >= 3600 && floor(datum.value / 60) % 60 < 10 ? '0' : '') + floor(datum.value / 60) % 60"
+    " + ':' + (datum.value % 60 < 10 ? '0' : '') + floor(datum.value % 60)"
+)
+
+
+def time_ticks(begin_s: float, end_s: float) -> list[float]:
+    """Round times within a span, 5 to 12 of them where it is not too short.
+
+    >>> time_ticks(0.0, 65.0)
+    [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
+    """
+    steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
+    step = next((step for step in steps if (end_s - begin_s) / step <= 10), (end_s - begin_s) / 10)
+    first, last = int(np.ceil(begin_s / step - 1e-9)), int(np.floor(end_s / step + 1e-9))
+    return [round(number * step, 6) for number in range(first, last + 1)]
+
+
+def _plain(value: float) -> float:
+    return round(float(value), 4)
+
+
+def _draw(spec: dict[str, Any], about: str) -> str:
+    """Make a drawing: one picture with one sentence for screen readers, as wide as its place on the page."""
+    import vl_convert
+
+    schema = f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.json"
+    svg = vl_convert.vegalite_to_svg({"$schema": schema, "config": _CONFIG, **spec}, vl_version=VEGA_LITE)
+    head = re.match(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>', svg)
+    assert head is not None, svg[:200]
+    width, height = head[1], head[2]
+    start = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+        f'aria-label="{html.escape(about)}" viewBox="0 0 {width} {height}" '
+        f'style="max-width:{width}px;min-width:min({width}px,42rem)">'
+    )
+    return _slim(start + svg[head.end() :])
+
+
+def _slim(svg: str) -> str:
+    """Leave out what changes nothing in the picture and is half of the bytes."""
+    svg = re.sub(r'<path class="(?:background|foreground)" aria-hidden="true" d="[^"]*"[^>]*/>', "", svg)
+    svg = re.sub(r' (?:pointer-events="none"|opacity="1"|font-family="[^"]*"|aria-roledescription="[^"]*")', "", svg)
+    return re.sub(r' role="graphics-(?:object|symbol)"| class="mark-[^"]*"| aria-hidden="true"', "", svg)
