@@ -50,15 +50,18 @@ def study() -> pl.DataFrame:
     return annotated(pl.concat([anna, none]))
 
 
-def write_study(rows: pl.DataFrame, path: Path) -> Path:
-    """As annotate writes it."""
+def write_study(rows: pl.DataFrame, path: Path, *, size_bytes: int | None = None) -> Path:
+    """As annotate writes it, from films of this size."""
     metadata = {
         "schema": SCHEMA_VERSION,
         "model": "made-up",
         "model_digest": "0123456789abcdef",
         "aus": list(THRESHOLDS),
         "thresholds": list(THRESHOLDS.values()),
-        "videos": {name: {"fps": 25.0, "duration_s": 0.4} for name in rows["video"].unique(maintain_order=True)},
+        "videos": {
+            name: {"fps": 25.0, "duration_s": 0.4, "size_bytes": size_bytes}
+            for name in rows["video"].unique(maintain_order=True)
+        },
         "options": {},
     }
     arrow = rows.to_arrow()

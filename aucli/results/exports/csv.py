@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aucli.errors import TableError
 from aucli.results.exports.columns import flat_rows, in_double
 from aucli.results.exports.target import Content, ExportTarget
 
@@ -16,14 +17,23 @@ if TYPE_CHECKING:
     import polars
 
 
-def write_csv(content: Content, temporary: Path, _place: Path) -> None:
+def write_csv(content: Content, temporary: Path, place: Path) -> None:
     """Write one file."""
-    write_plain_csv(in_double(flat_rows(content)), temporary)
+    write_plain_csv(in_double(flat_rows(content)), temporary, place)
 
 
-def write_plain_csv(rows: polars.DataFrame, path: Path) -> None:
-    """Write rows as the head of this file says."""
-    rows.write_csv(path, float_scientific=False, null_value="", line_terminator="\n")
+def write_plain_csv(rows: polars.DataFrame, temporary: Path, place: Path) -> None:
+    """Write rows as the head of this file says.
+
+    Raises:
+        TableError: if they cannot be written.
+    """
+    from polars.exceptions import PolarsError
+
+    try:
+        rows.write_csv(temporary, float_scientific=False, null_value="", line_terminator="\n")
+    except (OSError, PolarsError) as error:
+        raise TableError(f"{place} cannot be written: {error}") from error
 
 
 TARGET: Final = ExportTarget("csv", ".csv", False, False, (), None, write_csv)

@@ -45,9 +45,9 @@ def openface_rows(content: Content) -> polars.DataFrame:
     )
 
 
-def write_openface(content: Content, temporary: Path, _place: Path) -> None:
+def write_openface(content: Content, temporary: Path, place: Path) -> None:
     """Write one video."""
-    write_plain_csv(openface_rows(content), temporary)
+    write_plain_csv(openface_rows(content), temporary, place)
 
 
 TARGET: Final = ExportTarget("openface", ".csv", True, False, (), None, write_openface)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,7 +119,8 @@ def export(
     thresholds = source.thresholds if options.thresholds is None else options.thresholds
     thresholds = {} if options.raw else thresholds
     intervals = find_intervals(rows, rules, thresholds, options.row_filter) if target.is_intervals else None
-    films = {video: _find_film(video, options.root) for video in videos}
+    records = {name: known for one in source.metadata for name, known in one["videos"].items()}
+    films = {video: _find_film(video, options.root, records.get(video, {}).get("size_bytes")) for video in videos}
     for place, part in parts.items():
         content = Content(
             rows=part,
@@ -127,7 +129,7 @@ def export(
             made_by=_made_by(source.metadata),
             intervals=intervals,
             films=films,
-            records={name: known for one in source.metadata for name, known in one["videos"].items()},
+            records=records,
         )
         place.parent.mkdir(parents=True, exist_ok=True)
         with whole_or_nothing(place) as temporary:
@@ -238,10 +240,15 @@ def _require_room(parts: Mapping[Path, polars.DataFrame], target: ExportTarget) 
             )
 
 
-def _find_film(video: str, root: Path | None) -> Path | None:
-    folders = [Path()] if root is None else [root]
-    places = [folder / name for folder in folders for name in (video, PurePosixPath(video).name)]
-    return next((place.absolute() for place in places if os.path.exists(place)), None)  # noqa: PTH110 (a name may be too long to exist)
+def _find_film(video: str, root: Path | None, size_bytes: int | None) -> Path | None:
+    """The film by its name in the folder, else by its file name alone; one of another size is another film."""
+    folder = Path() if root is None else root
+    for place in (folder / video, folder / PurePosixPath(video).name):
+        with contextlib.suppress(OSError, ValueError):  # a name may be one that no file can have
+            size = place.stat().st_size
+            if size_bytes is None or not place.is_file() or size == size_bytes:
+                return place.absolute()
+    return None
 
 
 def _lost_films(lost: Sequence[str]) -> str:

@@ -7,6 +7,8 @@ bytes); PSPP, "System File Format". A missing value is the system's own missing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,44 +30,57 @@ _SAV_TIME: Final = b"01 Jan 7000:00:00"
 """Day (9 bytes) and time (8) of every file: the same table gives the same bytes."""
 
 
-def write_stata(content: Content, temporary: Path, _place: Path) -> None:
+def write_stata(content: Content, temporary: Path, place: Path) -> None:
     """Write one .dta file.
 
     Raises:
-        TableError: if a video's name is longer than Stata's text may be.
+        TableError: if a video's name is longer than Stata's text may be, or the file cannot be written.
     """
     import pyreadstat
 
     rows = flat_rows(content)
     _require_short_names(rows, "Stata")
-    pyreadstat.write_dta(rows, temporary, version=_DTA_118, **_labels(rows, content))
+    with _writing(place):
+        pyreadstat.write_dta(rows, temporary, version=_DTA_118, **_labels(rows, content))
     with temporary.open("r+b") as file:
         head = file.read(_DTA_HEAD_BYTES)
         file.seek(0)
         file.write(_DTA_TIME.sub(rb"\g<1>01 Jan 1970 00:00\g<2>", head, count=1))
 
 
-def write_spss(content: Content, temporary: Path, _place: Path) -> None:
+def write_spss(content: Content, temporary: Path, place: Path) -> None:
     """Write one .sav file.
 
     Raises:
-        TableError: if a video's name is longer than text may be.
+        TableError: if a video's name is longer than text may be, or the file cannot be written.
     """
     import pyreadstat
 
     rows = flat_rows(content)
     _require_short_names(rows, "SPSS")
-    pyreadstat.write_sav(
-        rows,
-        temporary,
-        row_compress=True,
-        variable_measure={name: _measure(name, kind) for name, kind in rows.schema.items()},
-        variable_format={name: _format(kind) for name, kind in rows.schema.items() if kind.is_numeric()},
-        **_labels(rows, content),
-    )
+    with _writing(place):
+        pyreadstat.write_sav(
+            rows,
+            temporary,
+            row_compress=True,
+            variable_measure={name: _measure(name, kind) for name, kind in rows.schema.items()},
+            variable_format={name: _format(kind) for name, kind in rows.schema.items() if kind.is_numeric()},
+            **_labels(rows, content),
+        )
     with temporary.open("r+b") as file:
         file.seek(_SAV_TIME_AT)
         file.write(_SAV_TIME)
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """What pyreadstat says in its own words, in ours."""
+    from pyreadstat import PyreadstatError, ReadstatError
+
+    try:
+        yield
+    except (PyreadstatError, ReadstatError) as error:
+        raise TableError(f"{place} cannot be written ({error}); is there room on the disk?") from error
 
 
 def _labels(rows: polars.DataFrame, content: Content) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from aucli.errors import TableError
 from aucli.results.exports.columns import column_label, flat_rows, in_double
 from aucli.results.exports.target import Content, ExportTarget
 
@@ -18,8 +19,21 @@ _CREATED: Final = datetime(1980, 1, 1)
 _CHUNK_ROWS: Final = 4096
 
 
-def write_xlsx(content: Content, temporary: Path, _place: Path) -> None:
-    """Write one workbook. Rows go to the disk as they come: memory does not grow with them."""
+def write_xlsx(content: Content, temporary: Path, place: Path) -> None:
+    """Write one workbook. Rows go to the disk as they come: memory does not grow with them.
+
+    Raises:
+        TableError: if it cannot be written.
+    """
+    from xlsxwriter.exceptions import XlsxWriterException
+
+    try:
+        _write(content, temporary)
+    except XlsxWriterException as error:
+        raise TableError(f"{place} cannot be written: {error}") from error
+
+
+def _write(content: Content, temporary: Path) -> None:
     import xlsxwriter
 
     rows = in_double(flat_rows(content))

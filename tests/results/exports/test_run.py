@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +135,31 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="No space left"):
         export(films("a.mp4"), "csv", kept, ExportOptions(overwrite=True))
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.csv", "before")]
+
+
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_a_disk_that_takes_no_more_is_one_line(tmp_path: Path, target: str) -> None:
+    place = tmp_path / f"a{SUFFIXES[target]}"
+    rows = study().filter(pl.col("video") == "day 1/anna.mp4")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))  # bytes that a file may have
+    try:
+        with pytest.raises((TableError, OSError)) as caught:
+            export(rows, target, place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert isinstance(caught.value, TableError) or caught.value.errno is not None, "the command words what has a number"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_film_of_another_size_is_another_film(tmp_path: Path) -> None:
+    rows = films("day 1/a.mp4").with_columns(AU01=pl.lit(True), AU01_p=pl.lit(0.5, pl.Float32))
+    table = write_study(rows, tmp_path / "t.parquet", size_bytes=3)
+    (tmp_path / "a.mp4").write_bytes(b"1234")
+    options = ExportOptions(root=tmp_path, overwrite=True)
+    assert export(table, "elan", tmp_path / "a.eaf", options).notes != ()
+    (tmp_path / "a.mp4").write_bytes(b"123")
+    assert export(table, "elan", tmp_path / "a.eaf", options).notes == ()
 
 
 def test_a_package_that_is_missing_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
