@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from aucli.annotation.run import annotate
     from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
-    from aucli.results.episodes import episodes
+    from aucli.results.episodes import EpisodeRules, episodes
     from aucli.results.exports.run import ExportOptions, export
     from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
     from aucli.results.read import read_table as read
     from aucli.results.report.run import ReportOptions, ReportOutcome, report
     from aucli.results.row_filter import RowFilter
+    from aucli.results.summary import Summary, summary
     from aucli.runtime.progress import Progress
 
 __version__ = "0.1.0"
 __all__ = [
     "AnnotateOptions",
     "AucliError",
+    "EpisodeRules",
     "ExportOptions",
     "Outcome",
     "OverlayOptions",
@@ -36,6 +38,7 @@ __all__ = [
     "ReportOptions",
     "ReportOutcome",
     "RowFilter",
+    "Summary",
     "__version__",
     "annotate",
     "episodes",
@@ -44,6 +47,7 @@ __all__ = [
     "read",
     "read_metadata",
     "report",
+    "summary",
 ]
 
 _HOMES = {
@@ -61,6 +65,9 @@ _HOMES = {
     "report": ("aucli.results.report.run", "report"),
     "ReportOptions": ("aucli.results.report.run", "ReportOptions"),
     "ReportOutcome": ("aucli.results.report.run", "ReportOutcome"),
+    "EpisodeRules": ("aucli.results.episodes", "EpisodeRules"),
+    "summary": ("aucli.results.summary", "summary"),
+    "Summary": ("aucli.results.summary", "Summary"),
     "RowFilter": ("aucli.results.row_filter", "RowFilter"),
     "export": ("aucli.results.exports.run", "export"),
     "ExportOptions": ("aucli.results.exports.run", "ExportOptions"),

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from aucli import __version__
 from aucli.commands.annotate import annotate
 from aucli.commands.doctor import doctor
+from aucli.commands.episodes import episodes
 from aucli.commands.evaluate import evaluate
 from aucli.commands.export import export
 from aucli.commands.models import models_app
@@ -24,6 +25,7 @@ from aucli.commands.output import print_error, print_json
 from aucli.commands.overlay import overlay
 from aucli.commands.prepare import prepare
 from aucli.commands.report import report
+from aucli.commands.summary import summary
 from aucli.commands.synth import synth
 from aucli.commands.train import train
 from aucli.errors import AucliError, OptionsError, printable
@@ -137,6 +139,8 @@ app.command()(annotate)
 app.command()(overlay)
 app.command()(report)
 app.add_typer(models_app, name="models")
+app.command()(episodes)
+app.command()(summary)
 app.command()(doctor)
 app.command()(synth)
 app.command()(prepare)

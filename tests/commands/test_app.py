@@ -26,6 +26,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 def test_the_commands_are_those_the_package_promises() -> None:
     assert set(COMMANDS) == {
         *("annotate", "overlay", "report", "doctor", "synth", "prepare", "train", "evaluate", "export"),
+        *("episodes", "summary"),
         *(f"models {name}" for name in ("list", "info", "pull", "import", "export")),
     }
 

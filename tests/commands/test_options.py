@@ -16,10 +16,11 @@ from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
 from aucli.cli import app
 from aucli.commands import annotate as annotate_command
-from aucli.commands import code_options, dataset_options, evaluate, models, options, synth, train
+from aucli.commands import code_options, dataset_options, evaluate, models, options, result_options, synth, train
 from aucli.commands import export as export_command
 from aucli.commands import overlay as overlay_command
 from aucli.commands import report as report_command
+from aucli.commands import summary as summary_command
 from aucli.errors import OptionsError
 from aucli.models.exchange import import_any
 from tests.builders.command_line import run
@@ -31,6 +32,8 @@ OPTIONS_OF: dict[str, Mapping[str, str]] = {
     "annotate": annotate_command.OPTION_OF,
     "evaluate": {**code_options.OPTION_OF, **evaluate.OPTION_OF},
     "models import": models.IMPORT_OPTION_OF,
+    "episodes": result_options.OPTION_OF,
+    "summary": summary_command.OPTION_OF,
     "export": export_command.OPTION_OF,
     "overlay": overlay_command.OPTION_OF,
     "prepare": dataset_options.PREPARE_OPTION_OF,
@@ -38,8 +41,9 @@ OPTIONS_OF: dict[str, Mapping[str, str]] = {
     "synth": synth.OPTION_OF,
     "train": train.OPTION_OF,
 }
-# The share of validation is the recipe's and checked there; a card is Markdown and no message.
-NO_OPTIONS = {"validation_share", "name"}
+# The share of validation is the recipe's and checked there; a card is Markdown and no message; commands do not read
+# into pandas.
+NO_OPTIONS = {"validation_share", "name", "as_"}
 
 
 def test_names_of_fields_become_options() -> None:

@@ -1,0 +1,114 @@
+"""Who is in which video: a CSV of participants, conditions and the like, joined to a table by the video's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from aucli.errors import OptionsError, TableError
+
+if TYPE_CHECKING:
+    import polars
+
+NAMES_LISTED: Final = 5
+
+
+def read_people(path: Path) -> polars.DataFrame:
+    """Read a CSV with the column ``video`` and, where a video shows several people, ``face``; all others are text.
+
+    Commas, semicolons and tabs are told apart by the first line.
+
+    Raises:
+        TableError: if it cannot be read or has no column ``video``.
+    """
+    import polars as pl
+
+    try:
+        head = path.read_text(encoding="utf-8-sig").partition("\n")[0]
+        separator = max(",;\t", key=head.count)
+        people = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
+    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+        raise TableError(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from error
+    people = people.rename({name: name.strip().removeprefix("\ufeff") for name in people.columns})
+    if "video" not in people.columns:
+        raise TableError(f"{path} has no column video; it has {', '.join(people.columns)}")
+    if "face" in people.columns:
+        faces = people["face"].str.strip_chars().cast(pl.Int32, strict=False)
+        if faces.null_count():
+            raise TableError(f"{path} has a row whose face is no number; leave the column out where all faces count")
+        people = people.with_columns(faces)
+    return people.with_columns(pl.col("video").str.strip_chars())
+
+
+def join_people(
+    seen: polars.DataFrame, people: polars.DataFrame, by: Sequence[str]
+) -> tuple[polars.DataFrame, list[str]]:
+    """Put the columns `by` of a CSV beside the faces of a table.
+
+    A name in the CSV belongs to the video of that name; if there is none, to the one whose file name it is; then to the
+    one whose file name without suffix it is.
+
+    Args:
+        seen: columns ``video`` and ``face``, a row for each.
+        people: of `read_people`, or any frame like it.
+        by: columns of it.
+
+    Returns:
+        `seen` with the columns `by` as text, null where the CSV says nothing; and notes on names that did not match.
+
+    Raises:
+        OptionsError: if a column is not there.
+        TableError: if a name fits several videos, or a video or face has two rows.
+    """
+    import polars as pl
+
+    for column in by:
+        if column not in people.columns or column in ("video", "face"):
+            there = [name for name in people.columns if name not in ("video", "face")]
+            raise OptionsError(f"`by` is {column}, which `people` has not; it has {', '.join(there) or 'no column'}")
+    videos = seen["video"].unique(maintain_order=True).to_list()
+    names = people["video"].cast(pl.String).to_list()
+    fitting = {name: _video_of(name, videos) for name in dict.fromkeys(names) if name is not None}
+    has_faces = "face" in people.columns
+    faces = people["face"].to_list() if has_faces else [None] * len(people)
+    values: dict[tuple[str, int | None], tuple[str | None, ...]] = {}
+    for name, face, row in zip(names, faces, people.select(pl.col(list(by)).cast(pl.String)).iter_rows(), strict=True):
+        video = fitting.get(name)
+        if video is None:
+            continue
+        if (video, face) in values:
+            raise TableError(
+                f"`people` has two rows for {video}{f', face {face}' if has_faces else ''}; give each once"
+            )
+        values[video, face] = row
+    keys = [(video, face if has_faces else None) for video, face in seen.select("video", "face").iter_rows()]
+    nothing = (None,) * len(by)
+    joined = pl.DataFrame([values.get(key, nothing) for key in keys], dict.fromkeys(by, pl.String), orient="row")
+    without = list(dict.fromkeys(video for video, face in keys if (video, face) not in values))
+    unused = [name for name, video in fitting.items() if video is None]
+    notes = [
+        f"{what} ({len(listed)}): {', '.join(listed[:NAMES_LISTED])}{' ...' if len(listed) > NAMES_LISTED else ''}"
+        for listed, what in (
+            (without, "videos of the table without a row in `people` for each face"),
+            (unused, "videos of `people` that are not in the table"),
+        )
+        if listed
+    ]
+    return seen.hstack(joined), notes
+
+
+def _video_of(name: str, videos: Sequence[str]) -> str | None:
+    wanted = _keys(name)
+    for rule in range(3):
+        fits = [video for video in videos if _keys(video)[rule] == wanted[rule]]
+        if len(fits) > 1:
+            raise TableError(f"`people` names {name}, which fits {fits[0]} and {fits[1]}; write the table's name")
+        if fits:
+            return fits[0]
+    return None
+
+
+def _keys(name: str) -> tuple[str, str, str]:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return name, path.name.casefold(), path.stem.casefold()
