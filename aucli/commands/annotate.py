@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from aucli.commands.options import FAILED, Detector, Device, Json, Model, Overwrite, Quiet, fields_as_options
+from aucli.commands.options import (
+    FAILED,
+    Detector,
+    Device,
+    Json,
+    Model,
+    Overwrite,
+    Quiet,
+    as_options,
+    fields_as_options,
+)
 from aucli.commands.output import Printer, quoted
-from aucli.errors import OptionsError
+from aucli.errors import AucliError, OptionsError
 
 if TYPE_CHECKING:
     from aucli.annotation.outcome import Outcome
+    from aucli.results.report.run import ReportOutcome
     from aucli.runtime.progress import OnProgress, Progress
 
 OPTION_OF: Final = {
@@ -37,6 +49,8 @@ OPTION_OF: Final = {
     "root": "--root",
 }
 """Option by field of `AnnotateOptions`, and by parameter of `annotate`."""
+NEXT: Final = ("export", "overlay")
+"""Commands for a finished table, besides report and evaluate."""
 
 
 def annotate(
@@ -111,6 +125,12 @@ def annotate(
             metavar="DIR", help="Name the videos in the table by their paths in this folder.", show_default="as typed"
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="X.html", help="Write a page about the table as well: see aucli report.", show_default="none"
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -141,12 +161,43 @@ def annotate(
             overwrite=overwrite,
             root=root,
         )
+        if report:
+            _check_page(report)
         with out.progress() as draw:
             seen = Ended(draw)
             outcome = supervised.annotate_supervised(videos, output, options=options, on_progress=seen)
-    _print(out, outcome, seen, output)
-    if outcome.failures:
+    page = _write_page(report, output, outcome, root) if report and outcome.tables else None
+    _print(out, outcome, seen, output, page)
+    if outcome.failures or (page and page.problem):
         raise typer.Exit(FAILED)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page that was asked for: what it holds, or why there is none."""
+
+    path: Path
+    outcome: ReportOutcome | None = None
+    problem: str | None = None
+
+
+def _check_page(path: Path) -> None:
+    """Say before any work if there can be no page."""
+    from aucli.results.report.run import ReportOptions, check_report
+
+    with fields_as_options({"output": "--report"}):
+        check_report(path, ReportOptions())
+
+
+def _write_page(path: Path, table: Path, outcome: Outcome, root: Path | None) -> Page:
+    """Write the page; where that fails the tables are there all the same."""
+    from aucli.results.report.run import ReportOptions, report
+
+    options = ReportOptions(video_folders=(root,) if root else ())
+    try:
+        return Page(path, report(table, path, options=options, failures=outcome.failures))
+    except AucliError as error:
+        return Page(path, problem=as_options(str(error), {"output": "--report"}))
 
 
 def _seconds_per_frame(every_s: float | None, fps: float | None) -> float | None:
@@ -196,8 +247,8 @@ class Ended:
         self._draw(progress)
 
 
-def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
-    from dataclasses import asdict
+def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page | None) -> None:
+    from aucli.commands.report import print_report, report_as_json
 
     done = seen.labels - set(outcome.skipped)
     annotated = {label: record for label, record in outcome.videos.items() if label in done}
@@ -206,7 +257,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
     n_frames_with_face = sum(record.n_frames_with_face or 0 for record in annotated.values())
     n_frames_in_table = n_frames_with_face + sum(record.n_rows for record in annotated.values()) - n_faces
     out.json(
-        exit_status=FAILED if outcome.failures else 0,
+        exit_status=FAILED if outcome.failures or (page and page.problem) else 0,
         tables=[str(table) for table in outcome.tables],
         videos={label: asdict(record) for label, record in outcome.videos.items()},
         annotated=list(annotated),
@@ -215,6 +266,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
         passed_over=list(outcome.passed_over),
         n_frames=outcome.n_frames,
         experimental=list(outcome.experimental),
+        report=report_as_json(page.outcome) if page and page.outcome else None,
     )
     out.notes([*outcome.passed_over])
     out.notes([f"{label}: {note}" for label, record in annotated.items() for note in record.notes])
@@ -239,7 +291,12 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path) -> None:
     if outcome.tables:
         tables = "" if len(outcome.tables) == 1 else f"{_counted(len(outcome.tables), 'table')} in "
         out.result(f"-> {tables}{outcome.tables[0] if len(outcome.tables) == 1 else where}")
-        out.result(f"next: aucli evaluate {quoted(where)} --codes YOUR_CODES.csv, or aucli.read in Python")
+        if page and page.outcome:
+            print_report(out, page.outcome)
+        next_page = "" if page and page.outcome else f"aucli report {quoted(where)} -o report.html, "
+        out.result(f"next: {next_page}aucli {', '.join(NEXT)} or evaluate (-h says how), or aucli.read in Python")
+    if page and page.problem:
+        out.failed(str(page.path), page.problem)
 
 
 def _counted(number: int, word: str) -> str:

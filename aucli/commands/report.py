@@ -92,7 +92,8 @@ def print_report(out: Printer, outcome: ReportOutcome) -> None:
         out.note(f"note: {lacking} videos have no timeline, so that the page opens quickly; `videos` draws one alone")
     videos = "1 video" if outcome.n_videos == 1 else f"{outcome.n_videos:,} videos"
     stills = "1 still" if outcome.n_pictures == 1 else f"{outcome.n_pictures:,} stills"
-    out.result(f"{videos}, {stills}, {outcome.size_bytes / 1e6:.1f} MB")
+    size = f"{outcome.size_bytes / 1e6:.1f} MB" if outcome.size_bytes >= 1e6 else f"{outcome.size_bytes / 1e3:.0f} kB"
+    out.result(f"{videos}, {stills}, {size}")
     out.result(f"-> {outcome.output}")
 
 

@@ -15,10 +15,11 @@ import aucli
 from aucli.annotation import supervised
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Outcome
-from aucli.commands.annotate import _parse_thresholds, _seconds_per_frame
+from aucli.commands.annotate import NEXT, _parse_thresholds, _seconds_per_frame
 from aucli.errors import OptionsError
 from tests.builders.command_line import environment, left_out, run
 from tests.builders.media import MadeVideo
+from tests.builders.reference import commands
 from tests.builders.tiny_model import TINY, make_tiny_model
 
 
@@ -44,7 +45,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
              "--min-face", 30, "--threshold", "0.4", "--threshold", "AU12=0.6", "--workers", 3, "--overwrite",
              "--stream", 1, "--picture-rate", 10, "--root", "/videos", "--json", "--quiet")
     # fmt: on
-    assert left_out("annotate", given, but=frozenset({"--every"})) == set()
+    assert left_out("annotate", given, but=frozenset({"--every", "--report"})) == set()
     run("annotate", *given)
     expected = AnnotateOptions(
         model="m",
@@ -86,13 +87,35 @@ def test_the_end_says_what_was_found_and_what_to_type_next(video: Path) -> None:
     assert result.stdout.splitlines() == [
         "1 video, 5 frames: 0 faces; a face in 0.0 % of the frames",
         "-> t.parquet",
-        "next: aucli evaluate t.parquet --codes YOUR_CODES.csv, or aucli.read in Python",
+        f"next: aucli report t.parquet -o report.html, aucli {', '.join(NEXT)} or evaluate (-h says how), "
+        "or aucli.read in Python",
     ]
     assert result.stderr.splitlines()[-1].startswith("v.mp4, 5/5 frames, ")
     assert aucli.read_metadata("t.parquet")["experimental"] == []
     again = run("annotate", video, "-o", "t.parquet")
     assert again.stderr == "1 of 1 videos were finished before\n"
     assert again.stdout.splitlines()[0] == "-> t.parquet"
+
+
+def test_the_commands_named_next_exist() -> None:
+    assert {*NEXT, "report", "evaluate"} <= {words for words, _ in commands()}
+
+
+def test_a_page_is_written_as_well(video: Path) -> None:
+    result = run("annotate", video, "no.mp4", "-o", "t.parquet", "--report", "r.html", code=1)
+    assert result.stdout.splitlines()[1:4:2] == ["-> t.parquet", "-> r.html"]
+    assert "aucli report" not in result.stdout.splitlines()[-1]
+    page = Path("r.html").read_text()
+    assert "No face was found" in page
+    assert "no.mp4: No such file or directory" in page
+    as_json = json.loads(run("annotate", video, "-o", "t.parquet", "--report", "r.html", "--json").stdout)
+    assert as_json["report"]["n_videos"] == 1
+
+
+def test_a_page_that_cannot_be_written_is_told_before_any_work(video: Path) -> None:
+    for page, message in (("r.pdf", "--report is r.pdf; it must end in .html"), ("no/r.html", "there is no folder no")):
+        assert message in run("annotate", video, "-o", "t.parquet", "--report", page, code=2).stderr
+    assert not Path("t.parquet").exists()
 
 
 def test_faces_and_frames_with_a_face_are_counted(example: Path, tmp_path: Path) -> None:
