@@ -31,6 +31,10 @@ class AnnotateOptions:
         min_face_px: width of the smallest face that must be found, in pixels of the frame; None chooses by the frame.
         thresholds: AU number -> probability at and above which it counts as present, instead of the model's own;
             the key 0 stands for all AUs.
+        hysteresis_logit: how far apart, in logits of the probability, an AU begins and ends on film, so that a face
+            near a threshold does not flicker: half of it above the threshold, half below. 0: the threshold alone.
+        steady_crops_s: for how many seconds (a time constant) crops are held against the shaking of landmarks; the
+            landmarks of the table stay as measured. 0: each frame's crop is cut by its own landmarks alone.
         stream: number of the video stream to take, 0-based; None: the one marked as default, else the largest picture.
         picture_rate: pictures a second of a folder of numbered pictures; None: 25.
         workers: threads that detect and predict; None: one per core, at most 8.
@@ -53,6 +57,8 @@ class AnnotateOptions:
     max_faces: int | None = None
     min_face_px: int | None = None
     thresholds: Mapping[int, float] = field(default_factory=dict)
+    hysteresis_logit: float = 1.2
+    steady_crops_s: float = 2.0
     stream: int | None = None
     picture_rate: float | None = None
     workers: int | None = None
@@ -78,6 +84,12 @@ class AnnotateOptions:
             raise OptionsError(f"`end_s` is {self.end_s}; allowed is more than `start_s` ({self.start_s or 0.0:g})")
         if self.picture_rate is not None and not 0 < self.picture_rate <= 10_000:
             raise OptionsError(f"`picture_rate` is {self.picture_rate}; allowed is more than 0 and at most 10000")
+        for name, number, most in (
+            ("hysteresis_logit", self.hysteresis_logit, 10),
+            ("steady_crops_s", self.steady_crops_s, 10),
+        ):
+            if not 0 <= number <= most:
+                raise OptionsError(f"`{name}` is {number}; allowed is 0 to {most}")
         for au, threshold in self.thresholds.items():
             if au != 0 and au not in AU_NAMES:
                 raise OptionsError(f"`thresholds` names AU {au}; known are {', '.join(map(str, AU_NAMES))}")
@@ -109,4 +121,6 @@ class AnnotateOptions:
             "min_face_px": self.min_face_px,
             "stream": self.stream,
             "picture_rate": self.picture_rate,
+            "hysteresis_logit": self.hysteresis_logit,
+            "steady_crops_s": self.steady_crops_s,
         }

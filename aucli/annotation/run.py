@@ -1,4 +1,4 @@
-"""The story: frames -> faces -> tracks -> crops -> probabilities -> rows -> file."""
+"""The story: frames -> faces -> tracks -> steady crops -> probabilities -> occurrence -> rows -> file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Final
 
 import pyarrow as pa
 
+from aucli.annotation.memory import Memory
+from aucli.annotation.occurrence import Occurrence
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Journal, NoJournal, Outcome, VideoOutcome
 from aucli.annotation.problems import CHANGED, expected_frames, one_line, problem_of
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, plan_run
 from aucli.annotation.segments import Segments, WorkFolder
-from aucli.annotation.stages import Engine, Stretches, find_faces, follow, read_action_units
+from aucli.annotation.stages import Engine, Stretches, align, find_faces, follow, read_action_units
 from aucli.annotation.table import table_schema, to_rows
 from aucli.annotation.writing import RunTables
 from aucli.errors import StorageError, VideoError
+from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import Tracker
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
@@ -115,9 +118,13 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
     if segments.record is not None:
         return 0
     config, thresholds = engine.model.config, options.thresholds_for(engine.model.config)
-    tracker = Tracker(max_faces=options.max_faces)
+    memory = Memory(
+        Tracker(max_faces=options.max_faces),
+        SteadyLandmarks(options.steady_crops_s),
+        Occurrence(thresholds, options.hysteresis_logit),
+    )
     if segments.state is not None:
-        tracker.restore(segments.state)
+        memory.restore(segments.state)
     n_before, n_done, first_s = segments.n_frames, 0, None
     reporter.go_on_from(n_before)
     with FrameReader(
@@ -136,18 +143,18 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         with iterate_in_thread(reader, ahead=2) as batches:
             stretches = Stretches(find_faces(batches, engine, stretch_frames=STRETCH_FRAMES), STRETCH_FRAMES)
             while segments.record is None:
-                followed = follow(stretches.take(), tracker, engine)
+                aligned = align(follow(stretches.take(), memory.tracker, engine), memory.steady)
                 rows = [table_schema(config.au_columns, with_video=False).empty_table()]
                 next_frame = segments.next_frame
-                for frames in read_action_units(followed, engine):
-                    rows.append(to_rows(frames, config.au_columns, thresholds))
+                for frames in read_action_units(aligned, engine):
+                    rows.append(to_rows(frames, config.au_columns, memory.occurrence.decide(frames)))
                     next_frame = int(frames.index[-1]) + 1
                     n_done += len(frames.index)
                     first_s = float(frames.time_s[0]) if first_s is None else first_s
                     reporter.advance(n_before + n_done, n_expected, film_s=float(frames.time_s[-1]) - first_s)
                 stretch = pa.concat_tables(rows).combine_chunks()
                 if not stretches.is_last:
-                    segments.append(stretch, next_frame=next_frame, state=tracker.state())
+                    segments.append(stretch, next_frame=next_frame, state=memory.state())
                     continue
                 sha256, n_rows = digest.result(), segments.n_rows + len(stretch)
                 if content_fingerprint(path) != segments.fingerprint:

@@ -2,8 +2,9 @@
 
 A run works in a folder beside its output (``aus.parquet.partial``). Every stretch of a video that is done is a small
 Parquet file there, a *segment*. It is written to a temporary name, flushed and renamed, so that it is there whole or
-not at all, and it holds the tracker's state, so that a run that was cut off goes on with the next frame. When a video
-is in its table its segments go; what is left when a run ends belongs to videos that are not finished.
+not at all, and it holds what the stages remember (`Memory`), so that a run that was cut off goes on with the next
+frame. When a video is in its table its segments go; what is left when a run ends belongs to videos that are not
+finished.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Segments:
         n_rows: rows in all segments.
         n_faces: rows with a face in all segments.
         n_frames_with_face: frames with a face at least in all segments.
-        state: the tracker's, after the last segment.
+        state: of `Memory`, after the last segment.
         record: set when the video is complete.
     """
 
@@ -72,7 +73,7 @@ class Segments:
         Args:
             rows: of `to_rows`.
             next_frame: number of the first frame that is not yet in.
-            state: the tracker's, to go on with.
+            state: of `Memory`, to go on with.
             record: given with the last stretch: the video is complete. The faces in all stretches are counted into it.
 
         Raises:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import AnnotatedFrames
@@ -24,6 +25,7 @@ from aucli.faces.appearance import (
     unlike_cells,
 )
 from aucli.faces.detectors import open_detector
+from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import SCORE_ANYWHERE, TrackedFaces, Tracker, interpolate
 from aucli.faces.values import START_SCORE, Detector
 from aucli.models.predictor import Predictor, open_predictor
@@ -98,10 +100,18 @@ class FollowedFrame:
     tracked: TrackedFaces
 
 
+@dataclass(frozen=True)
+class AlignedFrame:
+    """A frame with the landmarks that its faces are cut out by: (F, 5, 2) pixels."""
+
+    followed: FollowedFrame
+    crop_landmarks_xy: npt.NDArray[np.float32]
+
+
 def find_faces(batches: Iterable[FrameBatch], engine: Engine, *, stretch_frames: int) -> Iterator[SeenFrame]:
     """Detect faces on every N-th frame, and on the first and last frame of every full stretch.
 
-    A stretch therefore needs nothing of its neighbours but the tracker's state, and a run can be resumed at its end.
+    A stretch therefore needs nothing of its neighbours but what `Memory` holds, and a run can be resumed at its end.
     """
 
     def numbered() -> Iterator[tuple[int, FrameBatch]]:
@@ -210,12 +220,19 @@ def _carry(
     return carried
 
 
-def read_action_units(frames: Iterable[FollowedFrame], engine: Engine) -> Iterator[AnnotatedFrames]:
+def align(frames: Iterable[FollowedFrame], steady: SteadyLandmarks) -> Iterator[AlignedFrame]:
+    """Hold the landmarks that crops are cut by steady; those of the table stay what was measured."""
+    for frame in frames:
+        yield AlignedFrame(frame, steady.update(frame.frame_rgb, frame.tracked, frame.time_s))
+
+
+def read_action_units(frames: Iterable[AlignedFrame], engine: Engine) -> Iterator[AnnotatedFrames]:
     """Give every face its probabilities."""
 
-    def read(group: Sequence[FollowedFrame]) -> AnnotatedFrames:
+    def read(aligned: Sequence[AlignedFrame]) -> AnnotatedFrames:
+        group = [frame.followed for frame in aligned]
         counts = [len(frame.tracked.faces) for frame in group]
-        landmarks = np.concatenate([frame.tracked.faces.landmarks_xy for frame in group])
+        landmarks = np.concatenate([frame.crop_landmarks_xy for frame in aligned])
         frame_of_face = np.repeat(np.arange(len(group)), counts)
         readings = engine.predictor.read([frame.frame_rgb for frame in group], frame_of_face, landmarks)
         return AnnotatedFrames(
@@ -230,13 +247,13 @@ def read_action_units(frames: Iterable[FollowedFrame], engine: Engine) -> Iterat
     yield from map_ahead(engine.pool, read, _grouped(frames), ahead=engine.workers)
 
 
-def _grouped(frames: Iterable[FollowedFrame]) -> Iterator[list[FollowedFrame]]:
+def _grouped(frames: Iterable[AlignedFrame]) -> Iterator[list[AlignedFrame]]:
     """Gather frames until they hold enough faces, or are many."""
-    group: list[FollowedFrame] = []
+    group: list[AlignedFrame] = []
     n_faces = 0
     for frame in frames:
         group.append(frame)
-        n_faces += len(frame.tracked.faces)
+        n_faces += len(frame.crop_landmarks_xy)
         if n_faces >= FACES_PER_TASK or len(group) >= 2 * FACES_PER_TASK:
             yield group
             group, n_faces = [], 0

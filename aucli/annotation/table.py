@@ -95,13 +95,13 @@ class AnnotatedFrames:
             )
 
 
-def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequence[float]) -> pa.Table:
+def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], present: npt.NDArray[np.bool_]) -> pa.Table:
     """Lay frames out as rows, one per face; a frame without a face is one row of nulls.
 
     Args:
         frames: what was found.
         au_columns: the model's AUs.
-        thresholds: per AU, the probability at and above which it counts as present.
+        present: (F, A) bool, what each face shows, in the order of `AnnotatedFrames.probabilities`.
 
     Returns:
         A table of `table_schema` without the column ``video``.
@@ -112,8 +112,7 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
     boxes = _spread([t.faces.boxes_xyxy for t in frames.tracked], absent, (4,), np.float32)
     landmarks = _spread([t.faces.landmarks_xy for t in frames.tracked], absent, (5, 2), np.float32)
     probabilities = _spread([frames.probabilities], absent, (len(au_columns),), np.float32)
-    limits = np.asarray(thresholds, np.float32)
-    present = probabilities >= limits
+    shown = _spread([present], absent, (len(au_columns),), np.bool_)
     interocular_px = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
     pose_deg = head_pose(landmarks)
     quality = [_spread([values], absent, (), np.float32) for values in (frames.sharpness, frames.brightness)]
@@ -135,7 +134,7 @@ def to_rows(frames: AnnotatedFrames, au_columns: Sequence[str], thresholds: Sequ
         column(interocular_px, pa.float32()),
         *(pa.array(angle, pa.float32(), mask=absent | np.isnan(angle)) for angle in pose_deg.T),
         *(column(values, pa.float32()) for values in quality),
-        *(column(present[:, a], pa.bool_()) for a in range(len(au_columns))),
+        *(column(shown[:, a], pa.bool_()) for a in range(len(au_columns))),
         *(column(probabilities[:, a], pa.float32()) for a in range(len(au_columns))),
     ]
     return pa.Table.from_arrays(arrays, schema=table_schema(au_columns, with_video=False))

@@ -42,6 +42,8 @@ OPTION_OF: Final = {
     "max_faces": "--max-faces",
     "min_face_px": "--min-face",
     "thresholds": "--threshold",
+    "hysteresis_logit": "--hysteresis",
+    "steady_crops_s": "--steady-crops",
     "stream": "--stream",
     "picture_rate": "--picture-rate",
     "workers": "--workers",
@@ -105,6 +107,21 @@ def annotate(
             show_default="the model's",
         ),
     ] = None,
+    hysteresis: Annotated[
+        float,
+        typer.Option(
+            metavar="LOGITS",
+            help="How far apart an AU begins and ends on film, against flicker: half above its threshold, half below. "
+            "0: the threshold alone.",
+        ),
+    ] = 1.2,
+    steady_crops: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            help="For how long crops are held against the shaking of landmarks. 0: every frame by its own.",
+        ),
+    ] = 2.0,
     stream: Annotated[
         int | None,
         typer.Option(
@@ -155,6 +172,8 @@ def annotate(
             max_faces=max_faces,
             min_face_px=min_face,
             thresholds=_parse_thresholds(threshold or []),
+            hysteresis_logit=hysteresis,
+            steady_crops_s=steady_crops,
             stream=stream,
             picture_rate=picture_rate,
             workers=workers,

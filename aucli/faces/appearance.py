@@ -136,7 +136,7 @@ def describe(frame_rgb: Any, faces: Faces) -> Appearances:
     xy = np.clip(to_frame @ _points(), -1e6, 1e6).astype(np.int32)
     height, width = frame_rgb.shape[:2]
     x, y = np.clip(xy[:, 0], 0, width - 1), np.clip(xy[:, 1], 0, height - 1)
-    cells = _mean(_pixels(frame_rgb, y, x).reshape(n, 2, CELLS, POINTS_PER_CELL, CELLS, POINTS_PER_CELL, 3), (3, 5))
+    cells = _mean(pixels_at(frame_rgb, y, x).reshape(n, 2, CELLS, POINTS_PER_CELL, CELLS, POINTS_PER_CELL, 3), (3, 5))
     around = (xy[:, 0, n_points:] == x[:, n_points:]) & (xy[:, 1, n_points:] == y[:, n_points:])
     middle = slice(POINTS_PER_CELL // 2, None, POINTS_PER_CELL)
     inside = around.reshape(n, SURROUND_SPEC.size_px, SURROUND_SPEC.size_px)[:, middle, middle]
@@ -154,7 +154,8 @@ def _points() -> npt.NDArray[np.float64]:
     return np.concatenate([(of_both + 0.5) * size_px, np.ones((1, 2 * size_px**2))])
 
 
-def _pixels(frame_rgb: Any, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def pixels_at(frame_rgb: Any, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Pixels of a frame, (H, W, ...) numpy or torch, by rows and columns; only these are copied."""
     pixels = frame_rgb[y, x]
     return np.asarray(pixels if isinstance(pixels, np.ndarray) else pixels.cpu().numpy())
 
@@ -309,7 +310,7 @@ def describe_scene(frame_rgb: Any, faces: Faces) -> SceneThumbnail:
     height, width = frame_rgb.shape[:2]
     y = (np.arange(SCENE_ROWS * POINTS_PER_CELL) + 0.5) * (height / (SCENE_ROWS * POINTS_PER_CELL))
     x = (np.arange(SCENE_COLUMNS * POINTS_PER_CELL) + 0.5) * (width / (SCENE_COLUMNS * POINTS_PER_CELL))
-    pixels = _pixels(frame_rgb, y.astype(np.intp)[:, None], x.astype(np.intp)[None])
+    pixels = pixels_at(frame_rgb, y.astype(np.intp)[:, None], x.astype(np.intp)[None])
     blocks = pixels.reshape(SCENE_ROWS, POINTS_PER_CELL, SCENE_COLUMNS, POINTS_PER_CELL, 3)
     people = np.zeros((SCENE_ROWS, SCENE_COLUMNS), bool)
     cell_wh = np.array([width / SCENE_COLUMNS, height / SCENE_ROWS])

@@ -66,11 +66,13 @@ class TrackedFaces:
         faces: boxes, landmarks, scores; F of them.
         tracks: (F,) int32, number of the person, 0-based in order of appearance; none twice.
         detected: (F,) bool, False where boxes were carried from neighbouring frames.
+        shot: number of the shot, 0-based: a cut begins a new one.
     """
 
     faces: Faces
     tracks: npt.NDArray[np.int32]
     detected: npt.NDArray[np.bool_]
+    shot: int = 0
 
     def __post_init__(self) -> None:
         n = len(self.faces)
@@ -168,6 +170,7 @@ class Tracker:
             faces[[face for _, face in pairs]],
             np.array([track.number for track, _ in pairs], np.int32),
             np.ones(len(pairs), bool),
+            self._shot,
         )
 
     def match(self, observation: Observation, time_s: float) -> dict[int, int]:
@@ -331,6 +334,7 @@ def interpolate(before: TrackedFaces, after: TrackedFaces, share: float) -> Trac
         ),
         common.astype(np.int32),
         np.zeros(len(common), bool),
+        before.shot,
     )
 
 

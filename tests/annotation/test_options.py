@@ -30,6 +30,8 @@ MODEL = ModelConfig("m", (1, 12), (0.3, 0.6), CropSpec(), {}, "MIT", "none")
         ({"start_s": 5.0, "end_s": 5.0}, "`end_s` is 5.0; allowed is more than `start_s`"),
         ({"thresholds": {12: 1.0}}, "`thresholds` holds 1.0"),
         ({"thresholds": {3: 0.5}}, "`thresholds` names AU 3"),
+        ({"hysteresis_logit": -0.1}, "`hysteresis_logit` is -0.1; allowed is 0 to 10"),
+        ({"steady_crops_s": float("nan")}, "`steady_crops_s` is nan; allowed is 0 to 10"),
         ({"device": "gpu"}, "`device` is 'gpu'; allowed are auto, cpu, cuda"),
     ],
 )

@@ -75,7 +75,27 @@ def test_values_make_sense(whole: pl.DataFrame) -> None:
     for column, threshold in zip(model.au_columns, model.thresholds, strict=True):
         p = faces[f"{column}_p"]
         assert p.is_between(0.0, 1.0).all()
-        assert (faces[column] == (p >= np.float32(threshold))).all()
+        logit = (p / (1 - p)).log().to_numpy()
+        limit = np.log(threshold / (1 - threshold))
+        assert faces[column].filter(logit >= limit + 0.61).all()
+        assert not faces[column].filter(logit < limit - 0.61).any()
+
+
+def test_without_hysteresis_the_threshold_alone_decides(example: Path, tmp_path: Path) -> None:
+    faces = _annotate(example, tmp_path / "t.parquet", hysteresis_logit=0.0, end_s=1.0).drop_nulls("face")
+    model = find_model("aunce-small").config
+    for column, threshold in zip(model.au_columns, model.thresholds, strict=True):
+        assert (faces[column] == (faces[f"{column}_p"] >= np.float32(threshold))).all()
+
+
+def test_crops_are_held_and_leaves_landmarks_as_measured(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
+    own = _annotate(example, tmp_path / "t.parquet", steady_crops_s=0.0, end_s=1.0)
+    steady = whole.filter(pl.col("time_s") < 1.0)
+    measured = ["frame", "time_s", "face", "detected", "score", "x", "y", "w", "h", *LANDMARK_COLUMNS]
+    assert_frame_equal(own.select(measured), steady.select(measured), abs_tol=1e-5)
+    faces, others = (table.drop_nulls("face")["AU12_p"].to_numpy() for table in (own, steady))
+    assert not np.array_equal(faces, others)
+    assert np.abs(faces - others).mean() < 0.05
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (7, 3), (64, 2)])
@@ -94,12 +114,16 @@ def test_same_input_same_bytes(example: Path, tmp_path: Path) -> None:
 
 
 def test_sampling_and_stretch_choose_rows_and_change_none(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
-    part = _annotate(example, tmp_path / "t.parquet", start_s=0.5, end_s=1.5, every_s=0.2)
+    alone = {"hysteresis_logit": 0.0, "steady_crops_s": 0.0}  # the past of a sampled film is another one
+    part = _annotate(example, tmp_path / "t.parquet", start_s=0.5, end_s=1.5, every_s=0.2, **alone)
     assert 4 <= part["frame"].n_unique() <= 6
     assert part["time_s"].is_between(0.5, 1.5, closed="left").all()
     same = whole.filter(pl.col("frame").is_in(part["frame"].unique().to_list()))
-    keep = ["frame", "time_s", "x", "y", "w", "h", "AU12_p"]
+    keep = ["frame", "time_s", "x", "y", "w", "h", *LANDMARK_COLUMNS]
     assert_frame_equal(part.select(keep), same.select(keep), abs_tol=1e-5)
+    dense = _annotate(example, tmp_path / "d.parquet", start_s=0.5, end_s=1.5, **alone)
+    same = dense.filter(pl.col("frame").is_in(part["frame"].unique().to_list()))
+    assert_frame_equal(part, same, abs_tol=1e-5)
 
 
 def test_carried_frames_say_so_and_lie_close_to_detected_ones(

@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aucli.annotation.segments import WorkFolder
-from aucli.annotation.table import to_rows
 from aucli.errors import BusyError, TableError, VideoError
-from tests.builders.annotated import COLUMNS, RUN, annotated_frames, finished_video, half_done
+from tests.builders.annotated import RUN, annotated_frames, finished_video, half_done, rows_of
 
 OTHER_RUN = replace(RUN, thresholds=(0.5, 0.6), options={"detect_every": 5})
 
@@ -92,7 +91,7 @@ def test_a_torn_segment_and_those_after_it_are_done_again(
         back = work.segments("a.mp4", "f")
     # A few bytes of a file are read by nobody (e.g. statistics' names); what comes back is then what was put down.
     assert len(back.paths) == torn or [pq.read_table(p) for p in back.paths] == [
-        to_rows(annotated_frames(counts, seed=n, first=first), COLUMNS, (0.5, 0.5))
+        rows_of(annotated_frames(counts, seed=n, first=first))
         for n, (counts, first) in enumerate([([1, 0], 0), ([2], 2), ([1], 3)])
     ]
     assert sorted(folder.glob("*.parquet")) == back.paths

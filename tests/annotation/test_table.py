@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.annotation.segments import WorkFolder
-from aucli.annotation.table import LANDMARK_COLUMNS, POSE_COLUMNS, AnnotatedFrames, table_schema, to_rows
+from aucli.annotation.table import LANDMARK_COLUMNS, POSE_COLUMNS, AnnotatedFrames, table_schema
 from aucli.annotation.writing import write_table
 from aucli.faces.head_pose import head_pose
-from tests.builders.annotated import COLUMNS, RUN, annotated_frames, finished_video
+from tests.builders.annotated import COLUMNS, RUN, annotated_frames, finished_video, rows_of
 
 
 def _slow_rows(frames: AnnotatedFrames) -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def test_schema_is_the_published_one() -> None:
 
 
 def test_no_frames_are_no_rows() -> None:
-    rows = to_rows(annotated_frames([]), COLUMNS, (0.5, 0.5))
+    rows = rows_of(annotated_frames([]))
     assert len(rows) == 0
     assert rows.schema == table_schema(COLUMNS, with_video=False)
 
@@ -97,7 +97,7 @@ def test_no_frames_are_no_rows() -> None:
 def test_rows_are_those_of_a_slow_loop(counts: list[int], seed: int) -> None:
     frames = annotated_frames(counts, seed)
     expected = pa.Table.from_pylist(_slow_rows(frames), schema=table_schema(COLUMNS, with_video=False))
-    found = to_rows(frames, COLUMNS, (0.5, 0.5))
+    found = rows_of(frames)
     distances, slow = (table["interocular_px"].drop_null().to_numpy() for table in (found, expected))
     np.testing.assert_allclose(distances, slow, rtol=1e-6)
     same = [table.drop_columns(["interocular_px"]).to_pylist() for table in (found, expected)]
@@ -105,15 +105,8 @@ def test_rows_are_those_of_a_slow_loop(counts: list[int], seed: int) -> None:
 
 
 def test_a_frame_without_a_face_is_a_row_of_nulls() -> None:
-    (row,) = to_rows(annotated_frames([0]), COLUMNS, (0.5, 0.5)).to_pylist()
+    (row,) = rows_of(annotated_frames([0])).to_pylist()
     assert {name for name, value in row.items() if value is not None} == {"frame", "time_s"}
-
-
-def test_the_threshold_itself_counts_as_present() -> None:
-    frames = annotated_frames([1])
-    p = float(frames.probabilities[0, 0])
-    (row,) = to_rows(frames, COLUMNS, (p, 1.0)).to_pylist()
-    assert (row["AU01"], row["AU12"]) == (True, False)
 
 
 def test_other_weights_under_the_same_name_are_noticed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from aucli.annotation.finished import FinishedVideo
 from aucli.annotation.records import RunRecord, VideoRecord
@@ -40,11 +41,16 @@ def annotated_frames(counts: list[int], seed: int = 0, first: int = 0) -> Annota
     return AnnotatedFrames(index, index / 25.0, tracked, probabilities, sharpness, brightness)
 
 
+def rows_of(frames: AnnotatedFrames) -> pa.Table:
+    """Their rows; present is what reaches 0.5."""
+    return to_rows(frames, COLUMNS, frames.probabilities >= 0.5)
+
+
 def half_done(work: WorkFolder, label: str, *stretches: list[int], fingerprint: str = "f") -> Segments:
     """A video with these stretches in the work folder, each given as faces a frame."""
     segments = work.segments(label, fingerprint)
     for number, counts in enumerate(stretches):
-        rows = to_rows(annotated_frames(counts, seed=number, first=segments.next_frame), COLUMNS, (0.5, 0.5))
+        rows = rows_of(annotated_frames(counts, seed=number, first=segments.next_frame))
         segments.append(rows, next_frame=segments.next_frame + len(counts), state={"stretch": number})
     return segments
 
@@ -53,7 +59,7 @@ def finished_video(work: WorkFolder, label: str, *stretches: list[int], fingerpr
     """The same, complete."""
     segments = half_done(work, label, *stretches[:-1], fingerprint=fingerprint)
     counts = stretches[-1]
-    rows = to_rows(annotated_frames(counts, seed=99, first=segments.next_frame), COLUMNS, (0.5, 0.5))
+    rows = rows_of(annotated_frames(counts, seed=99, first=segments.next_frame))
     n_rows = segments.n_rows + len(rows)
     record = replace(VIDEO, n_rows=n_rows, fingerprint=fingerprint, n_frames=segments.next_frame + len(counts))
     segments.append(rows, next_frame=segments.next_frame + len(counts), state=None, record=record)

@@ -12,11 +12,11 @@ import pytest
 
 from aucli.annotation.records import RunRecord
 from aucli.annotation.segments import WorkFolder
-from aucli.annotation.table import read_metadata, to_rows
+from aucli.annotation.table import read_metadata
 from aucli.annotation.writing import write_table
 from aucli.errors import OptionsError, TableError
 from aucli.results.read import read_table, read_tables
-from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video
+from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video, rows_of
 from tests.builders.earlier_tables import as_schema_2, write_schema_1
 
 
@@ -39,7 +39,7 @@ def test_missing_and_foreign_tables(tmp_path: Path) -> None:
 
 
 def test_a_table_of_schema_1_reads_as_one_of_today(tmp_path: Path) -> None:
-    rows = to_rows(annotated_frames([0, 2, 1]), COLUMNS, (0.5, 0.5))
+    rows = rows_of(annotated_frames([0, 2, 1]))
     old = write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows), "b.mp4": (VIDEO, rows.slice(0, 1))})
     assert "landmarks" in pq.read_schema(old).names
     read = read_table(old)
@@ -56,7 +56,7 @@ def test_tables_of_all_schemas_in_a_folder_read_as_one(tmp_path: Path) -> None:
         write_table(tmp_path / "new.parquet", RUN, [video], version="0")
         write_table(tmp_path / "old2.parquet", RUN, [replace(video, label="o.mp4")], version="0")
     as_schema_2(tmp_path / "old2.parquet")
-    rows = to_rows(annotated_frames([0, 1]), COLUMNS, (0.5, 0.5))
+    rows = rows_of(annotated_frames([0, 1]))
     write_schema_1(tmp_path / "old.parquet", RUN, {"a.mp4": (VIDEO, rows)})
     read = read_table(tmp_path)
     assert read["video"].to_list() == ["n.mp4"] * 3 + ["a.mp4"] * 2 + ["o.mp4"] * 3
