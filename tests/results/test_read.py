@@ -16,7 +16,7 @@ from aucli.annotation.table import read_metadata
 from aucli.annotation.writing import write_table
 from aucli.errors import OptionsError, TableError
 from aucli.results.read import read_table, read_tables
-from tests.builders.annotated import COLUMNS, RUN, VIDEO, annotated_frames, finished_video, rows_of
+from tests.builders.annotated import RUN, VIDEO, annotated_frames, finished_video, rows_of
 from tests.builders.earlier_tables import as_schema_2, write_schema_1
 
 
