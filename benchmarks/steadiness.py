@@ -28,7 +28,7 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
-from aucli.annotation.occurrence import Occurrence
+from aucli.annotation.occurrence import OccurrenceRule
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
 from aucli.annotation.table import LANDMARK_COLUMNS
@@ -119,7 +119,7 @@ def main() -> None:
 
 def decide(film: pl.DataFrame, model: ModelConfig, margin: float) -> pl.DataFrame:
     """Occurrence of one face with another margin, as `annotate` decides it from the same probabilities."""
-    occurrence = Occurrence(model.thresholds, margin)
+    occurrence = OccurrenceRule(model.thresholds, margin)
     rows = film.select(f"{au}_p" for au in model.au_columns).to_numpy()
     present = [
         occurrence.update(tracked(film, row), time_s, rows[row : row + 1])[0]

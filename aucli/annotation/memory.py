@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from aucli.annotation.occurrence import Occurrence
+from aucli.annotation.occurrence import OccurrenceRule
 from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import Tracker
 
@@ -16,7 +16,7 @@ class Memory:
 
     tracker: Tracker
     steady: SteadyLandmarks
-    occurrence: Occurrence
+    occurrence: OccurrenceRule
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on later, as plain JSON values."""

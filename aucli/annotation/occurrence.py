@@ -32,7 +32,7 @@ class _Shown:
     shot: int
 
 
-class Occurrence:
+class OccurrenceRule:
     """Decides for every face which action units are present. Feed the frames in order of time.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from aucli.annotation.memory import Memory
-from aucli.annotation.occurrence import Occurrence
+from aucli.annotation.occurrence import OccurrenceRule
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Journal, NoJournal, Outcome, VideoOutcome
 from aucli.annotation.problems import CHANGED, expected_frames, one_line, problem_of
@@ -121,7 +121,7 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
     memory = Memory(
         Tracker(max_faces=options.max_faces),
         SteadyLandmarks(options.steady_crops_s),
-        Occurrence(thresholds, options.hysteresis_logit),
+        OccurrenceRule(thresholds, options.hysteresis_logit),
     )
     if segments.state is not None:
         memory.restore(segments.state)

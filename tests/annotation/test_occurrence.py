@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.annotation.occurrence import Occurrence, shifted
+from aucli.annotation.occurrence import OccurrenceRule, shifted
 from aucli.annotation.table import AnnotatedFrames
 from aucli.faces.steadying import FORGET_S
 from aucli.faces.tracking import TrackedFaces
@@ -75,7 +75,7 @@ def _slow(frames: AnnotatedFrames, margin: float) -> list[list[bool]]:
 
 
 def test_no_frames_and_no_faces() -> None:
-    occurrence = Occurrence(LIMITS, MARGIN)
+    occurrence = OccurrenceRule(LIMITS, MARGIN)
     nothing = np.zeros((0, 2), np.float32)
     assert occurrence.decide(_frames(np.zeros(0), [], nothing)).shape == (0, 2)
     assert occurrence.decide(_frames(np.arange(2.0), [_tracked([])] * 2, nothing)).shape == (0, 2)
@@ -85,20 +85,20 @@ def test_no_frames_and_no_faces() -> None:
 @given(seeds, st.sampled_from([0.0, 0.1, 0.4, 2.0]))
 def test_it_decides_what_a_slow_loop_does(seed: int, margin: float) -> None:
     frames = _film(seed)
-    assert Occurrence(LIMITS, margin).decide(frames).tolist() == _slow(frames, margin)
+    assert OccurrenceRule(LIMITS, margin).decide(frames).tolist() == _slow(frames, margin)
 
 
 @settings(deadline=None, max_examples=30)
 @given(seeds, st.lists(st.integers(0, 40), max_size=4))
 def test_batches_and_breaks_change_nothing(seed: int, at: list[int]) -> None:
     frames = _film(seed)
-    whole = Occurrence(LIMITS, MARGIN)
+    whole = OccurrenceRule(LIMITS, MARGIN)
     expected = whole.decide(frames)
-    found, occurrence = [], Occurrence(LIMITS, MARGIN)
+    found, occurrence = [], OccurrenceRule(LIMITS, MARGIN)
     for begin, end in pairwise([0, *sorted(at), len(frames.index)]):
         found.append(occurrence.decide(_part(frames, begin, end)))
         state = json.loads(json.dumps(occurrence.state()))
-        occurrence = Occurrence(LIMITS, MARGIN)
+        occurrence = OccurrenceRule(LIMITS, MARGIN)
         occurrence.restore(state)
     np.testing.assert_array_equal(np.concatenate(found), expected)
     assert occurrence.state() == whole.state()
@@ -106,7 +106,7 @@ def test_batches_and_breaks_change_nothing(seed: int, at: list[int]) -> None:
 
 def _single(p: Sequence[float], fps: float = 25.0, margin: float = MARGIN) -> list[bool]:
     """One face, one AU with threshold 0.5."""
-    occurrence = Occurrence([0.5], margin)
+    occurrence = OccurrenceRule([0.5], margin)
     return [
         bool(occurrence.update(_tracked([0]), k / fps, np.array([[value]], np.float32))[0, 0])
         for k, value in enumerate(p)
@@ -118,8 +118,8 @@ def test_the_threshold_itself_counts_as_present() -> None:
         p = np.array([[limit]], np.float32)
         below = np.nextafter(p, np.float32(0))
         for margin in (0.0, MARGIN):
-            assert Occurrence([limit], margin).update(_tracked([0]), 0.0, p).all()
-            assert not Occurrence([limit], margin).update(_tracked([0]), 0.0, below).any()
+            assert OccurrenceRule([limit], margin).update(_tracked([0]), 0.0, p).all()
+            assert not OccurrenceRule([limit], margin).update(_tracked([0]), 0.0, below).any()
 
 
 def test_it_begins_above_and_ends_below() -> None:
@@ -137,14 +137,14 @@ def test_frames_far_apart_are_judged_alone() -> None:
 
 @pytest.mark.parametrize("how", ["cut", "gap", "another person"])
 def test_it_begins_anew(how: str) -> None:
-    occurrence = Occurrence([0.5], MARGIN)
+    occurrence = OccurrenceRule([0.5], MARGIN)
     assert occurrence.update(_tracked([0]), 0.0, np.array([[0.6]], np.float32)).all()
     shot, number, time_s = int(how == "cut"), int(how == "another person"), 0.04 + FORGET_S * (how == "gap")
     assert not occurrence.update(_tracked([number], shot), time_s, np.array([[0.48]], np.float32)).any()
 
 
 def test_a_face_missed_for_a_moment_goes_on() -> None:
-    occurrence = Occurrence([0.5], MARGIN)
+    occurrence = OccurrenceRule([0.5], MARGIN)
     occurrence.update(_tracked([0]), 0.0, np.array([[0.6]], np.float32))
     occurrence.update(_tracked([]), 0.04, np.zeros((0, 1), np.float32))
     assert occurrence.update(_tracked([0]), 0.08, np.array([[0.48]], np.float32)).all()
