@@ -104,7 +104,7 @@ def _train_fold(
         checkpoint_every=options.checkpoint_every,
         progress=lambda now: on_progress(fold.number, now),
     )
-    is_trained = trainer.step == trainer.total_steps or trainer.early_stopping.has_stopped
+    is_trained = trainer.step >= trainer.total_steps or trainer.early_stopping.has_stopped
     network = trainer.run()
     if rank() == 0:
         with rank_zero_only():
