@@ -10,7 +10,7 @@ from aucli import __version__
 from aucli.evaluation.calibration import ECE_BINS, Calibration
 from aucli.evaluation.values import Evaluation
 from aucli.training.card_figures import CardFigures
-from aucli.training.card_tables import peer_table, rankings_table, reliability_table, results_table
+from aucli.training.card_tables import peer_table, rankings_table, reliability_table, results_table, within_table
 from aucli.training.options import TrainOptions
 from aucli.training.plan import TrainingFold, TrainingPlan
 from aucli.training.recipe import Recipe
@@ -118,6 +118,14 @@ def _probabilities(recipe: Recipe, fold: TrainingFold, calibration: Calibration 
 def _sections(fold: TrainingFold, figures: CardFigures) -> str:
     """What there is besides the scores, each under its heading."""
     parts = []
+    if figures.within:
+        parts.append(f"""## Told apart
+
+Of action units that often come together, each among the test faces that show the other: a column that only repeats the
+other one's has an AUC near 0.5 here.
+
+{within_table(figures.within)}
+""")
     if figures.peer:
         parts.append(f"""## Beside MediaPipe's blendshapes
 

@@ -16,6 +16,11 @@ from aucli.evaluation.scoring import evaluate
 from aucli.evaluation.thresholds import LabelledProbabilities
 from aucli.evaluation.values import Estimate
 
+OFTEN_TOGETHER: Final = ((6, 12), (12, 6), (2, 1), (1, 2), (7, 6), (25, 26))
+"""Action units that often come with another: one could pass for the other over all faces, but not within faces that
+show that other one."""
+MIN_WITHIN: Final = 5
+"""Faces with, and faces without the action unit below which nothing is said about it within those that show another."""
 MIN_RANKED: Final = 20
 """Renders below which no rank correlation is given."""
 
@@ -31,6 +36,23 @@ class Alarms:
 
     false_alarms: float | None
     found: float | None
+
+
+@dataclass(frozen=True)
+class WithinOther:
+    """One action unit among the test faces that show another.
+
+    Attributes:
+        au, other: the action unit, and the one that all these faces show.
+        present, absent: faces.
+        auc: area under the ROC curve.
+    """
+
+    au: int
+    other: int
+    present: int
+    absent: int
+    auc: Estimate
 
 
 @dataclass(frozen=True)
@@ -76,12 +98,14 @@ class CardFigures:
 
     Attributes:
         alarms: by the thresholds.
+        within: of `OFTEN_TOGETHER`, where there are faces enough.
         reliability: of the probabilities; `uncalibrated`, of what they were before calibration, None without it.
         peer: MediaPipe's blendshapes, where they were asked.
         rankings: on renders of test subjects, where there are any.
     """
 
     alarms: tuple[Alarms, ...]
+    within: tuple[WithinOther, ...]
     reliability: tuple[Reliability, ...]
     uncalibrated: tuple[Reliability, ...] | None
     peer: tuple[BesidePeer, ...]
@@ -110,6 +134,7 @@ def examine(
         uncalibrated = _reliabilities(before)
     return CardFigures(
         alarms=tuple(_alarms(*found.of(a), threshold) for a, threshold in enumerate(tested.thresholds)),
+        within=_within(tested),
         reliability=_reliabilities(found),
         uncalibrated=uncalibrated,
         peer=() if blendshapes is None else _beside_peer(tested, blendshapes),
@@ -121,6 +146,20 @@ def _alarms(present: npt.NDArray[np.bool_], p: Float64Array, threshold: float) -
     said = p >= threshold
     false, right = said[~present], said[present]
     return Alarms(float(false.mean()) if len(false) else None, float(right.mean()) if len(right) else None)
+
+
+def _within(tested: FoldPredictions) -> tuple[WithinOther, ...]:
+    found = []
+    for au, other in OFTEN_TOGETHER:
+        if au not in tested.aus or other not in tested.aus:
+            continue
+        a, shown = tested.aus.index(au), tested.labels[:, tested.aus.index(other)] == 1
+        labels, p = tested.labels[shown][:, [a]], tested.probabilities[shown][:, [a]]
+        present, absent = int((labels == 1).sum()), int((labels == 0).sum())
+        if min(present, absent) >= MIN_WITHIN:
+            (scores,) = evaluate(labels, p, aus=(au,), subjects=tested.subjects[shown]).per_au
+            found.append(WithinOther(au, other, present, absent, scores.scores["roc_auc"]))
+    return tuple(found)
 
 
 def _reliabilities(found: LabelledProbabilities) -> tuple[Reliability, ...]:

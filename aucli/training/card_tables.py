@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aucli.evaluation.calibration import Bin, Reliability
 from aucli.evaluation.values import Estimate, Evaluation
 from aucli.facs import AU_NAMES
-from aucli.training.card_figures import Alarms, BesidePeer, Ranking
+from aucli.training.card_figures import Alarms, BesidePeer, Ranking, WithinOther
 
 
 def results_table(results: Evaluation, alarms: Sequence[Alarms], *, marks: dict[int, str] | None = None) -> str:
@@ -33,6 +33,13 @@ def results_table(results: Evaluation, alarms: Sequence[Alarms], *, marks: dict[
         )
     means = (with_interval(results.mean[name]) for name in ("roc_auc", "f1"))
     lines.append(f"| mean | | | | | {' | '.join(means)} | | |")
+    return "\n".join(lines)
+
+
+def within_table(rows: Sequence[WithinOther]) -> str:
+    """Action units among faces that show another one."""
+    lines = ["| AU | among faces with AU | present | absent | AUC (95 % interval) |", "|---|---|---|---|---|"]
+    lines += [f"| {one.au} | {one.other} | {one.present} | {one.absent} | {with_interval(one.auc)} |" for one in rows]
     return "\n".join(lines)
 
 

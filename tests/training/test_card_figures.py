@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from sklearn import metrics as reference
 
 from aucli.evaluation.predictions import FoldPredictions
 from aucli.training.card_figures import examine
 
 
-def _tested(labels: np.ndarray, p: np.ndarray) -> FoldPredictions:
+def _tested(labels: np.ndarray, p: np.ndarray, aus: tuple[int, ...] = (12, 23)) -> FoldPredictions:
     n = len(labels)
     return FoldPredictions(
         dataset="synth",
         fold=1,
         model="m",
-        aus=(12, 23),
+        aus=aus,
         thresholds=(0.5, 0.5),
         subjects=np.arange(n).astype(str),
         sequences=np.full(n, "s"),
@@ -41,6 +42,19 @@ def test_alarms_and_the_teacher_on_the_same_faces() -> None:
     (smile,) = figures.peer
     assert (smile.au, smile.how, smile.faces) == (12, "mouthSmile", 3)
     assert (smile.model_auc.value, smile.peer_auc.value) == (0.5, 0.5)
+
+
+def test_an_au_among_the_faces_that_show_another() -> None:
+    random = np.random.default_rng(1)
+    labels = random.integers(-1, 2, (80, 2))
+    p = random.random((80, 2))
+    tested = _tested(labels, p, aus=(6, 12))
+    ours, theirs = examine(tested).within
+    assert (ours.au, ours.other, theirs.au, theirs.other) == (6, 12, 12, 6)
+    shown = (labels[:, 1] == 1) & (labels[:, 0] >= 0)
+    assert (ours.present, ours.absent) == ((labels[shown, 0] == 1).sum(), (labels[shown, 0] == 0).sum())
+    assert ours.auc.value == pytest.approx(reference.roc_auc_score(labels[shown, 0], tested.probabilities[shown, 0]))
+    assert examine(_tested(labels[:8], p[:8], aus=(6, 12))).within == (), "too few"
 
 
 def test_ranks_are_spearmans() -> None:
