@@ -435,20 +435,25 @@ def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_pa
 
 
 def test_real_footage(shared: Path, tmp_path: Path) -> None:
-    table = tmp_path / "t.parquet"
-    outcome = aucli.annotate(shared / "videos", table, options=AnnotateOptions(root=shared / "videos"))
-    assert outcome.failures == {}
-    rows = aucli.read(table).with_columns(pl.col("video").cast(pl.String))
-    assert {label: record.n_frames for label, record in outcome.videos.items()} == {
-        "WolfgangLanger_Pexels.mp4": 472,
-        "face_noface.mov": 169,
+    """Every picture and every frame of the shorter films, five frames a second of the longer ones."""
+    films, found = shared / "videos", {}
+    short = ["no_face.mp4", "single_face.mp4", *(path.name for path in films.glob("*.jpg"))]
+    for names, every_s in ((short, None), (["WolfgangLanger_Pexels.mp4", "face_noface.mov"], 0.2)):
+        options = AnnotateOptions(root=films, every_s=every_s)
+        outcome = aucli.annotate([films / name for name in names], tmp_path / f"{every_s}.parquet", options=options)
+        assert outcome.failures == {}
+        found |= outcome.videos
+    rows = pl.concat(aucli.read(path).with_columns(pl.col("video").cast(pl.String)) for path in tmp_path.iterdir())
+    assert {name: record.n_frames for name, record in found.items()} == {
         "no_face.mp4": 95,
         "single_face.mp4": 72,
-    } | {path.name: 1 for path in (shared / "videos").glob("*.jpg")}
+        "WolfgangLanger_Pexels.mp4": 472,
+        "face_noface.mov": 169,
+    } | {path.name: 1 for path in films.glob("*.jpg")}
     # An edit list hides the first 3 of its 98 frames.
-    assert (outcome.videos["no_face.mp4"].n_failed, outcome.videos["no_face.mp4"].n_hidden) == (0, 3)
+    assert (found["no_face.mp4"].n_failed, found["no_face.mp4"].n_hidden) == (0, 3)
     assert rows.filter(pl.col("video") == "no_face.mp4")["face"].null_count() == 95
-    assert rows.filter(pl.col("video") == "WolfgangLanger_Pexels.mp4")["face"].to_list() == [0] * 472
+    assert rows.filter(pl.col("video") == "WolfgangLanger_Pexels.mp4")["face"].to_list() == [0] * 99
     gone = rows.filter(pl.col("video") == "face_noface.mov")["face"].is_null()
     assert 0.1 < gone.mean() < 0.9  # type: ignore[operator]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,15 @@ from aucli.datasets.readers.binghamton import EVALUATED_AUS as BP4D_AUS
 from aucli.datasets.readers.disfa import EVALUATED_AUS as DISFA_AUS
 from aucli.errors import AucliError, ModelError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
-from aucli.models.aunce_checkpoint import parse_aus, published_crop, published_model, read_published, read_tensors
+from aucli.models import aunce_checkpoint
+from aucli.models.aunce_checkpoint import (
+    SWINS,
+    parse_aus,
+    published_crop,
+    published_model,
+    read_published,
+    read_tensors,
+)
 from aucli.models.exchange import export_model, import_any
 from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.models.predictor import TorchPredictor, open_predictor
@@ -30,6 +38,7 @@ from aucli.models.zoo import Model, find_model
 from aucli.runtime.files import user_folder
 from aucli.training.start_model import load_encoder
 from tests.builders.published_network import TINY, Shape, State, published_probabilities, published_state
+from tests.builders.small_swin import NAME, SMALL
 
 KEYS = Path(__file__).parents[1] / "fixtures" / "aunce_checkpoint_keys.tsv"
 RUNNER = CliRunner()
@@ -43,9 +52,16 @@ def pictures(count: int, *, seed: int = 0) -> Tensor:
     return smooth * torch.linspace(60, 255, count).view(-1, 1, 1, 1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def the_small_swin_is_known() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aunce_checkpoint, "SWINS", {**SWINS, (SMALL.width, SMALL.depths[2]): NAME})
+        yield
+
+
 @pytest.fixture(scope="module")
 def state() -> State:
-    return published_state(TINY, seed=1)
+    return published_state(SMALL, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +73,7 @@ def checkpoint(state: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def truth(state: State) -> npt.NDArray[np.float32]:
-    return published_probabilities(state, pictures(3), TINY).numpy()
+    return published_probabilities(state, pictures(3), SMALL).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +125,7 @@ def test_annotate_gives_the_published_probabilities(imported: Model, state: Stat
     # The published input: a crop of 256 px, and its centre.
     usual = CropSpec()
     prepared = crop_faces(frame, landmarks, CropSpec(256, usual.scale, usual.shift_y))[:, 16:-16, 16:-16]
-    expected = published_probabilities(state, torch.from_numpy(prepared).permute(0, 3, 1, 2).float(), TINY)
+    expected = published_probabilities(state, torch.from_numpy(prepared).permute(0, 3, 1, 2).float(), SMALL)
     np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
@@ -171,9 +187,9 @@ def _with(name: str, tensor: Tensor) -> Callable[[State], None]:
         (_without("full_connect.fc.7.1.bias"), r"lacks full_connect\.fc\.7\.1\.bias$"),
         (_without("backbone.patch_embed.proj.weight"), r"not a checkpoint of AUNCE: no backbone\.patch_embed"),
         (_with("head.extra", torch.zeros(2)), r"has unknown head\.extra$"),
-        (_with("backbone.norm.bias", torch.zeros(5)), r"backbone\.norm\.bias is 5 instead of 768$"),
+        (_with("backbone.norm.bias", torch.zeros(5)), r"backbone\.norm\.bias is 5 instead of 96$"),
         (_with("head.class_linears.3.bn.weight", torch.zeros(5)), r"class_linears\.3\.bn\.weight is 5 instead of 48$"),
-        (_with("backbone.patch_embed.proj.weight", torch.zeros(64, 3, 4, 4)), "width 64 and depth 6; known are"),
+        (_with("backbone.patch_embed.proj.weight", torch.zeros(64, 3, 4, 4)), "width 64 and depth 2; known are"),
         (
             _with("head.gnn.V.bias", torch.full((48,), torch.nan)),
             r"head\.gnn\.V\.bias holds values that are not finite",
@@ -221,22 +237,6 @@ def test_other_files_hold_no_tensors(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_without_the_exporter_a_checkpoint_is_imported_and_its_user_told(
-    checkpoint: Path, truth: npt.NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "onnxscript", None)  # as if it was not installed
-    done = RUNNER.invoke(app, ["models", "import", str(checkpoint), "--aus", "disfa", "--name", "no-graph"])
-    assert done.exit_code == 0, done.output
-    assert done.stderr == (
-        "note: no-graph has no ONNX graph: annotate runs it in torch, slower on a CPU; pip install onnxscript, and "
-        "import it again with --overwrite\n"
-    )
-    model = find_model("no-graph")
-    assert model.graph is None
-    by_torch = open_predictor(model)._network(pictures(3)).detach().numpy()  # type: ignore[attr-defined]
-    np.testing.assert_allclose(by_torch, truth, atol=1e-5)
-
-
 def test_an_encoder_alone_is_a_start_for_training(tmp_path: Path, state: State) -> None:
     torch.save({name: t for name, t in state.items() if not name.startswith("full_connect.")}, tmp_path / "encoder.pth")
     told = RUNNER.invoke(app, ["models", "import", str(tmp_path / "encoder.pth"), "--aus", "disfa"])
@@ -265,30 +265,56 @@ def test_an_encoder_alone_is_a_start_for_training(tmp_path: Path, state: State) 
         load_encoder("encoder", other)
 
 
-@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_an_exported_file_comes_back(
-    kind: str, imported: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_exported_graph_comes_back(imported: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.onnx"
+    _export(imported, path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    expected = TorchPredictor(imported, device="cpu")._network(pictures(2)).detach()
+    np.testing.assert_allclose(session.run(None, {"crops": pictures(2).numpy()})[0], expected, atol=1e-5)
+    _comes_back(imported, path, tmp_path / "other", monkeypatch)
+
+
+def test_without_the_exporter_a_checkpoint_is_imported_and_its_user_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / f"model.{kind}"
-    told = RUNNER.invoke(app, ["models", "export", imported.config.name, f"--{kind}", "-o", str(path)])
-    assert told.exit_code == 0, told.output
-    crops = pictures(2)
-    expected = TorchPredictor(imported, device="cpu")._network(crops).detach()
-    if kind == "onnx":
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        np.testing.assert_allclose(session.run(None, {"crops": crops.numpy()})[0], expected, atol=1e-5)
-    monkeypatch.setenv("AUCLI_HOME", str(tmp_path / "other"))
+    """timm's smallest Swin, as it is; its weights come back as well."""
+    state = published_state(TINY, seed=2)
+    torch.save(state, tmp_path / "tiny.pth")
+    monkeypatch.setitem(sys.modules, "onnxscript", None)  # as if it was not installed
+    done = RUNNER.invoke(app, ["models", "import", str(tmp_path / "tiny.pth"), "--aus", "disfa", "--name", "no-graph"])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == (
+        "note: no-graph has no ONNX graph: annotate runs it in torch, slower on a CPU; pip install onnxscript, and "
+        "import it again with --overwrite\n"
+    )
+    model = find_model("no-graph")
+    assert model.config.encoder["backbone"] == "swin_tiny_patch4_window7_224"
+    assert model.graph is None
+    by_torch = open_predictor(model)._network(pictures(2)).detach().numpy()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(by_torch, published_probabilities(state, pictures(2), TINY), atol=1e-5)
+    _export(model, tmp_path / "model.safetensors")
+    _comes_back(model, tmp_path / "model.safetensors", tmp_path / "other", monkeypatch)
+
+
+def _export(model: Model, path: Path) -> None:
+    done = RUNNER.invoke(app, ["models", "export", model.config.name, f"--{path.suffix[1:]}", "-o", str(path)])
+    assert done.exit_code == 0, done.output
+
+
+def _comes_back(before: Model, path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing else is, the exported file gives the same model: by its graph, if it had one, and in torch."""
+    monkeypatch.setenv("AUCLI_HOME", str(home))
     model = import_any(path).model
     assert model is not None
-    assert model.config.aus == imported.config.aus
-    assert model.config.crop == imported.config.crop
-    assert model.card() == imported.card()
-    assert (model.graph is not None) == (kind == "onnx")
-    assert torch.equal(TorchPredictor(model, device="cpu")._network(crops), expected)
+    assert model.config.aus == before.config.aus
+    assert model.config.crop == before.config.crop
+    assert model.card() == before.card()
+    assert (model.graph is None) == (before.graph is None)
+    one, other = (TorchPredictor(which, device="cpu") for which in (before, model))
+    assert torch.equal(one._network(pictures(2)), other._network(pictures(2)))
     frame = pictures(1)[0].permute(1, 2, 0).to(torch.uint8).numpy()
-    args = ([frame], np.zeros(1, np.intp), imported.config.crop.template_xy().astype(np.float32)[None])
-    before = open_predictor(imported) if kind == "onnx" else TorchPredictor(imported, device="cpu")
-    np.testing.assert_allclose(open_predictor(model).predict(*args), before.predict(*args), atol=1e-5)
+    args = ([frame], np.zeros(1, np.intp), before.config.crop.template_xy().astype(np.float32)[None])
+    np.testing.assert_allclose(open_predictor(model).predict(*args), open_predictor(before).predict(*args), atol=1e-5)
     with pytest.raises(ModelError, match="imported before"):
         import_any(path)
 

@@ -15,7 +15,7 @@ from aucli.models.network import AUNetwork, EncoderConfig, load_weights
 
 def _network(aus: tuple[int, ...] = (1, 4, 12)) -> AUNetwork:
     torch.manual_seed(0)
-    config = EncoderConfig("mobilenetv4_conv_small", aus, 64, "grey", global_dim=24, embedding_dim=16)
+    config = EncoderConfig("test_efficientnet", aus, 64, "grey", global_dim=24, embedding_dim=16)
     network = AUNetwork(config)
     network.train()(torch.rand(8, 3, 64, 64) * 255)  # batch norms that differ from their start
     return network.eval()

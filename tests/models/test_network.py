@@ -128,18 +128,20 @@ def _config(backbone: str, *, size: int, colour: str = "rgb") -> EncoderConfig:
 
 
 @pytest.mark.parametrize(
-    ("backbone", "size"),
+    ("backbone", "size", "colour"),
     [
-        ("mobilenetv4_conv_small", 64),
-        ("mobilenetv4_conv_small", 96),
-        ("resnet10t", 64),
-        ("convnext_atto", 64),
-        ("swin_tiny_patch4_window7_224", 64),
-        ("swin_tiny_patch4_window7_224", 160),
-        ("vit_tiny_patch16_224", 64),
+        ("mobilenetv4_conv_small", 64, "rgb"),
+        ("mobilenetv4_conv_small", 96, "grey"),
+        ("resnet10t", 64, "rgb"),
+        ("resnet10t", 64, "grey"),
+        ("convnext_atto", 64, "rgb"),
+        ("convnext_atto", 64, "grey"),
+        ("swin_tiny_patch4_window7_224", 64, "grey"),
+        ("swin_tiny_patch4_window7_224", 160, "rgb"),
+        ("vit_tiny_patch16_224", 64, "rgb"),
+        ("vit_tiny_patch16_224", 64, "grey"),
     ],
 )
-@pytest.mark.parametrize("colour", ["rgb", "grey"])
 def test_backbones_give_unit_vectors_for_any_batch(backbone: str, size: int, colour: str) -> None:
     torch.manual_seed(0)
     encoder = AUEncoder(_config(backbone, size=size, colour=colour)).eval()

@@ -82,8 +82,8 @@ def test_noise_hides_small_motions(photographer: Studio) -> None:
 
 
 @pytest.mark.parametrize("au", [1, 4, 12, 15])
-def test_what_only_the_resting_face_would_show_is_unknown(either: Studio, au: int) -> None:
-    codes = [shoot(either, {au: intensity}).row[f"AU{au:02d}"] for intensity in (0.0, 1.0, 1.9, 4.0, 5.0)]
+def test_what_only_the_resting_face_would_show_is_unknown(photographer: Studio, au: int) -> None:
+    codes = [shoot(photographer, {au: intensity}).row[f"AU{au:02d}"] for intensity in (0.0, 1.0, 1.9, 4.0, 5.0)]
     assert codes == [0, -1, -1, 1, 1]
 
 

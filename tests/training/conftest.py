@@ -20,14 +20,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the recipe that went straight to its end, called "my run"; to be read, or copied."""
+def cross_validated(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All folds of the recipe, trained straight to their end, in the folder "my run"; to be read, or copied."""
     folder = tmp_path_factory.mktemp("finished")
     recipe = folder / "tiny.toml"
     recipe.write_text(tiny_recipe("bp4d"), encoding="utf-8")
-    result = CliRunner().invoke(app, train_command(cache, recipe, folder / "my run", "-q"))
+    result = CliRunner().invoke(app, train_command(cache, recipe, folder / "my run", "--folds", "all", "-q"))
     assert result.exit_code == 0, result.output
     return folder / "my run"
+
+
+@pytest.fixture(scope="module")
+def finished(cross_validated: Path) -> Path:
+    """The first fold, which is the one that is trained where no other is asked for."""
+    return cross_validated / "fold1"
 
 
 @pytest.fixture

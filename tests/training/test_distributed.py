@@ -110,7 +110,13 @@ def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) ->
         "app()\n",
         encoding="utf-8",
     )
-    more = ["optim.accumulate=2", "optim.identity_weight=0.1", "optim.pictures_per_subject=2", "optim.patience=9"]
+    more = [
+        "stages=[{size_px = 32, epochs = 2}]",
+        "optim.accumulate=2",
+        "optim.identity_weight=0.1",
+        "optim.pictures_per_subject=2",
+        "optim.patience=9",
+    ]
     settings = [part for one in more for part in ("--set", one)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, str(script), *train_command(cache, recipe, tmp_path / "run", *settings)]

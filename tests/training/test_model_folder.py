@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from aucli.evaluation.scoring import evaluate
 from aucli.faces.alignment import CropSpec
 from aucli.models.network import AUNetwork
 from aucli.models.predictor import OnnxPredictor, TorchPredictor
-from aucli.models.zoo import find_model
+from aucli.models.zoo import find_model, write_model
 from aucli.training.embeddings import predict
 from aucli.training.model_folder import write_model_folder
 from tests.builders.tiny_training import AUS, TINY_NETWORK, tiny_faces
@@ -20,19 +22,20 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
     torch.manual_seed(0)
     network = AUNetwork(TINY_NETWORK).eval()
     results = evaluate(faces.labels, predict(network, faces, crop).numpy(), aus=AUS, subjects=faces.subjects)
-    for name, leave_out in (("both", []), ("one", [AUS[0]])):
-        write_model_folder(
-            network,
-            results,
-            tmp_path / name,
-            crop=crop,
-            name="tiny",
-            licence="Apache-2.0",
-            summary="noise",
-            card="# tiny",
-            leave_out=leave_out,
-            experimental=[AUS[1]],
-        )
+    config = write_model_folder(
+        network,
+        results,
+        tmp_path / "one",
+        crop=crop,
+        name="tiny",
+        licence="Apache-2.0",
+        summary="noise",
+        card="# tiny",
+        leave_out=[AUS[0]],
+        experimental=[AUS[1]],
+    )
+    shutil.copytree(tmp_path / "one", tmp_path / "both")  # the same network, of which nothing is left out
+    write_model(tmp_path / "both", replace(config, aus=AUS, thresholds=(0.5,) * len(AUS)), card="# tiny")
     frame = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
     landmarks = np.array([[[30, 30], [60, 30], [45, 45], [33, 60], [57, 60]]], np.float32)
     where = np.zeros(1, np.intp)

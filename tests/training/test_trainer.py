@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
 from aucli.errors import RecipeError
+from aucli.faces.alignment import CropSpec
+from aucli.training.batches import Stage
 from aucli.training.checkpoint import CHECKPOINT_NAME
+from aucli.training.objective import LossOptions
 from aucli.training.trainer import Trainer
-from tests.builders.tiny_training import tiny_faces, tiny_training
+from tests.builders.tiny_training import TINY_NETWORK, tiny_faces, tiny_training
 
 
 def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
@@ -21,6 +27,22 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     assert second.step == 3
     resumed = second.run().state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in straight.state_dict().items())
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
+    training = replace(
+        tiny_training(patience=1, lr=1e-9),
+        loss=LossOptions(bce_weight=0.0),  # it trains no heads: similar training pictures vote
+        stages=(Stage(size_px=32, epochs=40),),
+        crop=CropSpec(size_px=32),
+        network=replace(TINY_NETWORK, input_size_px=32),
+    )
+    faces = tiny_faces()
+    trainer = Trainer(training, faces[np.arange(40)], tmp_path, validation=faces[np.arange(40, 60)])
+    trainer.run()
+    log = pl.read_csv(tmp_path / "log.csv")
+    assert log["epoch"].to_list()[-1] < 39  # nothing is learnt at such a rate, so the score soon stops rising
+    assert log["validation_auc"].is_not_null().any()
 
 
 def test_the_network_is_trained_at_the_options_precision(tmp_path: Path) -> None:
