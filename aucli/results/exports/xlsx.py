@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from aucli.errors import TableError
@@ -28,18 +29,21 @@ def write_xlsx(content: Content, temporary: Path, place: Path) -> None:
     from xlsxwriter.exceptions import XlsxWriterException
 
     try:
-        _write(content, temporary)
+        with TemporaryDirectory(
+            ignore_cleanup_errors=True
+        ) as folder:  # for rows on their way: gone also when writing fails
+            _write(content, temporary, folder)
     except XlsxWriterException as error:
         raise TableError(f"{place} cannot be written: {error}") from error
 
 
-def _write(content: Content, temporary: Path) -> None:
+def _write(content: Content, temporary: Path, folder: str) -> None:
     import xlsxwriter
 
     rows = in_double(flat_rows(content))
     # Else a video called =A1 or http://a would become a formula or a link.
     plain = dict.fromkeys(("strings_to_numbers", "strings_to_formulas", "strings_to_urls"), False)
-    with xlsxwriter.Workbook(temporary, {"constant_memory": True, **plain}) as book:
+    with xlsxwriter.Workbook(temporary, {"constant_memory": True, "tmpdir": folder, **plain}) as book:
         book.set_properties({"title": "Facial action units", "comments": content.made_by, "created": _CREATED})
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet("frames")

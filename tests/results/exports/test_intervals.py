@@ -76,7 +76,7 @@ def test_milliseconds() -> None:
     assert to_ms(3 / 240) == to_ms(0.0125)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from([24000 / 1001, 25, 30000 / 1001, 60, 119.88, 240, 480, 960]),
     st.lists(st.booleans(), min_size=1, max_size=60),
