@@ -7,26 +7,21 @@ from typing import Annotated, Final
 
 import typer
 
+from aucli.commands import result_options
 from aucli.commands.options import Json, Quiet, fields_as_options
 from aucli.commands.output import Printer
 
 TARGETS: Final = ("csv", "xlsx", "openface", "elan", "boris", "stata", "spss")
 """As in the library's registry, which is not imported for ``--help``."""
 OPTION_OF: Final = {
+    **result_options.OPTION_OF,
     "to": "--to",
-    "output": "--output",
     "overwrite": "--overwrite",
     "root": "--root",
     "raw": "--raw",
-    "smooth_s": "--smooth",
-    "hysteresis": "--hysteresis",
-    "min_duration_s": "--min-duration",
-    "join_gap_s": "--join-gap",
-    "bridge_gap_s": "--bridge-gap",
-    "min_interocular_px": "--min-interocular",
-    "max_yaw_deg": "--max-yaw",
 }
 """Option by field of `ExportOptions`, `EpisodeRules` and `RowFilter`."""
+_RULES: Final = ("smooth", "hysteresis", "min_duration", "join_gap", "bridge_gap")
 
 
 def complete_targets(incomplete: str) -> list[str]:
@@ -35,7 +30,8 @@ def complete_targets(incomplete: str) -> list[str]:
 
 
 def export(
-    table: Annotated[Path, typer.Argument(help="A table of annotate, or a folder of them.", show_default=False)],
+    context: typer.Context,
+    tables: result_options.TablesGiven,
     to: Annotated[
         str,
         typer.Option(
@@ -51,36 +47,20 @@ def export(
             show_default=False,
         ),
     ],
+    aus: result_options.Aus = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="elan, boris: the table's occurrence as it is, in place of episodes.")
     ] = False,
-    smooth: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="elan, boris: as of aucli episodes, in seconds.", show_default="0.2"),
-    ] = None,
-    hysteresis: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="elan, boris: as of aucli episodes.", show_default="0.2")
-    ] = None,
-    min_duration: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="elan, boris: as of aucli episodes, in seconds.", show_default="0.1"),
-    ] = None,
-    join_gap: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="elan, boris: as of aucli episodes, in seconds.", show_default="0.2"),
-    ] = None,
-    bridge_gap: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="elan, boris: as of aucli episodes, in seconds.", show_default="0"),
-    ] = None,
-    min_interocular: Annotated[
-        float | None,
-        typer.Option(metavar="PX", help="Leave out faces whose eyes are closer.", show_default="all faces"),
-    ] = None,
-    max_yaw: Annotated[
-        float | None,
-        typer.Option(metavar="DEG", help="Leave out heads that are turned further.", show_default="all faces"),
-    ] = None,
+    smooth: result_options.Smooth = 0.2,
+    hysteresis: result_options.Hysteresis = 0.2,
+    min_duration: result_options.MinDuration = 0.1,
+    join_gap: result_options.JoinGap = 0.2,
+    bridge_gap: result_options.BridgeGap = 0.0,
+    min_interocular: result_options.MinInterocular = None,
+    max_yaw: result_options.MaxYaw = None,
+    max_pitch: result_options.MaxPitch = None,
+    min_sharpness: result_options.MinSharpness = None,
+    min_brightness: result_options.MinBrightness = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -95,8 +75,8 @@ def export(
 ) -> None:
     """Write a table as files of another program: CSV, Excel, OpenFace's CSV, ELAN, BORIS, Stata or SPSS.
 
-    ELAN and BORIS get episodes, with the defaults of aucli episodes; the others a row per frame and face. Each file
-    appears when it is complete, or not at all. docs/export.md says what it holds.
+    ELAN and BORIS get episodes, found by the same options as those of aucli episodes; the others get a row per frame
+    and face. Each file appears when it is complete, or not at all. docs/export.md says what it holds.
     """
     from aucli.results.episodes import EpisodeRules
     from aucli.results.exports.run import ExportOptions
@@ -104,23 +84,19 @@ def export(
     from aucli.results.row_filter import RowFilter
 
     out = Printer("export", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
-    rules = {
-        "smooth_s": smooth,
-        "hysteresis": hysteresis,
-        "min_duration_s": min_duration,
-        "join_gap_s": join_gap,
-        "bridge_gap_s": bridge_gap,
-    }
-    given = {name: value for name, value in rules.items() if value is not None}
+    sources = [context.get_parameter_source(name) for name in _RULES]
+    is_given = any(source is not None and source.name != "DEFAULT" for source in sources)
     with fields_as_options(OPTION_OF):
+        rules = EpisodeRules(smooth, hysteresis, min_duration, join_gap, bridge_gap)
         options = ExportOptions(
+            aus=result_options.au_list(aus),
             overwrite=overwrite,
-            row_filter=RowFilter(min_interocular_px=min_interocular, max_yaw_deg=max_yaw),
-            rules=EpisodeRules(**given) if given else None,
+            row_filter=RowFilter(min_interocular, max_yaw, max_pitch, min_sharpness, min_brightness),
+            rules=rules if is_given else None,
             raw=raw,
             root=root,
         )
-        done = export_table(table, to, output, options)
+        done = export_table(tables, to, output, options)
     notes = [out.as_typed(note) for note in done.notes]
     out.json(
         target=done.target,

@@ -33,6 +33,7 @@ class ExportOptions:
     """How to export.
 
     Attributes:
+        aus: only these action units, as ``("AU12", "4")``; None for all of the table.
         overwrite: replace files that are there already; else they are an error.
         row_filter: action units of rows that it leaves out are missing.
         rules: how ELAN's and BORIS's episodes are found; None for the defaults of `episodes`.
@@ -41,6 +42,7 @@ class ExportOptions:
         thresholds: action unit -> probability from which an episode may begin; a table's own are taken from its file.
     """
 
+    aus: Sequence[str] | None = None
     overwrite: bool = False
     row_filter: RowFilter = field(default_factory=RowFilter)
     rules: EpisodeRules | None = None
@@ -108,7 +110,7 @@ def export(
     rules = options.rules_for(target)
     require(*target.packages, for_=f"exporting to {target.name}")
     source = _read(table)
-    rows = options.row_filter.mark(source.rows)
+    rows = options.row_filter.mark(_with_chosen(source.rows, options.aus))
     if not rows.height:
         raise TableError("the table has no rows")
     videos = rows["video"].unique(maintain_order=True).to_list()
@@ -158,6 +160,12 @@ def _read(table: TablePaths | polars.DataFrame) -> _Source:
         return _Source(table.with_columns(pl.col("video").cast(pl.String)))
     tables = read_tables(table)
     return _Source(tables.rows, tuple(read_metadata(file) for file in tables.files), tables.thresholds, tables.notes)
+
+
+def _with_chosen(rows: polars.DataFrame, wanted: Sequence[str] | None) -> polars.DataFrame:
+    """The rows without the columns of other action units."""
+    chosen = action_units(rows.columns, wanted)
+    return rows.drop(f"{au}{end}" for au in action_units(rows.columns) if au not in chosen for end in ("", "_p"))
 
 
 def _made_by(metadata: Sequence[Mapping[str, Any]]) -> str:

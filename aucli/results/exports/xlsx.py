@@ -31,7 +31,7 @@ def write_xlsx(content: Content, temporary: Path, place: Path) -> None:
     try:
         with TemporaryDirectory(
             ignore_cleanup_errors=True
-        ) as folder:  # for rows on their way: gone also when writing fails
+        ) as folder:  # of rows on their way: gone also after a failure
             _write(content, temporary, folder)
     except XlsxWriterException as error:
         raise TableError(f"{place} cannot be written: {error}") from error

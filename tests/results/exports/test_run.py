@@ -104,6 +104,15 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_only_the_action_units_that_are_wanted(tmp_path: Path) -> None:
+    export(study(), "csv", tmp_path / "a.csv", ExportOptions(aus=["12"]))
+    assert pl.read_csv(tmp_path / "a.csv").columns == study().drop("AU01", "AU01_p").columns
+    (file, _) = export(study(), "elan", tmp_path / "elan", ExportOptions(aus=["AU12"], raw=True)).files
+    assert "AU01" not in file.read_text()
+    with pytest.raises(OptionsError, match="`aus` has AU04, which the table has not; it has AU01, AU12"):
+        export(study(), "csv", tmp_path / "b.csv", ExportOptions(aus=["4"]))
+
+
 def test_raw_and_rules_exclude_each_other() -> None:
     with pytest.raises(OptionsError, match="`raw` takes the occurrence as it is"):
         ExportOptions(raw=True, rules=EpisodeRules())
