@@ -144,7 +144,8 @@ def _print_figures(out: Printer, title: str, rows: polars.DataFrame) -> None:
     from rich.table import Table
 
     first = rows.row(0, named=True)
-    out.result(f"{title}; {first['frames_usable']:,} frames, {first['seconds_usable']:,.1f} s", style="bold")
+    frames = f"{first['frames_usable']:,} of {first['frames_with_face']:,} frames usable"
+    out.result(f"{title}; {frames}, {first['seconds_usable']:,.1f} s", style="bold")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("action unit", no_wrap=True)
     for name in ("present", "mean p", "episodes", "/min", "mean s", "max s"):

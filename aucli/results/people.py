@@ -88,14 +88,17 @@ def join_people(
     without = list(dict.fromkeys(video for video, face in keys if (video, face) not in values))
     unused = [name for name, video in fitting.items() if video is None]
     notes = [
-        f"{what} ({len(listed)}): {', '.join(listed[:NAMES_LISTED])}{' ...' if len(listed) > NAMES_LISTED else ''}"
-        for listed, what in (
-            (without, "videos of the table without a row in `people` for each face"),
-            (unused, "videos of `people` that are not in the table"),
-        )
-        if listed
+        *listed("videos of the table without a row in `people` for each face", without),
+        *listed("videos of `people` that are not in the table", unused),
     ]
     return seen.hstack(joined), notes
+
+
+def listed(what: str, names: Sequence[str]) -> list[str]:
+    """``["videos without a face (2): a.mp4, b.mp4"]``; nothing if there is none."""
+    if not names:
+        return []
+    return [f"{what} ({len(names)}): {', '.join(names[:NAMES_LISTED])}{' ...' if len(names) > NAMES_LISTED else ''}"]
 
 
 def _video_of(name: str, videos: Sequence[str]) -> str | None:

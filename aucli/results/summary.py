@@ -19,7 +19,7 @@ from aucli.errors import OptionsError
 from aucli.results.columns import ROW_COLUMNS, action_units, require_columns
 from aucli.results.episodes import EpisodeRules, episodes_of, signals_of
 from aucli.results.film_times import US_PER_S
-from aucli.results.people import join_people
+from aucli.results.people import join_people, listed
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 
@@ -58,7 +58,7 @@ class Summary:
             value for both: ``seconds``, ``seconds_both``, ``phi`` (-1 to 1, null where one is always or never there),
             ``share_b_given_a`` and ``share_a_given_b`` (null where the given one is never there).
         left_out: rows that the filter left out.
-        notes: what a user should know of how the CSV of people goes with the table.
+        notes: videos without a face, and names that the table or `people` lacks.
     """
 
     faces: polars.DataFrame
@@ -107,7 +107,7 @@ def summary(
     rows = table.lazy().select([name for name in dict.fromkeys(columns) if name in known]).collect()
     faces = rows_of_faces(rows, row_filter)
     seen, group_of_row = _faces_seen(faces)
-    joined, notes = join_people(seen, people, by) if people is not None and by else (seen, [])
+    joined, unmatched = join_people(seen, people, by) if people is not None and by else (seen, [])
     groups, group_of_face = _groups(joined, by)
     tallies = _tally(faces, group_of_row, len(seen), names)
     found = (
@@ -132,7 +132,7 @@ def summary(
         _sum_up(of_faces, group_of_face, groups, by),
         pl.concat([groups[[i]].join(one, how="cross") if by else one for i, one in enumerate(pairs)]),
         faces.left_out,
-        tuple(notes),
+        (*_without_a_face(faces, seen), *unmatched),
     )
 
 
@@ -143,6 +143,12 @@ def _faces_seen(faces: RowsOfFaces) -> tuple[polars.DataFrame, npt.NDArray[np.in
     numbers, of_row = np.unique(faces.group, return_inverse=True)
     videos = pl.Series("video", [faces.videos[code] for code in video_codes(numbers)], pl.String)
     return pl.DataFrame([videos, pl.Series("face", face_numbers(numbers), pl.Int32)]), of_row
+
+
+def _without_a_face(faces: RowsOfFaces, seen: polars.DataFrame) -> list[str]:
+    """A note on videos that no figure speaks of."""
+    there = set(seen["video"])
+    return listed("videos of the table without a face", [video for video in faces.videos if video not in there])
 
 
 def _groups(joined: polars.DataFrame, by: Sequence[str]) -> tuple[polars.DataFrame, npt.NDArray[np.intp]]:
@@ -173,7 +179,7 @@ def _tally(faces: RowsOfFaces, number: npt.NDArray[np.intp], n_faces: int, names
     import polars as pl
 
     def sums(weights: npt.NDArray[np.generic]) -> FloatArray:
-        return np.bincount(number, weights=weights.astype(np.float64), minlength=n_faces)
+        return np.asarray(np.bincount(number, weights=weights.astype(np.float64), minlength=n_faces), np.float64)
 
     shown = faces.times.shown_us
     parts = []

@@ -31,7 +31,9 @@ def test_no_rows() -> None:
     assert len(none.faces) == len(none.groups) == 0
     assert none.faces.columns == ["video", "face", "au", *FIGURES]
     assert none.co_occurrence["phi"].to_list() == [None]
-    assert summary(steady_film("a.mp4", [None, None])).faces.is_empty()
+    nobody = summary(steady_film("a.mp4", [None, None]))
+    assert nobody.faces.is_empty()
+    assert nobody.notes == ("videos of the table without a face (1): a.mp4",)
 
 
 def test_figures_by_hand() -> None:
