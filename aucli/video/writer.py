@@ -75,7 +75,8 @@ class FilmWriter:
         self._last_pts = -1
         options = {"fflags": "+bitexact"}  # no random numbers: the same film has the same bytes
         if container != "matroska":
-            options["movflags"] = "+faststart"
+            # A track that begins later than another says so in the movie's ticks: milliseconds unless they are set.
+            options |= {"movflags": "+faststart", "movie_timescale": str(self._tick.denominator)}
         self._file = self._try(lambda: av.open(str(path), "w", format=container, options=options))
         if comment:
             self._file.metadata["comment"] = comment
