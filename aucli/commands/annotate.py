@@ -51,7 +51,7 @@ OPTION_OF: Final = {
     "root": "--root",
 }
 """Option by field of `AnnotateOptions`, and by parameter of `annotate`."""
-NEXT: Final = ("export", "overlay")
+NEXT: Final = ("summary", "episodes", "export", "overlay")
 """Commands for a finished table, besides report and evaluate."""
 
 

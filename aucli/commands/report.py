@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from aucli.commands import result_options
 from aucli.commands.options import Json, Quiet, fields_as_options
 from aucli.commands.output import Printer
 
@@ -21,6 +22,9 @@ OPTION_OF: Final = {
     "videos": "--video",
     "min_interocular_px": "--min-interocular",
     "max_yaw_deg": "--max-yaw",
+    "max_pitch_deg": "--max-pitch",
+    "min_sharpness": "--min-sharpness",
+    "min_brightness": "--min-brightness",
     "overwrite": "--overwrite",
 }
 """Option by field of `ReportOptions` and `RowFilter`, and by parameter of `report`."""
@@ -45,14 +49,11 @@ def report(
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this video of the table. Can be repeated.", show_default="all"),
     ] = None,
-    min_interocular: Annotated[
-        float | None,
-        typer.Option(metavar="PX", help="Leave out faces whose eyes are closer than this.", show_default="no limit"),
-    ] = None,
-    max_yaw: Annotated[
-        float | None,
-        typer.Option(metavar="DEG", help="Leave out faces turned further to a side.", show_default="no limit"),
-    ] = None,
+    min_interocular: result_options.MinInterocular = None,
+    max_yaw: result_options.MaxYaw = None,
+    max_pitch: result_options.MaxPitch = None,
+    min_sharpness: result_options.MinSharpness = None,
+    min_brightness: result_options.MinBrightness = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is no page of aucli, too.")
     ] = False,
@@ -74,7 +75,7 @@ def report(
             pictures=not no_pictures,
             video_folders=tuple(video_folder or ()),
             videos=tuple(video or ()),
-            row_filter=RowFilter(min_interocular_px=min_interocular, max_yaw_deg=max_yaw),
+            row_filter=RowFilter(min_interocular, max_yaw, max_pitch, min_sharpness, min_brightness),
             overwrite=overwrite,
         )
         with out.progress() as draw:

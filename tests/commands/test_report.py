@@ -42,7 +42,8 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
         "--video",
         "a.mp4",
     )
-    given += ("--min-interocular", "20", "--max-yaw", "40", "--overwrite")
+    given += ("--min-interocular", "20", "--max-yaw", "40", "--max-pitch", "30", "--min-sharpness", "0.1")
+    given += ("--min-brightness", "50", "--overwrite")
     assert left_out("report", given, but=frozenset({"--json", "--quiet"})) == set()
     run("report", *given)
     expected = ReportOptions(
@@ -50,7 +51,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
         pictures=False,
         video_folders=(Path("films"),),
         videos=("a.mp4",),
-        row_filter=RowFilter(min_interocular_px=20, max_yaw_deg=40),
+        row_filter=RowFilter(20, 40, 30, 0.1, 50),
         overwrite=True,
     )
     assert calls == [(Path("t.parquet"), Path("r.html"), expected)]

@@ -88,6 +88,7 @@ def render_page(
             listed_faces=LISTED_FACES,
             table_argument=shlex.quote(study.source) if study.files else "TABLE.parquet",
             table_literal=repr(study.source) if study.files else '"TABLE.parquet"',
+            arguments=_arguments(study),
         )
     )
     return text.encode("utf-8", "backslashreplace")
@@ -114,6 +115,13 @@ def _environment() -> Environment:
     )
     environment.globals["is_known"] = lambda value: bool(np.isfinite(value))
     return environment
+
+
+def _arguments(study: Study) -> str:
+    """What the Python lines of the page hand over besides the rows."""
+    rules = study.left_out.row_filter.rules
+    limits = ", ".join(f"{name}={limit!r}" for name, limit in rules.items())
+    return f"thresholds={study.thresholds!r}" + (f", row_filter=aucli.RowFilter({limits})" if rules else "")
 
 
 def _source(name: str) -> str:
@@ -242,6 +250,8 @@ def _film_shares(rates: Rates, parts: Sequence[FilmPart], n_aus: int) -> dict[in
     shares = {}
     for part in parts:
         weight, share = rates.usable_s[part.faces], rates.share[part.faces]
+        if not weight.any():  # photographs are shown for no time
+            weight = np.ones(len(weight))
         known = np.isfinite(share) * weight[:, None]
         total = known.sum(axis=0) if len(weight) else np.zeros(n_aus)
         summed = (np.nan_to_num(share) * known).sum(axis=0) if len(weight) else np.zeros(n_aus)

@@ -7,9 +7,9 @@ import itertools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 import aucli
@@ -106,15 +106,18 @@ def test_the_lines_under_the_figures_give_their_numbers(tmp_path: Path, monkeypa
     report("t.parquet", "r.html", options=ReportOptions(pictures=False))
     code = re.findall(r'<details class="how">.*?<code>(.*?)</code>', Path("r.html").read_text(), flags=re.DOTALL)
     assert len(code) == 4
-    spaces: list[dict[str, object]] = [{} for _ in code]
+    spaces: list[dict[str, Any]] = [{} for _ in code]
     for lines, space in zip(code, spaces, strict=True):
         exec(html.unescape(lines), space)
     rates = count_rates(load_study("t.parquet", RowFilter()))
-    shares = spaces[0]["shares"]
-    assert isinstance(shares, pl.DataFrame)
-    np.testing.assert_allclose(shares.sort("face").drop("video", "face").to_numpy(), rates.share, atol=1e-6)
-    assert len(spaces[0]["found"]) == len(rates.episodes)  # type: ignore[arg-type]
-    np.testing.assert_allclose(spaces[1]["phi"], rates.phi, atol=1e-6)  # type: ignore[arg-type]
+    study: Any = spaces[0]["study"]
+    np.testing.assert_allclose(study.faces["share_present"].to_numpy().reshape(2, -1), rates.share, atol=1e-9)
+    assert study.faces["n_episodes"].to_list() == rates.n_episodes.ravel().tolist()
+    np.testing.assert_allclose(study.groups["share_present"].to_numpy(), rates.study_share, atol=1e-9)
+    pairs: Any = spaces[1]["study"]
+    np.testing.assert_allclose(pairs.co_occurrence["phi"].to_numpy(), rates.phi[np.triu_indices(4, 1)], atol=1e-9)
+    found: Any = spaces[3]["found"]
+    assert len(found) == len(rates.episodes) > 0
 
 
 def test_an_empty_table_and_a_data_frame_make_a_page(tmp_path: Path) -> None:
