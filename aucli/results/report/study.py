@@ -149,6 +149,8 @@ def load_study(
     require_columns(rows.columns)
     aus = action_units(rows.columns)
     runs, records = _runs_and_records(tables)
+    if not files:  # of a data frame's metadata, what is told of its videos: others were left out on purpose
+        records = {label: known for label, known in records.items() if label in set(rows["video"])}
     if videos:
         chosen = _chosen([*rows["video"].unique(maintain_order=True), *records], videos)
         rows = rows.filter(rows["video"].is_in(chosen))

@@ -34,13 +34,15 @@ def test_only_some_videos(tmp_path: Path) -> None:
 
 
 def test_a_data_frame_with_and_without_metadata(tmp_path: Path) -> None:
-    path = write_study(tmp_path / "t.parquet", {"a.mp4": MadeFilm()}, run={"experimental": ("AU04",)})
-    rows = aucli.read(path)
+    films = {"a.mp4": MadeFilm(), "b.mp4": MadeFilm()}
+    path = write_study(tmp_path / "t.parquet", films, run={"experimental": ("AU04",)})
+    rows = aucli.read(path).filter(video="a.mp4")
     plain = load_study(rows, RowFilter())
     assert plain.films[0].record is None
     assert plain.runs[0].facts == {}
     told = load_study(rows, RowFilter(), aucli.read_metadata(path))
     assert told.experimental == ("AU04",)
+    assert [film.label for film in told.films] == ["a.mp4"]
     assert told.films[0].record is not None
     with pytest.raises(OptionsError, match="metadata belongs to a data frame"):
         load_study(path, RowFilter(), {})

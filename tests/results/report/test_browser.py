@@ -1,0 +1,134 @@
+"""The page in a real browser: a made film, annotated, and what a reader can do with the page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.run import annotate
+from aucli.results.report.run import report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
+
+
+@dataclass
+class Opened:
+    """A page that is open, and what it did."""
+
+    page: Any
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page about seven frames of the example clip, under a name with blanks and markup."""
+    folder = tmp_path_factory.mktemp("film")
+    film = folder / "my <b>film 'one'.mp4"
+    shutil.copy(Path(__file__).parents[3] / "examples" / "clip.mp4", film)
+    options = AnnotateOptions(start_s=3.0, end_s=4.4, every_s=0.2, root=folder)
+    outcome = annotate(film, folder / "t.parquet", options=options)
+    assert not outcome.failures
+    told = report(folder / "t.parquet", folder / "r.html")
+    assert told.n_pictures >= 3
+    assert told.without_pictures == {}
+    return folder / "r.html"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def opened(chromium: Any, path: Path, **options: Any) -> Opened:
+    page = chromium.new_context(offline=True, **options).new_page()
+    seen = Opened(page)
+    page.on("console", lambda message: seen.messages.append(message.text))
+    page.on("pageerror", lambda error: seen.messages.append(str(error)))
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.goto(path.as_uri())
+    return seen
+
+
+def test_a_reader_finds_everything_by_mouse_and_keyboard(chromium: Any, written: Path) -> None:
+    seen = opened(chromium, written, viewport={"width": 1280, "height": 900})
+    page = seen.page
+    headings = page.locator("h2").all_inner_texts()
+    assert headings == ["What was run", "What to distrust", "The study", "Videos", "How this was made"]
+    assert "my <b>film 'one'.mp4" in page.locator("section.film h3").text_content()
+    assert page.locator("text=aunce-small").first.is_visible()
+
+    page.locator("a", has_text="its card").click()
+    card = page.locator(".card")
+    assert card.locator("h4").first.inner_text() == "aunce-small"
+
+    # The stills are pictures, not broken, and say what they show.
+    for still in page.locator(".gallery img").all():
+        still.scroll_into_view_if_needed()
+        assert still.evaluate("image => image.decode().then(() => image.naturalWidth)") > 60
+        assert still.get_attribute("alt")
+
+    # The timeline is read by the pointer and by the arrow keys, and the two agree.
+    timeline = page.locator("figure.timeline .wide")
+    readout = page.locator("figure.timeline .readout")
+    timeline.focus()
+    page.keyboard.press("End")
+    assert readout.inner_text().startswith("At 4.40 s")
+    page.keyboard.press("Home")
+    for _ in range(50):
+        page.keyboard.press("ArrowRight")
+    by_keys = readout.inner_text()
+    assert by_keys.startswith("At 3.70 s \u2013 Face 0: ")
+    assert "AU25" in by_keys
+    lane = page.locator("figure.timeline svg path[aria-label]").first
+    x = lane.evaluate("path => { const m = path.getScreenCTM(); return m.a * 390 + m.e; }")
+    box = timeline.bounding_box()
+    page.mouse.move(x, box["y"] + box["height"] / 2)
+    assert readout.inner_text() == by_keys
+
+    # Tables sort, both ways.
+    page.locator("summary", has_text="every number of this figure").click()
+    table = page.locator("table", has=page.locator("th", has_text="share of time")).first
+    for direction in ("ascending", "descending"):
+        table.locator("th button", has_text="share of time").click()
+        assert table.locator(f"th[aria-sort={direction}]").count() == 1
+    shares = [float(cell.get_attribute("data-v")) for cell in table.locator("tbody td:nth-child(3)").all()]
+    assert shares == sorted(shares, reverse=True)
+
+    assert seen.messages == []
+    assert [url for url in seen.requests if not url.startswith(("file://", "data:"))] == []
+    assert len([url for url in seen.requests if url.startswith("file://")]) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_needs_no_scrolling_sideways(chromium: Any, written: Path, scheme: str) -> None:
+    seen = opened(chromium, written, viewport={"width": 400, "height": 800}, color_scheme=scheme)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == 400
+    ink, paper = (
+        seen.page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor")
+    )
+    assert (sum(_channels(ink)) < sum(_channels(paper))) == (scheme == "light")
+    assert seen.messages == []
+
+
+def test_it_prints_and_works_without_a_script(chromium: Any, written: Path) -> None:
+    seen = opened(chromium, written, java_script_enabled=False)
+    assert seen.page.locator("figure.timeline svg").is_visible()
+    pdf = seen.page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert 2 <= pdf.count(b"/Type /Page\n") <= 8
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
