@@ -27,7 +27,18 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(export_run, "export", record)
     rules = ("--smooth", 0.1, "--hysteresis", 0.3, "--min-duration", 0.4, "--join-gap", 0.5, "--bridge-gap", 0.6)
     rows = ("--min-interocular", 30, "--max-yaw", 25, "--max-pitch", 20, "--min-sharpness", 1, "--min-brightness", 2)
-    given = ("t.parquet", "u/*.parquet", "--to", "elan", "-o", "o", "--aus", "4,AU12", *rules, *rows)
+    given: tuple[object, ...] = (
+        "t.parquet",
+        "u/*.parquet",
+        "--to",
+        "elan",
+        "-o",
+        "o",
+        "--aus",
+        "4,AU12",
+        *rules,
+        *rows,
+    )
     given = (*given, "--root", "films", "--overwrite", "-q", "--json")
     assert left_out("export", given, but=frozenset({"--raw"})) == set()
     run("export", *given)
