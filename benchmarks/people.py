@@ -33,6 +33,7 @@ TILE_PX = 200
 SHOT_FRAMES = 6
 FPS = 25.0
 PICTURES_OF_A_FILM = 8
+PEOPLE_OF_A_FILM = 4
 Picture = npt.NDArray[np.uint8]
 
 
@@ -60,6 +61,10 @@ class Film:
         self.frames.append(frame)
         self.time_s.append(self.time_s[-1] + step_s if self.time_s else 0.0)
         self.people.append(people)
+
+
+MakeFilm = Callable[..., Film]
+"""Takes a random generator and `PEOPLE_OF_A_FILM` people."""
 
 
 class Camera:
@@ -101,12 +106,15 @@ def shots(rng: np.random.Generator, sitters: Sequence[Sitter], *, other: bool) -
     return [source(sitter) for sitter in sitters]
 
 
-def add_shot(film: Film, rng: np.random.Generator, sitters: Sequence[Sitter], *, other: bool = True) -> None:
-    """A shot of people side by side."""
-    sources = shots(rng, sitters, other=other)
-    places = {sitter.name: (TILE_PX * (n + 0.5), TILE_PX / 2) for n, sitter in enumerate(sitters)}
+def add_shot(film: Film, rng: np.random.Generator, seats: Sequence[Sitter | None], *, other: bool = True) -> None:
+    """A shot of people side by side; a seat may be empty."""
+    taken = {seat: sitter for seat, sitter in enumerate(seats) if sitter is not None}
+    sources = dict(zip(taken, shots(rng, list(taken.values()), other=other), strict=True))
+    places = {sitter.name: (TILE_PX * (seat + 0.5), TILE_PX / 2) for seat, sitter in taken.items()}
+    empty = np.full((TILE_PX, TILE_PX, 3), 110, np.uint8)
     for _ in range(SHOT_FRAMES):
-        film.add(np.concatenate([source() for source in sources], axis=1), places)
+        tiles = [sources[seat]() if seat in taken else empty for seat in range(len(seats))]
+        film.add(np.concatenate(tiles, axis=1), places)
 
 
 def add_empty(film: Film, seconds: float, value: int = 110) -> None:
@@ -115,7 +123,7 @@ def add_empty(film: Film, seconds: float, value: int = 110) -> None:
         film.add(np.full_like(film.frames[0], value), {}, step_s)
 
 
-def cut_to_another(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
+def cut_to_another(rng: np.random.Generator, a: Sitter, b: Sitter, *_: Sitter) -> Film:
     """A, then B in the same place."""
     film = Film.empty()
     add_shot(film, rng, [a])
@@ -123,12 +131,12 @@ def cut_to_another(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
     return film
 
 
-def cut_to_the_same(rng: np.random.Generator, a: Sitter, _: Sitter) -> Film:
+def cut_to_the_same(rng: np.random.Generator, a: Sitter, *_: Sitter) -> Film:
     """A, then A by another camera."""
     return cut_to_another(rng, a, a)
 
 
-def to_and_fro(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
+def to_and_fro(rng: np.random.Generator, a: Sitter, b: Sitter, *_: Sitter) -> Film:
     """A, B, A, B."""
     film = Film.empty()
     for who in (a, b, a, b):
@@ -136,12 +144,16 @@ def to_and_fro(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
     return film
 
 
-def seats_exchanged(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
-    """A beside B, then B beside A."""
-    film = Film.empty()
-    add_shot(film, rng, [a, b])
-    add_shot(film, rng, [b, a])
-    return film
+def places_after_a_cut(before: str, after: str) -> MakeFilm:
+    """People side by side, each a letter, - for an empty seat; then, by a cut, others or the same in other places."""
+
+    def make(rng: np.random.Generator, *people: Sitter) -> Film:
+        film = Film.empty()
+        for letters in (before, after):
+            add_shot(film, rng, [None if letter == "-" else people["ABCD".index(letter)] for letter in letters])
+        return film
+
+    return make
 
 
 def _head() -> npt.NDArray[np.float64]:
@@ -150,12 +162,12 @@ def _head() -> npt.NDArray[np.float64]:
     return np.asarray(np.clip((0.47 - np.hypot(x * 1.15, y)) * 40, 0, 1)[..., None])
 
 
-def on_one_wall(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
+def on_one_wall(rng: np.random.Generator, a: Sitter, b: Sitter, *_: Sitter) -> Film:
     """Heads on a plain wall: A, then, by a cut, B in the same place; only the head changes."""
     film, wall = Film.empty(), rng.integers(60, 200, 3)
     for who in (a, b):
         (source,) = shots(rng, [who], other=False)
-        for _ in range(SHOT_FRAMES):
+        for _frame in range(SHOT_FRAMES):
             frame = np.empty((TILE_PX, 2 * TILE_PX, 3))
             frame[:] = wall
             part = frame[:, TILE_PX // 2 : TILE_PX // 2 + TILE_PX]
@@ -164,7 +176,7 @@ def on_one_wall(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
     return film
 
 
-def crossing(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
+def crossing(rng: np.random.Generator, a: Sitter, b: Sitter, *_: Sitter) -> Film:
     """Two heads on a plain wall cross, A in front of B."""
     film, wall, n = Film.empty(), rng.integers(60, 200, 3), 40
     of_a, of_b = shots(rng, [a, b], other=False)
@@ -184,10 +196,10 @@ def crossing(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
     return film
 
 
-def absence(seconds: float, *, another: bool) -> Callable[[np.random.Generator, Sitter, Sitter], Film]:
+def absence(seconds: float, *, another: bool) -> MakeFilm:
     """A, nobody for some seconds, then A or B."""
 
-    def make(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
+    def make(rng: np.random.Generator, a: Sitter, b: Sitter, *_: Sitter) -> Film:
         film = Film.empty()
         add_shot(film, rng, [a])
         add_empty(film, seconds)
@@ -197,10 +209,10 @@ def absence(seconds: float, *, another: bool) -> Callable[[np.random.Generator, 
     return make
 
 
-def samples(step_s: float) -> Callable[[np.random.Generator, Sitter, Sitter], Film]:
+def samples(step_s: float) -> MakeFilm:
     """One person before one camera, a frame every few seconds: another picture each time, where there are several."""
 
-    def make(rng: np.random.Generator, a: Sitter, _: Sitter) -> Film:
+    def make(rng: np.random.Generator, a: Sitter, *_: Sitter) -> Film:
         film, camera = Film.empty(), Camera(rng, other=False)
         for n in range(8):
             film.add(camera.frame(a.pictures[n % len(a.pictures)]), {a.name: (TILE_PX / 2, TILE_PX / 2)}, step_s)
@@ -209,22 +221,28 @@ def samples(step_s: float) -> Callable[[np.random.Generator, Sitter, Sitter], Fi
     return make
 
 
-def samples_of_two(rng: np.random.Generator, a: Sitter, b: Sitter) -> Film:
+def samples_of_two(rng: np.random.Generator, a: Sitter, b: Sitter, *_: Sitter) -> Film:
     """A call in speaker view, a frame every 4 s: A A B B A A B B."""
     film = Film.empty()
     for who in (a, b, a, b):
         (source,) = shots(rng, [who], other=False)
-        for _ in range(2):
+        for _frame in range(2):
             film.add(source(), {who.name: (TILE_PX / 2, TILE_PX / 2)}, 4.0)
     return film
 
 
-KINDS: dict[str, Callable[[np.random.Generator, Sitter, Sitter], Film]] = {
+KINDS: dict[str, MakeFilm] = {
     "cut to another person": cut_to_another,
     "cut to another on one wall": on_one_wall,
     "cut to the same person": cut_to_the_same,
     "cuts A B A B": to_and_fro,
-    "seats exchanged by a cut": seats_exchanged,
+    "seats exchanged by a cut": places_after_a_cut("AB", "BA"),
+    "the same seats after a cut": places_after_a_cut("AB", "AB"),
+    "three seats changed by a cut": places_after_a_cut("ABC", "CAB"),
+    "cut from two to one of them": places_after_a_cut("AB", "B-"),
+    "cut from one to two": places_after_a_cut("A-", "BA"),
+    "cut to one of two and another": places_after_a_cut("AB", "CA"),
+    "cut to two others": places_after_a_cut("AB", "CD"),
     "crossing": crossing,
     "absent 2 s, returns": absence(2.0, another=False),
     "absent 60 s, returns": absence(60.0, another=False),
@@ -345,8 +363,8 @@ def main() -> None:
             rng = np.random.default_rng([arguments.seed, list(KINDS).index(name)])
             shared = split = missed = faces = 0
             for _ in range(arguments.sequences):
-                a, b = rng.choice(len(sitters), 2, replace=False)
-                film = KINDS[name](rng, sitters[a], sitters[b])
+                people = rng.choice(len(sitters), PEOPLE_OF_A_FILM, replace=False)
+                film = KINDS[name](rng, *(sitters[n] for n in people))
                 numbers, n_missed = number_people(film, engine)
                 was_shared, was_split = judge(numbers)
                 shared, split, missed = shared + was_shared, split + was_split, missed + n_missed

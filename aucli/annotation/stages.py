@@ -16,15 +16,9 @@ import numpy.typing as npt
 
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import AnnotatedFrames
-from aucli.faces.appearance import (
-    Observation,
-    describe,
-    describe_scene,
-    observe,
-    same_person_scores,
-    unlike_cells,
-)
+from aucli.faces.appearance import Observation, describe, observe, same_person_scores
 from aucli.faces.detectors import open_detector
+from aucli.faces.scenes import describe_scene, unlike_cells
 from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import SCORE_ANYWHERE, TrackedFaces, Tracker, interpolate
 from aucli.faces.values import START_SCORE, Detector

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.faces.alignment import ARCFACE_TEMPLATE_112
-from aucli.faces.appearance import pixels_at
+from aucli.faces.cells import pixels_at
 from aucli.faces.tracking import TrackedFaces
 
 NOISE: Final = 0.03

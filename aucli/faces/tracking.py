@@ -12,14 +12,17 @@ to begin a number, and only `KEEP_SCORE` to go on with one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.faces.appearance import Appearances, Features, Observation, SceneThumbnail, same_person_scores, same_scene
-from aucli.faces.values import START_SCORE, Faces, intersection_over_union
+from aucli.faces.appearance import Appearances, Observation, same_person_scores
+from aucli.faces.people import FoundFaces, KnownFeatures, KnownView, Track, learn
+from aucli.faces.scenes import SceneThumbnail, same_scene
+from aucli.faces.values import Faces
 
 GATE_SIZES: Final = 0.6
 """How far, in face sizes, a face may lie from where its person is expected..."""
@@ -45,17 +48,16 @@ DOUBTFUL_S: Final = 0.5
 SCORE_BACK_IN_PLACE: Final = 1.0
 """Needed where the person is expected but was not there for longer than `AWAY_S`."""
 AWAY_S: Final = 3.0
-SCORE_ANYWHERE: Final = 2.0
+SCORE_ANYWHERE: Final = 1.75
 """Needed without the evidence of a place: after a cut, elsewhere in the picture. docs/people.md has the error rates."""
+SCORE_OF_REST: Final = 1.0
+"""Needed after a cut for what is left of a group of whom the others are known..."""
+MARGIN: Final = 4.0
+"""...and how much more than any other pair of the group."""
 PLACE_COUNTS: Final = 4.5
 """What a place counts, as a score, less the distance in face sizes and in size."""
-NEW_VIEW_DISTANCE: Final = 0.25
-"""A face whose colours lie farther than this from all views kept of its person is kept, too."""
-VIEWS_KEPT: Final = 3
 PEOPLE_REMEMBERED: Final = 32
 """How many people who are not in the picture are remembered: those seen last."""
-CROWDED_MARGIN: Final = 0.25
-"""Faces whose boxes, grown by this share on every side, meet may hide one another: no view is kept then."""
 
 
 @dataclass(frozen=True)
@@ -80,50 +82,6 @@ class TrackedFaces:
             raise ValueError(f"expected ({n},) tracks and detected, got {self.tracks.shape} and {self.detected.shape}")
 
 
-@dataclass
-class Track:
-    """One person: where the face was last, how it moves, what it looks like.
-
-    Attributes:
-        number: the person's.
-        centre_xy: (2,) pixels, at `time_s`.
-        size_px: geometric mean of the box's sides.
-        velocity_xy: (2,) pixels a second.
-        time_s: when last seen.
-        shot: in which shot last seen.
-        missed_s: time of the first frame since then that did not show the person; None if there was none.
-        crowded: whether another face was close when last seen.
-        views: what the face looked like: lately, and up to two views unlike that one.
-    """
-
-    number: int
-    centre_xy: npt.NDArray[np.float64]
-    size_px: float
-    velocity_xy: npt.NDArray[np.float64]
-    time_s: float
-    shot: int
-    missed_s: float | None
-    crowded: bool
-    views: list[KnownView]
-
-    def predict_xy(self, time_s: float) -> npt.NDArray[np.float64]:
-        """Where the face should be: it goes on moving for a quarter of a second, then waits."""
-        return self.centre_xy + self.velocity_xy * min(time_s - self.time_s, 0.25)
-
-
-@dataclass(frozen=True)
-class KnownView:
-    """What one face looked like once, and what that is compared by."""
-
-    appearance: Appearances
-    features: Features
-
-    @classmethod
-    def of(cls, appearances: Appearances, face: int) -> KnownView:
-        """Take one of several faces."""
-        return cls(appearances[[face]], appearances.features[[face]])
-
-
 class Tracker:
     """Gives every face the number of its person.
 
@@ -137,6 +95,7 @@ class Tracker:
         self._next_number = 0
         self._shot = 0
         self._scene: SceneThumbnail | None = None
+        self._known = KnownFeatures()
 
     def update(self, observation: Observation, time_s: float) -> TrackedFaces:
         """Assign the faces of the next frame.
@@ -148,21 +107,22 @@ class Tracker:
         Returns:
             The faces that have a number; doubtful ones that continue nobody are dropped.
         """
-        self._shot = self._shot_of(observation.scene)
+        shot = self._shot_of(observation.scene)
         self._resize(observation.scene)
-        faces = observation.faces
-        pairs = self._match(observation, time_s, self._shot)
-        crowded = _crowded(faces)
+        found = FoundFaces.of(observation, time_s)
+        pairs = self._match(found, shot)
+        self._shot = shot
         for track, face in pairs:
-            _move(track, observation, face, time_s, self._shot, crowded=bool(crowded[face]))
-        matched = {face for _, face in pairs}
-        room = len(faces) if self._max_faces is None else self._max_faces - len(pairs)
-        new = [f for f in range(len(faces)) if f not in matched and faces.scores[f] >= START_SCORE]
-        if len(new) > room:  # the largest faces first
-            areas = np.prod(faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2], axis=1)
-            new = sorted(new, key=lambda f: -areas[f])[: max(0, room)]
-        for face in sorted(new, key=lambda f: float(faces.boxes_xyxy[f, 0])):  # left to right
-            pairs.append((self._start(observation, face, time_s, crowded=bool(crowded[face])), face))
+            _move(track, found, face, shot)
+        faces = observation.faces
+        if len(pairs) < len(faces):
+            matched = {face for _, face in pairs}
+            room = len(faces) if self._max_faces is None else self._max_faces - len(pairs)
+            new = [f for f in range(len(faces)) if f not in matched and found.sure[f]]
+            if len(new) > room:  # the largest faces first
+                new = sorted(new, key=lambda f: -found.size_px[f])[: max(0, room)]
+            for face in sorted(new, key=lambda f: float(faces.boxes_xyxy[f, 0])):  # left to right
+                pairs.append((self._start(found, face), face))
         pairs.sort(key=lambda pair: pair[0].number)
         self._forget({track.number for track, _ in pairs}, time_s)
         self._scene = observation.scene
@@ -175,8 +135,8 @@ class Tracker:
 
     def match(self, observation: Observation, time_s: float) -> dict[int, int]:
         """Which face would continue which number, without changing anything: number -> index of the face."""
-        shot = self._shot_of(observation.scene)
-        return {track.number: face for track, face in self._match(observation, time_s, shot)}
+        pairs = self._match(FoundFaces.of(observation, time_s), self._shot_of(observation.scene))
+        return {track.number: face for track, face in pairs}
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on later, as plain JSON values."""
@@ -228,11 +188,10 @@ class Tracker:
                 track.centre_xy, track.velocity_xy = track.centre_xy * ratio, track.velocity_xy * ratio
                 track.size_px *= float(np.sqrt(ratio.prod()))
 
-    def _start(self, observation: Observation, face: int, time_s: float, *, crowded: bool) -> Track:
-        centre, size = _centre_and_size(observation.faces)
-        view = KnownView.of(observation.appearances, face)
-        where = (centre[face], float(size[face]), np.zeros(2), time_s)
-        track = Track(self._next_number, *where, self._shot, None, crowded, [view])
+    def _start(self, found: FoundFaces, face: int) -> Track:
+        view = KnownView.of(found.observation.appearances, face)
+        where = (found.centre_xy[face], float(found.size_px[face]), np.zeros(2), found.time_s)
+        track = Track(self._next_number, *where, self._shot, None, bool(found.crowded[face]), [view])
         self._tracks.append(track)
         self._next_number += 1
         return track
@@ -240,57 +199,93 @@ class Tracker:
     def _forget(self, seen: set[int], time_s: float) -> None:
         """Note who is missing, and forget those who were not seen for the longest time."""
         missing = [track for track in self._tracks if track.number not in seen]
+        if not missing:
+            return
         for track in missing:
             track.missed_s = time_s if track.missed_s is None else track.missed_s
         missing.sort(key=lambda track: (-track.time_s, track.number))
         forgotten = {track.number for track in missing[PEOPLE_REMEMBERED:]}
         self._tracks = [track for track in self._tracks if track.number not in forgotten]
 
-    def _match(self, observation: Observation, time_s: float, shot: int) -> list[tuple[Track, int]]:
+    def _match(self, found: FoundFaces, shot: int) -> list[tuple[Track, int]]:
         """Pair people with faces so that the most speaks for all pairs together."""
-        if not self._tracks or not len(observation.faces):
+        if not self._tracks or not len(found):
             return []
-        gain = self._gain(observation, time_s, shot)
-        pairs = [(self._tracks[t], f) for t, f in best_pairs(gain)]
+        scores = self._scores(found)
+        pairs = best_pairs(self._gain(scores, found, shot))
+        if shot != self._shot:
+            pairs += self._rest_of_a_group(scores[..., 0], found, pairs)
+        chosen = [(self._tracks[t], f) for t, f in pairs]
         if self._max_faces is not None:
-            pairs = sorted(pairs, key=lambda pair: (-pair[0].time_s, pair[0].number))[: self._max_faces]
-        return pairs
+            chosen = sorted(chosen, key=lambda pair: (-pair[0].time_s, pair[0].number))[: self._max_faces]
+        return chosen
 
-    def _gain(self, observation: Observation, time_s: float, shot: int) -> npt.NDArray[np.float64]:
-        """(T, F): how much speaks for a face being a person's; not above 0 where too little does."""
-        tracks, faces = self._tracks, observation.faces
-        owner = np.repeat(np.arange(len(tracks)), [len(track.views) for track in tracks])
-        views = Features.join([view.features for track in tracks for view in track.views])
+    def _scores(self, found: FoundFaces) -> npt.NDArray[np.float64]:
+        """(T, F, 2): `same_person_scores` of the view of each person that is most like each face."""
+        features = self._known.of(self._tracks)
         lowest = min(SCORE_CROWDED, SCORE_DOUBTFUL)
-        of_views = same_person_scores(views, observation.appearances.features, at_least=lowest)
-        score = np.full((len(tracks), len(faces), 2), -np.inf)
-        np.maximum.at(score, owner, of_views)
-        whole, by_half = score[..., 0], score[..., 1]
+        of_views = same_person_scores(features, found.observation.appearances.features, at_least=lowest)
+        if len(of_views) == len(self._tracks):
+            return of_views
+        first_views = np.cumsum([0, *(len(track.views) for track in self._tracks[:-1])])
+        return np.asarray(np.maximum.reduceat(of_views, first_views, axis=0))
 
-        centre, size = _centre_and_size(faces)
-        predicted = np.stack([track.predict_xy(time_s) for track in tracks])
-        track_size = np.array([track.size_px for track in tracks])
-        gap_s = np.array([time_s - track.time_s for track in tracks])[:, None]
-        away_s = np.array([0.0 if t.missed_s is None else time_s - t.missed_s for t in tracks])[:, None]
-        distance = np.linalg.norm(centre[None] - predicted[:, None], axis=-1)
-        distance /= np.maximum(size[None], track_size[:, None])
-        log_size = np.abs(np.log(size[None] / track_size[:, None]))
-        same_shot = np.array([track.shot for track in tracks])[:, None] == shot
-        near = distance <= np.minimum(GATE_SIZES + GATE_SIZES_PER_S * gap_s, GATE_SIZES_MAX)
-        near &= log_size <= np.minimum(GATE_LOG_SIZE + GATE_LOG_SIZE_PER_S * gap_s, GATE_LOG_SIZE_MAX)
-        in_place = same_shot & near
+    def _gain(self, scores: npt.NDArray[np.float64], found: FoundFaces, shot: int) -> npt.NDArray[np.float64]:
+        """(T, F): how much speaks for a face being a person's; not above 0 where too little does."""
+        tracks, time_s = self._tracks, found.time_s
+        whole, by_half = scores[..., 0], scores[..., 1]
+        doubtful = ~found.sure
+        gain = np.where((whole >= SCORE_ANYWHERE) & ~doubtful, whole - SCORE_DOUBTFUL, -np.inf)
 
-        crowded = np.array([track.crowded for track in tracks])[:, None] | _crowded(faces)[None]
-        doubtful = (faces.scores < START_SCORE)[None]
-        placed = np.where(crowded, by_half, whole)
+        here = [t for t, track in enumerate(tracks) if track.shot == shot]
+        if not here:
+            return gain
+        in_shot = [tracks[t] for t in here]
+        predicted = np.array([track.predict_xy(time_s) for track in in_shot])
+        track_size = np.array([[track.size_px] for track in in_shot])
+        gap_s = np.array([[time_s - track.time_s] for track in in_shot])
+        away_s = np.array([[0.0 if t.missed_s is None else time_s - t.missed_s] for t in in_shot])
+        apart = found.centre_xy - predicted[:, None]
+        distance = np.hypot(apart[..., 0], apart[..., 1]) / np.maximum(found.size_px, track_size)
+        log_size = np.abs(np.log(found.size_px / track_size))
+        in_place = distance <= np.minimum(GATE_SIZES + GATE_SIZES_PER_S * gap_s, GATE_SIZES_MAX)
+        in_place &= log_size <= np.minimum(GATE_LOG_SIZE + GATE_LOG_SIZE_PER_S * gap_s, GATE_LOG_SIZE_MAX)
+
+        crowded = np.array([[track.crowded] for track in in_shot]) | found.crowded
+        placed = np.where(crowded, by_half[here], whole[here])
         needed = np.where(gap_s <= AT_ONCE_S, SCORE_AT_ONCE, SCORE_IN_PLACE)
         needed = np.where(away_s > AWAY_S, SCORE_BACK_IN_PLACE, np.where(crowded, SCORE_CROWDED, needed))
         needed = np.where(doubtful, np.where(gap_s <= DOUBTFUL_S, SCORE_DOUBTFUL, np.inf), needed)
-        gain_in_place = np.where(
-            in_place & (placed >= needed), placed - SCORE_DOUBTFUL + PLACE_COUNTS - distance - log_size, -np.inf
-        )
-        gain_anywhere = np.where(~doubtful & (whole >= SCORE_ANYWHERE), whole - SCORE_DOUBTFUL, -np.inf)
-        return np.maximum(gain_in_place, gain_anywhere)
+        in_place &= placed >= needed
+        with_place = np.where(in_place, placed - SCORE_DOUBTFUL + PLACE_COUNTS - distance - log_size, -np.inf)
+        gain[here] = np.maximum(gain[here], with_place)
+        return gain
+
+    def _rest_of_a_group(
+        self, scores: npt.NDArray[np.float64], found: FoundFaces, pairs: Sequence[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """Pairs that complete a group: as many people before a cut as faces after it, and nobody else among them.
+
+        Where all others are known, or where two or more pairs say the same, a pair is believed at a lower score, if it
+        is much better than any other pair of the group that its person or its face could be in.
+        """
+        group = [t for t, track in enumerate(self._tracks) if track.missed_s is None]
+        faces = np.flatnonzero(found.sure).tolist()
+        if len(group) != len(faces) or len(group) < 2 or not {t for t, _ in pairs} <= set(group):
+            return []
+        left = [n for n, t in enumerate(group) if t not in {t for t, _ in pairs}]
+        free = [n for n, f in enumerate(faces) if f not in {f for _, f in pairs}]
+        of_group = scores[np.ix_(group, faces)]
+        rest = best_pairs(of_group[np.ix_(left, free)] - SCORE_OF_REST + MARGIN)
+        others = np.where(np.isneginf(of_group), -1e9, of_group)
+        for i, j in ((left[i], free[j]) for i, j in rest):
+            score = of_group[i, j]
+            best_other = max(np.delete(others[i], j).max(), np.delete(others[:, j], i).max())
+            if score < SCORE_OF_REST or score - best_other < MARGIN:
+                return []
+        if len(rest) < len(left):
+            return []
+        return [(group[left[i]], faces[free[j]]) for i, j in rest]
 
 
 def best_pairs(gain: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
@@ -338,36 +333,12 @@ def interpolate(before: TrackedFaces, after: TrackedFaces, share: float) -> Trac
     )
 
 
-def _move(track: Track, observation: Observation, face: int, time_s: float, shot: int, *, crowded: bool) -> None:
-    centre, size = _centre_and_size(observation.faces)
-    elapsed_s = max(time_s - track.time_s, 1e-3)
-    speed = (centre[face] - track.centre_xy) / elapsed_s
+def _move(track: Track, found: FoundFaces, face: int, shot: int) -> None:
+    elapsed_s = max(found.time_s - track.time_s, 1e-3)
+    centre = found.centre_xy[face]
+    speed = (centre - track.centre_xy) / elapsed_s
     track.velocity_xy = 0.5 * track.velocity_xy + 0.5 * speed if shot == track.shot else np.zeros(2)
-    track.centre_xy, track.size_px = centre[face], float(size[face])
-    track.time_s, track.shot, track.missed_s, track.crowded = time_s, shot, None, crowded
-    if not crowded and observation.faces.scores[face] >= START_SCORE:
-        _learn(track, KnownView.of(observation.appearances, face))
-
-
-def _learn(track: Track, view: KnownView) -> None:
-    """Keep the newest view, and beside it the first and later ones that looked unlike those kept."""
-    last, *others = track.views
-    others = others or [last]
-    alike = max(float(view.features.colours[0, 0] @ other.features.colours[0, 0]) for other in others)
-    if 1.0 - alike > NEW_VIEW_DISTANCE:
-        others = [view, *others][: VIEWS_KEPT - 1]
-    track.views = [view, *others]
-
-
-def _centre_and_size(faces: Faces) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    boxes = faces.boxes_xyxy.astype(np.float64)
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, np.sqrt(sides.prod(axis=1))
-
-
-def _crowded(faces: Faces) -> npt.NDArray[np.bool_]:
-    margin = CROWDED_MARGIN * (faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2])
-    grown = faces.boxes_xyxy + np.concatenate([-margin, margin], axis=1)
-    overlaps = intersection_over_union(grown, grown)
-    np.fill_diagonal(overlaps, 0.0)
-    return np.asarray(overlaps.max(axis=1, initial=0.0) > 0.0)
+    track.centre_xy, track.size_px = centre, float(found.size_px[face])
+    track.time_s, track.shot, track.missed_s, track.crowded = found.time_s, shot, None, bool(found.crowded[face])
+    if found.sure[face] and not track.crowded:
+        learn(track, KnownView.of(found.observation.appearances, face))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aucli.faces.appearance import CELLS, SCENE_COLUMNS, SCENE_ROWS, Appearances, Observation, SceneThumbnail
+from aucli.faces.appearance import CELLS, Appearances, Observation
+from aucli.faces.scenes import SCENE_COLUMNS, SCENE_ROWS, SceneThumbnail
 from aucli.faces.values import Faces
 
 FACE_PX = 60.0

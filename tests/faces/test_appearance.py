@@ -11,8 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aucli.faces.alignment import invert_similarity, similarity_from_landmarks
 from aucli.faces.appearance import (
     CLOTHES_REGION,
+    FACE_OVAL,
+    FACE_SPEC,
     GREY,
     HEAD_REGION,
     NEUTRAL_CLOTHES,
@@ -26,13 +29,11 @@ from aucli.faces.appearance import (
     Appearances,
     Features,
     Observation,
-    SceneThumbnail,
     describe,
-    describe_scene,
     observe,
     same_person_scores,
-    same_scene,
 )
+from aucli.faces.scenes import SceneThumbnail, describe_scene, same_scene
 from aucli.faces.values import Faces
 from tests.builders.people import appearance_of, frame_of
 
@@ -127,6 +128,40 @@ def test_landmarks_far_outside_or_all_in_one_point_do_no_harm() -> None:
         assert np.isfinite(_score(seen.appearances, seen.appearances))
 
 
+def test_a_face_is_described_the_same_alone_and_among_others_in_any_memory_order() -> None:
+    frame = _frame(9)
+    parts = [_faces(x, y) for x, y in ((60.0, 70.0), (200.0, 120.0), (310.0, 230.0))]
+    names = ("boxes_xyxy", "landmarks_xy", "scores")
+    together = describe(frame, Faces(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)))
+    for n, part in enumerate(parts):
+        for picture in (frame, np.asfortranarray(frame), np.pad(frame, ((3, 0), (0, 5), (0, 0)))[3:, :WIDTH]):
+            alone = describe(picture, part)
+            for name in ("faces", "surrounds", "inside"):
+                np.testing.assert_array_equal(getattr(alone, name)[0], getattr(together, name)[n])
+        for name in ("whole", "halves", "skin", "around", "inside"):
+            np.testing.assert_array_equal(getattr(alone.features, name)[0], getattr(together.features, name)[n])
+
+
+def test_the_cells_of_a_face_are_means_of_what_the_crop_would_show() -> None:
+    frame, faces = _frame(10), _faces()
+    to_frame = invert_similarity(similarity_from_landmarks(faces.landmarks_xy, FACE_SPEC.template_xy()))[0]
+    slow = np.zeros((12, 12, 3), int)
+    for row, column in np.ndindex(36, 36):
+        x, y = to_frame @ [column + 0.5, row + 0.5, 1.0]
+        slow[row // 3, column // 3] += frame[int(y), int(x)]
+    np.testing.assert_array_equal(describe(frame, faces).faces[0], slow // 9)
+
+
+def test_what_lies_behind_a_face_does_not_count() -> None:
+    a, b = appearance_of("a"), appearance_of("b")
+    elsewhere = Appearances(np.where(FACE_OVAL[..., None], a.faces, b.faces), a.surrounds, a.inside)
+    assert not FACE_OVAL[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+    np.testing.assert_array_equal(FACE_OVAL, FACE_OVAL[:, ::-1])  # as many cells left as right
+    np.testing.assert_array_equal(
+        same_person_scores(Features.of(a), Features.of(elsewhere)), same_person_scores(Features.of(a), Features.of(a))
+    )
+
+
 def test_half_a_face_is_enough_to_know_it() -> None:
     a, b = appearance_of("a"), appearance_of("b")
     half = Appearances(a.faces.copy(), a.surrounds, a.inside)
@@ -144,7 +179,7 @@ def _slow_score(a: Appearances, b: Appearances) -> float:
         r, g, b = np.log(cells.astype(np.float64) + 16).transpose(2, 0, 1)
         return np.stack([(r + g + b) / 3, r - g, (r + g) / 2 - b], axis=-1)
 
-    p, q = (x.faces[0].astype(np.float64).ravel() for x in (a, b))
+    p, q = (x.faces[0, FACE_OVAL].astype(np.float64).ravel() for x in (a, b))
     score = SCORE_AT_ZERO + SCORE_PER_COLOURS * (1 - np.corrcoef(p, q)[0, 1])
     skins = [opponent(x.faces[0, 3:10, 3:9])[..., 1:].mean(axis=(0, 1)) for x in (a, b)]
     grey = all(np.abs(skin).max() < GREY for skin in skins)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aucli.faces import tracking
+from aucli.faces.people import VIEWS_KEPT
 from aucli.faces.tracking import (
     PEOPLE_REMEMBERED,
-    VIEWS_KEPT,
     TrackedFaces,
     Tracker,
     best_pairs,
@@ -79,6 +80,40 @@ def _two(left: str, right: str) -> list[Place]:
 )
 def test_who_has_which_number(frames: list[Frame], expected: list[list[int]]) -> None:
     assert _run(frames) == expected
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([[4, -9], [-9, 4]], [0, 1]),
+        ([[-9, 4], [4, -9]], [1, 0]),
+        ([[1.5, -9], [-9, 4]], [0, 1]),  # the other is known, and nobody else is left
+        ([[-9, 4], [1.5, -9]], [1, 0]),
+        ([[1.5, -9], [-9, 1.2]], [0, 1]),  # neither is known beyond doubt, but both say the same
+        ([[0.9, -9], [-9, 4]], [2, 1]),
+        ([[1.5, -9], [-2, 4]], [2, 1]),  # another could be that face nearly as well
+        ([[1.5, -9], [-9, 0.9]], [2, 3]),
+        ([[1.5, -9, -9], [-9, 4, -9]], [2, 1, 3]),  # more faces than people: one of them is new
+        ([[1.5], [-9]], [2]),
+        ([[-9], [1.5]], [2]),
+    ],
+)
+def test_after_a_cut_a_group_is_known_together(
+    monkeypatch: pytest.MonkeyPatch, scores: list[list[float]], expected: list[int]
+) -> None:
+    tracker = Tracker()
+    _run([_two("a", "b")], tracker)
+    given_scores = np.repeat(np.array(scores, float)[..., None], 2, axis=-1)
+    monkeypatch.setattr(tracking, "same_person_scores", lambda *_, **__: given_scores)
+    seats = [("x", 100.0 + 150 * n, 100.0) for n in range(len(scores[0]))]
+    assert _run([(seats, "studio")], tracker, start=1) == [expected]
+
+
+def test_of_one_person_nothing_but_the_face_speaks_after_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = Tracker()
+    _run([[A]], tracker)
+    monkeypatch.setattr(tracking, "same_person_scores", lambda *_, **__: np.full((1, 1, 2), 1.7))
+    assert _run([([A], "studio")], tracker, start=1) == [[1]]
 
 
 @pytest.mark.parametrize("step_s", [0.2, 1.0, 4.0, 60.0, 3600.0])
@@ -205,6 +240,7 @@ def test_a_restored_tracker_goes_on_as_if_never_stopped(film: list[Frame], stop:
     assert json.dumps(second.state()) == json.dumps(whole.state())
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_carried_boxes_lie_in_proportion_between_their_ends(share: float) -> None:
     def tracked(x: float, y: float) -> TrackedFaces:
@@ -230,6 +266,7 @@ def test_nobody_to_pair() -> None:
     assert best_pairs(np.full((2, 3), -np.inf)) == []
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_pairing_is_the_best_of_all_pairings(rows: int, columns: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
