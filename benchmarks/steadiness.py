@@ -170,7 +170,7 @@ def write_film(path: Path, jpeg: bytes, movement: Movement, *, crf: int) -> None
             a, c = 1 / scale, side / 2
             coefficients = (a, 0, c - a * (c + x), 0, a, c - a * (c + y))
             moved = canvas.transform((side, side), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
-            container.mux(stream.encode(av.VideoFrame.from_image(moved)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(moved), format="rgb24")))
         container.mux(stream.encode(None))
 
 

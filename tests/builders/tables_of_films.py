@@ -65,7 +65,7 @@ def table_of_film(
         sharpness=np.ones(n_faces, np.float32),
         brightness=np.full(n_faces, 128.0, np.float32),
     )
-    rows = to_rows(annotated, run.aus, annotated.probabilities >= np.float32(run.thresholds))
+    rows = to_rows(annotated, run.aus, annotated.probabilities >= np.array(run.thresholds, np.float32))
     fingerprint = content_fingerprint(video)
     record = VideoRecord.of(
         reader, len(rows), size_bytes=content_size(video), sha256=content_digest(video), fingerprint=fingerprint
