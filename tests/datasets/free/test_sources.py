@@ -140,7 +140,7 @@ def test_what_was_found_is_kept_for_these_very_files(
 def test_photographs_that_show_what_few_show_come_more_often(
     tables: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    face = np.float32([[60, 70], [100, 70], [80, 95], [65, 115], [95, 115]])
+    face = np.array([[60, 70], [100, 70], [80, 95], [65, 115], [95, 115]], np.float32)
     monkeypatch.setattr(sources, "find_landmarks", lambda jpegs, *_, **__: np.stack([face] * len(jpegs)))
     monkeypatch.setattr(sources, "RARE_BELOW", 2)
     # AU4 is shown by two, AU12 by one.
