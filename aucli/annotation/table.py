@@ -207,4 +207,11 @@ def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dic
     for name in ("aus", "experimental"):
         if not isinstance(metadata[name], list) or not all(isinstance(column, str) for column in metadata[name]):
             raise TableError(f"{path} has damaged metadata ({name} is {metadata[name]!r:.40})")
+    # What readers use of the rest, where it is there at all.
+    for name in ("model", "model_digest"):
+        if not isinstance(metadata.get(name, ""), str):
+            raise TableError(f"{path} has damaged metadata ({name} is {metadata[name]!r:.40})")
+    thresholds = metadata.get("thresholds", [])
+    if not isinstance(thresholds, list) or not all(isinstance(t, float) and 0 <= t <= 1 for t in thresholds):
+        raise TableError(f"{path} has damaged metadata (thresholds is {thresholds!r:.40})")
     return metadata
