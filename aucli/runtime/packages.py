@@ -12,6 +12,8 @@ NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "annotate": (),
     "prepare": (),
     "evaluate": (),
+    "episodes": (),
+    "summary": (),
     "overlay": (),
     "report": ("jinja2", "vl_convert", "markdown_it"),
     "models": (),

@@ -436,7 +436,8 @@ def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_pa
 
 def test_real_footage(shared: Path, tmp_path: Path) -> None:
     """Every picture and every frame of the shorter films, five frames a second of the longer ones."""
-    films, found = shared / "videos", {}
+    films = shared / "videos"
+    found: dict[str, Any] = {}
     short = ["no_face.mp4", "single_face.mp4", *(path.name for path in films.glob("*.jpg"))]
     for names, every_s in ((short, None), (["WolfgangLanger_Pexels.mp4", "face_noface.mov"], 0.2)):
         options = AnnotateOptions(root=films, every_s=every_s)

@@ -33,7 +33,7 @@ def test_every_option_reaches_the_library(
     command: str, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, Any] = {}
-    found = {"episodes": episodes_module.episodes_of, "summary": summary_module.summary}[command]
+    found: Any = {"episodes": episodes_module.episodes_of, "summary": summary_module.summary}[command]
     marked: list[RowFilter] = []
     mark = RowFilter.mark
 

@@ -53,7 +53,6 @@ def test_info() -> None:
 
 
 def test_experimental_columns_are_marked(tmp_path: Path) -> None:
-    assert "experimental" not in run("models", "list").output
     make_tiny_model(tmp_path / "m", replace(TINY, experimental=(12,)))
     info = run("models", "info", tmp_path / "m").output
     assert "AU01     threshold 0.300\n" in info

@@ -30,7 +30,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(report_run, "report", taken)
     Path("films").mkdir()
-    given = (
+    given: tuple[str, ...] = (
         "t.parquet",
         "-o",
         "r.html",
