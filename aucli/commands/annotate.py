@@ -19,6 +19,7 @@ from aucli.commands.options import (
     Overwrite,
     Quiet,
     as_options,
+    as_seconds,
     fields_as_options,
 )
 from aucli.commands.output import Printer, quoted
@@ -81,16 +82,21 @@ def annotate(
         int | None, typer.Option(help="Frames decoded at once. Never changes the values.", show_default="by device")
     ] = None,
     every: Annotated[
-        float | None, typer.Option(metavar="S", help="Take one frame every S seconds.", show_default="every frame")
+        float | None,
+        typer.Option(
+            metavar="TIME", help="Take one frame in so long: 0.5s.", show_default="every frame", parser=as_seconds
+        ),
     ] = None,
     fps: Annotated[
         float | None, typer.Option(metavar="F", help="Take F frames a second.", show_default="every frame")
     ] = None,
     start: Annotated[
-        float | None, typer.Option(metavar="S", help="Begin at this time, in seconds.", show_default="0")
+        float | None,
+        typer.Option(metavar="TIME", help="Begin at this time: 90, 90s or 1:30.", show_default="0", parser=as_seconds),
     ] = None,
     end: Annotated[
-        float | None, typer.Option(metavar="S", help="Stop before this time, in seconds.", show_default="end of video")
+        float | None,
+        typer.Option(metavar="TIME", help="Stop before this time.", show_default="end of video", parser=as_seconds),
     ] = None,
     max_faces: Annotated[
         int | None, typer.Option(metavar="N", help="Most faces in a frame.", show_default="no limit")
@@ -118,8 +124,9 @@ def annotate(
     steady_crops: Annotated[
         float,
         typer.Option(
-            metavar="S",
+            metavar="TIME",
             help="For how long crops are held against the shaking of landmarks. 0: every frame by its own.",
+            parser=as_seconds,
         ),
     ] = 2.0,
     stream: Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from aucli.commands.options import as_options, fields_as_options, number_or_word, numbers
+from aucli.commands.options import as_options, as_seconds, fields_as_options, number_or_word, numbers
 from aucli.evaluation.choices import Alignment
 from aucli.human_codes import names
 
@@ -79,9 +79,9 @@ CodedAus = Annotated[
 ]
 CodedSpan = Annotated[
     str | None,
-    _option(metavar="FROM,TO", help="The stretch that was coded, in seconds: 0,60.", show_default="all of the film"),
+    _option(metavar="FROM,TO", help="The stretch that was coded: 0,60 or 0:00,1:00.", show_default="all of the film"),
 ]
-Shift = Annotated[float, _option(metavar="S", help="Seconds to add to coded times.")]
+Shift = Annotated[float, _option(metavar="TIME", help="Time to add to coded times: 2.5s or -80ms.", parser=as_seconds)]
 MinIntensity = Annotated[
     str, _option(metavar="A-E", help="Intensity from which an action unit is present, A to E or 1 to 5.")
 ]
@@ -103,7 +103,12 @@ MissingCode = Annotated[
 Align = Annotated[Alignment, _option(help="How a code finds its frame.")]
 Tolerance = Annotated[
     float | None,
-    _option(metavar="S", help="Farthest a coded time may be from its frame.", show_default="half a step"),
+    _option(
+        metavar="TIME",
+        help="Farthest a coded time may be from its frame.",
+        show_default="half a step",
+        parser=as_seconds,
+    ),
 ]
 Video = Annotated[str | None, _option(help="The table's video that the codes belong to.", show_default="by names")]
 Face = Annotated[str, _option(help="The coded face: its number, largest, or auto (the only one, or by place).")]

@@ -68,6 +68,20 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
         raise OptionsError(f"{option} is {text!r}; write numbers, as 1,2,4") from None
 
 
+def as_seconds(text: str | float) -> float:
+    """A time as it is typed: ``0.2``, ``0.2s``, ``200ms``, ``1:30``; Typer hands its defaults over as well.
+
+    Raises:
+        typer.BadParameter: if it is something else.
+    """
+    from aucli.human_codes.times import read_time
+
+    time = read_time(str(text))
+    if time is None or time.frames is not None:
+        raise typer.BadParameter(f"{text!r} is no time; write seconds as 0.2 or 0.2s, milliseconds as 200ms, or 1:30")
+    return time.seconds
+
+
 def number_or_word(text: str) -> int | str:
     """``2`` -> 2; other texts as they are, for the library to judge."""
     return int(text) if text.isascii() and text.isdigit() else text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from aucli.commands.options import as_seconds
 from aucli.commands.output import Printer
 
 if TYPE_CHECKING:
@@ -35,17 +36,22 @@ TablesGiven = Annotated[
 Aus = Annotated[
     str | None, typer.Option(help="Only these action units, as 4,12.", metavar="AUS", show_default="all of the table")
 ]
-Smooth = Annotated[float, typer.Option(metavar="S", help="Width of the moving mean of a probability, in seconds.")]
+Smooth = Annotated[
+    float,
+    typer.Option(metavar="TIME", help="Width of the moving mean of a probability: 0.2s or 200ms.", parser=as_seconds),
+]
 Hysteresis = Annotated[
     float,
     typer.Option(
         metavar="SHARE", help="How far below its threshold t a probability ends an episode: t - SHARE * min(t, 1 - t)."
     ),
 ]
-MinDuration = Annotated[float, typer.Option(metavar="S", help="Leave out shorter episodes, in seconds.")]
-JoinGap = Annotated[float, typer.Option(metavar="S", help="Join episodes with at most this pause, in seconds.")]
+MinDuration = Annotated[float, typer.Option(metavar="TIME", help="Leave out shorter episodes.", parser=as_seconds)]
+JoinGap = Annotated[
+    float, typer.Option(metavar="TIME", help="Join episodes with at most this pause.", parser=as_seconds)
+]
 BridgeGap = Annotated[
-    float, typer.Option(metavar="S", help="Longest time without the face inside an episode, in seconds.")
+    float, typer.Option(metavar="TIME", help="Longest time without the face inside an episode.", parser=as_seconds)
 ]
 MinInterocular = Annotated[
     float | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from aucli.commands.options import Json, Quiet, fields_as_options
+from aucli.commands.options import Json, Quiet, as_seconds, fields_as_options
 from aucli.commands.output import Printer
 from aucli.synth.options import Kind
 
@@ -43,7 +43,7 @@ def synth(
     seed: Annotated[int, typer.Option(help="Everything drawn follows from it.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one per core that it may use.")] = 0,
     per_person: Annotated[int, typer.Option(help="Pictures of each person.")] = 8,
-    seconds: Annotated[float, typer.Option(metavar="S", help="Length of each video.")] = 6.0,
+    seconds: Annotated[float, typer.Option(metavar="TIME", help="Length of each video.", parser=as_seconds)] = 6.0,
     fps: Annotated[float, typer.Option(metavar="F", help="Frames per second of the videos.")] = 25.0,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -18,6 +18,7 @@ Every command and option. `-h` behind a command prints the same on a terminal.
   130 after Ctrl-C.
 - Results go to standard output, all else to standard error. Without a terminal a run prints a line now and then instead
   of a bar; colours keep to terminals, and `NO_COLOR` turns them off. `--quiet` leaves errors only.
+- A time (TIME) is seconds (`0.2` or `0.2s`), milliseconds (`200ms`), or a clock time (`1:30`).
 - `--json` prints one JSON object on standard output, also for errors. In each stand `schema` (1; raised when a name
   goes or changes its meaning), `command` and `exit_status`; for errors also `error` with `kind` and `message`.
 - `aucli --version` prints the version. `aucli --install-completion` lets the shell complete commands, options, models,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.main import get_command
 
 import aucli
@@ -24,6 +25,7 @@ from aucli.commands import summary as summary_command
 from aucli.errors import OptionsError
 from aucli.models.exchange import import_any
 from tests.builders.command_line import run
+from tests.builders.reference import commands
 from tests.builders.texts import texts_of
 
 PACKAGE = Path(aucli.__file__).parent
@@ -93,3 +95,24 @@ def test_a_user_reads_options(
     monkeypatch.chdir(tmp_path)
     Path("v.mp4").touch()
     assert f"error: {said}" in run(*given, code=2).stderr
+
+
+@pytest.mark.parametrize(("typed", "seconds"), [("0.2", 0.2), ("0.2s", 0.2), ("200 ms", 0.2), ("1:30", 90), (0.2, 0.2)])
+def test_a_time_is_typed_with_or_without_its_unit(typed: str | float, seconds: float) -> None:
+    assert options.as_seconds(typed) == pytest.approx(seconds)
+
+
+def test_every_time_takes_a_unit_and_says_what_it_takes() -> None:
+    of_commands = {words: {p.opts[0]: p for p in command.params} for words, command in commands()}
+    times = {(words, name) for words, of in of_commands.items() for name, p in of.items() if p.metavar == "TIME"}
+    assert {("episodes", "--smooth"), ("annotate", "--start"), ("evaluate", "--shift"), ("synth", "--seconds")} <= times
+    named = {name for of in OPTIONS_OF.values() for field, name in of.items() if re.search(r"_s$|^seconds$", field)}
+    assert named - {"--coded-span"} == {name for _, name in times}  # a stretch is two times
+    for words, name in times:
+        assert of_commands[words][name].type_descriptor.parameter_info.parser is options.as_seconds
+    assert options.as_seconds("-80ms") == -0.08
+    for wrong in ("soon", "", "nan", "00:00:01:12"):
+        with pytest.raises(typer.BadParameter, match=r"write seconds as 0\.2 or 0\.2s, milliseconds as 200ms"):
+            options.as_seconds(wrong)
+    said = run("episodes", "t.parquet", "--smooth", "fast", code=2)
+    assert "'fast' is no time; write seconds as 0.2 or 0.2s" in " ".join(said.stderr.split())
