@@ -78,6 +78,8 @@ class ProgressDisplay:
             self._printed = 0
         if progress.per_s == 0:  # nothing was done yet; what was finished before, the result says
             return
+        if progress.share >= 1 and not at_end:  # the end is told in a moment
+            return
         pause_s = self._clock() - self._printed_s
         if at_end or (part > self._printed and pause_s >= PAUSE_S[0]) or pause_s >= PAUSE_S[1]:
             self._printed, self._printed_s = part, self._clock()

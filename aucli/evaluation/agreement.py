@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -140,28 +140,33 @@ def compare_files(
         TableError: if a file cannot be read, or codes and table cannot be matched.
         OptionsError: if a choice is needed, e.g. which of several faces was coded.
     """
-    from aucli.results.read import read_table
+    from aucli.results.read import read_tables
 
     code_options = code_options or CodeOptions()
-    read = read_table(table)
-    films = Films(read)
+    read = read_tables(table)
+    films = Films(read.rows)
     video = options.video if options is not None else None
 
     def rate(wanted: str | None, source: Path) -> float | None:
         return films.rate(video or wanted, source)
 
     found = [one for path in codes for one in read_codes(path, code_options, film_rate=rate)]
-    return compare(read, found, code_options=code_options, options=options)
+    return compare(read.rows, found, thresholds=read.thresholds, code_options=code_options, options=options)
 
 
 def compare(
     table: polars.DataFrame,
     codes: Sequence[Codes],
     *,
+    thresholds: Mapping[str, float] | None = None,
     code_options: CodeOptions | None = None,
     options: AgreementOptions | None = None,
 ) -> Agreement:
-    """As `compare_files`, for what is already read."""
+    """As `compare_files`, for what is already read.
+
+    The table's own occurrences count. `thresholds` (action unit -> the probability of its metadata, ``{"AU12": 0.45}``)
+    are only told beside the scores: by smoothing over time occurrences may differ from ``probability >= threshold``.
+    """
     options, code_options = options or AgreementOptions(), code_options or CodeOptions()
     if not codes:
         raise TableError("there are no human codes to compare with")
@@ -183,7 +188,7 @@ def compare(
         labels=np.concatenate([part.codes.labels for part in parts]),
         probabilities=np.concatenate([probabilities for probabilities, _ in results]),
         subjects=np.repeat(np.arange(len(parts)), [len(part.codes.labels) for part in parts]),
-        thresholds=_seen_thresholds(results),
+        thresholds=np.array([(thresholds or {}).get(au_column(au), np.nan) for au in aus]),
         decided=np.concatenate([decided for _, decided in results]),
     )
     evaluation = evaluate_predictions(
@@ -327,13 +332,3 @@ def _left_out(coded: Sequence[int], in_table: set[int]) -> list[str]:
 
 def _short(text: str) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _seen_thresholds(
-    results: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]],
-) -> npt.NDArray[np.float64]:
-    """Smallest probability per AU that the table calls present; 1 where it never does. For information only."""
-    probabilities = np.concatenate([p for p, _ in results]).astype(np.float64)
-    decided = np.concatenate([d for _, d in results])
-    lowest: npt.NDArray[np.float64] = np.min(np.where(decided, probabilities, 1.0), axis=0, initial=1.0)
-    return lowest

@@ -157,6 +157,7 @@ def _summarise(
         replicated = [replicate_decisions(tally, weight) for tally, weight in usable]
         drawn = {m: mean_of_defined(np.stack([scores[m] for scores in replicated])) for m in METRICS}
     per_au = []
+    thresholds = np.mean([part.thresholds for part in parts], axis=0)
     for a, au in enumerate(parts[0].aus):
         confusion = np.sum([tally.confusion[:, a].sum(axis=0) for tally in tallies], axis=0)
         labelled, positive = int(confusion.sum()), int(confusion[0] + confusion[2])
@@ -165,7 +166,7 @@ def _summarise(
         per_au.append(
             AuScores(
                 au=au,
-                threshold=float(np.mean([part.thresholds[a] for part in parts])),
+                threshold=None if np.isnan(thresholds[a]) else float(thresholds[a]),
                 labelled=labelled,
                 positive=positive,
                 missing=int(sum((part.labels[:, a] == MISSING).sum() for part in parts)),

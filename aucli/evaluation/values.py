@@ -51,7 +51,7 @@ class AuScores:
 
     Attributes:
         au: its number.
-        threshold: present from this probability on.
+        threshold: present from this probability on; None where decisions came without one.
         labelled: frames that have a label for it and count.
         positive: of these, frames where it is coded present.
         missing: frames without a label for it.
@@ -61,7 +61,7 @@ class AuScores:
     """
 
     au: int
-    threshold: float
+    threshold: float | None
     labelled: int
     positive: int
     missing: int
@@ -121,8 +121,8 @@ class Predictions:
         labels: (N, A) int8: 1, 0, -1 missing.
         probabilities: (N, A) float, NaN where no face was found.
         subjects: (N,) any integers or strings that tell subjects apart.
-        thresholds: (A,) an AU is present from this probability on.
-        decided: (N, A) bool, the decisions themselves where they are known; thresholds are not used then.
+        thresholds: (A,) an AU is present from this probability on; NaN where nobody knows, with `decided` only.
+        decided: (N, A) bool, the decisions themselves where they are known; thresholds are only told then.
 
     Raises:
         DatasetError: if shapes disagree, or a label or probability is out of range.

@@ -17,10 +17,10 @@ from typing import Final
 import numpy as np
 
 from aucli.errors import OptionsError, TableError
+from aucli.human_codes.boris_modifiers import value_of
 from aucli.human_codes.boris_timeline import Timeline, require_one_observation, unknown_durations
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
-from aucli.human_codes.names import reading_of
 from aucli.human_codes.text import header_of, media_name, number, shown, table_rows
 from aucli.human_codes.times import CodedTime, read_time
 from aucli.human_codes.values import CodeOptions, Codes
@@ -58,13 +58,13 @@ def read_boris(file: CodeFile, options: CodeOptions) -> list[Codes]:
         _aggregated(observed, at, source) if "start (s)" in at else _tabular(observed, at, source)
     ):
         timeline = timelines[_cell(row, at, "observation id")]
-        modifiers = [row[i] for name, i in at.items() if name.startswith("modifier") and row[i]]
+        modifiers = [row[i] for name, i in at.items() if name.startswith("modifier")]
         for film, begin_s, end_s in timeline.parts(onset_s, offset_s):
             collector.add(
                 CodedEvent(
                     video=film,
                     name=row[at["behavior"]],
-                    value=next((value for value in modifiers if reading_of(value) is not None), ""),
+                    value=value_of(modifiers),
                     onset=CodedTime(begin_s),
                     offset=CodedTime(end_s),
                     subject=_cell(row, at, "subject"),

@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 
 from aucli.errors import OptionsError, TableError
+from aucli.human_codes.boris_modifiers import value_of
 from aucli.human_codes.boris_timeline import Timeline, require_one_observation, unknown_durations
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
-from aucli.human_codes.names import reading_of
 from aucli.human_codes.text import media_name, shown
 from aucli.human_codes.times import CodedTime
 from aucli.human_codes.values import CodeOptions, Codes
@@ -55,12 +55,9 @@ def read_boris_project(file: CodeFile, options: CodeOptions) -> list[Codes]:
         if isinstance(offset, int | float) and offset:
             collector.note(f"BORIS gives a time offset of {offset} s, which is not added; `shift_s` moves the codes")
         for subject, code, modifiers, onset_s, offset_s in _stretches(observation, states, source):
-            # BORIS writes None where no modifier was chosen.
-            said = [one for one in modifiers.split("|") if one not in ("", "None") and reading_of(one) is not None]
+            said = value_of(modifiers.split("|"))
             for film, begin_s, end_s in timeline.parts(onset_s, offset_s):
-                collector.add(
-                    CodedEvent(film, code, said[0] if said else "", CodedTime(begin_s), CodedTime(end_s), subject)
-                )
+                collector.add(CodedEvent(film, code, said, CodedTime(begin_s), CodedTime(end_s), subject))
     return collector.finish()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 from aucli.evaluation.values import Evaluation
 from aucli.faces.alignment import CropSpec
@@ -46,7 +47,7 @@ def write_model_folder(
     config = ModelConfig(
         name=name,
         aus=tuple(scores.au for scores in shipped),
-        thresholds=tuple(scores.threshold for scores in shipped),
+        thresholds=tuple(cast("float", scores.threshold) for scores in shipped),  # training chose one for each
         crop=crop,
         encoder=asdict(network.config),
         licence=licence,

@@ -12,7 +12,7 @@ from aucli.results.overlay import run as overlay_run
 from aucli.results.overlay.run import OverlayOptions, OverlayOutcome
 from aucli.results.row_filter import RowFilter
 from tests.builders.command_line import left_out, run
-from tests.builders.media import MadeVideo
+from tests.builders.media import MadeVideo, damage
 from tests.builders.tables_of_films import table_of_film
 
 
@@ -53,3 +53,13 @@ def test_it_says_what_was_written_and_what_to_look_at(tmp_path: Path, monkeypatc
     assert (said["command"], said["output"], said["n_frames"], said["n_without_face_row"]) == ("overlay", "p.mp4", 6, 4)
     wrong = run("overlay", video, table, "-o", "q.mp4", "--blur-others", code=2)
     assert wrong.stderr.splitlines() == ["error: --blur-others needs --face: the one that stays clear"]
+
+
+def test_it_says_why_a_film_broke_and_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = damage(MadeVideo(n_frames=20, size=(128, 96), grain=True).write(Path("v.mp4")), start=0.4, share=0.3)
+    table = table_of_film(video, Path("t.parquet"), lambda _: {0: (80, 20, 110, 60)})
+    said = run("overlay", video, table, "-o", "o.mp4", code=1)
+    assert Path("o.mp4").exists()
+    (failed,) = [line for line in said.stderr.splitlines() if line.startswith("failed: v.mp4: ")]
+    assert failed.endswith("; the frames that decoded are in the film")

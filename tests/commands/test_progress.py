@@ -164,6 +164,18 @@ def test_in_a_pipe_a_short_run_is_one_line_and_a_long_video_speaks_every_five_mi
     assert len(file.getvalue().splitlines()) == 4
 
 
+def test_in_a_pipe_the_end_of_a_slow_item_is_one_line() -> None:
+    console, file = _plain_console()
+    run = Run(console)
+    with run.display as display:
+        for number in (1, 2):
+            for share, ended in ((number / 2, False), (number / 2, True)):  # its last step, then its end
+                run.now_s += 60
+                display(Progress(item="v", number=number, n_items=2, share=share, per_s=2.0, ended=ended))
+    lines = file.getvalue().splitlines()
+    assert lines == ["0/2 files, 2.0 frames/s", "2/2 files, 2.0 frames/s"]
+
+
 def test_silence_still_tells_failures() -> None:
     console, file = _plain_console()
     run = Run(console, silent=True)

@@ -15,6 +15,7 @@ from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, table_schema
 from aucli.errors import OptionsError, TableError
 from aucli.evaluation.agreement import AgreementOptions, compare, compare_files
 from aucli.evaluation.films import Films
+from aucli.evaluation.score_tables import to_csv
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import eaf, openface
@@ -77,7 +78,7 @@ def test_intervals_against_a_table(tmp_path: Path) -> None:
     assert row.au == 12
     assert row.scores["f1"].value == pytest.approx(f1_score(truth, said))
     assert row.scores["kappa"].value == pytest.approx(cohen_kappa_score(truth, said))
-    assert row.threshold == pytest.approx(0.4), "the table's own decisions count, whatever its threshold was"
+    assert row.threshold is None, "the table's own decisions count, and rows alone do not tell their thresholds"
     assert result.not_compared == (1, 6)
     (video,) = result.videos
     assert (video.video, video.frames, video.compared, video.unmatched_codes, video.faceless) == (
@@ -99,7 +100,7 @@ def write_table(rows: pl.DataFrame, path: Path) -> Path:
     ]
     metadata = {
         METADATA_KEY: json.dumps(
-            {"schema": SCHEMA_VERSION, "aus": ["AU06", "AU12"], "videos": {}, "options": {}}
+            {"schema": SCHEMA_VERSION, "aus": ["AU06", "AU12"], "thresholds": [0.5, 0.3], "videos": {}, "options": {}}
         ).encode()
     }
     pq.write_table(pa.Table.from_arrays(columns, schema=schema.with_metadata(metadata)), path)
@@ -108,7 +109,10 @@ def write_table(rows: pl.DataFrame, path: Path) -> Path:
 
 def test_files_against_a_file(tmp_path: Path) -> None:
     result = compare_files(write_table(table(), tmp_path / "aus.parquet"), [elan(tmp_path)])
-    assert result == compare(table(), read_codes(elan(tmp_path)))
+    assert result == compare(table(), read_codes(elan(tmp_path)), thresholds={"AU06": 0.5, "AU12": 0.3})
+    # Steadied over time, what is present may lie below the threshold: the file's own threshold is told all the same.
+    assert [row.threshold for row in result.evaluation.per_au] == [0.3]
+    assert to_csv([compare(table(), read_codes(elan(tmp_path))).evaluation]).splitlines()[1].split(",")[7] == ""
 
 
 def test_frames_without_a_face(tmp_path: Path) -> None:

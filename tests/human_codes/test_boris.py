@@ -62,6 +62,11 @@ def test_an_intensity_is_a_modifier(tmp_path: Path) -> None:
     assert dict(zip(codes.aus.tolist(), codes.grades.tolist(), strict=True))[12] == 3
 
 
+def test_a_modifier_that_was_not_chosen_says_nothing(tmp_path: Path) -> None:
+    codes = intervals(write(tmp_path, boris_aggregated([Event("AU12", 0.4, 1.2, "None"), Event("AU6", 2, 3, "none")])))
+    assert dict(zip(codes.aus.tolist(), codes.states.tolist(), strict=True)) == {12: 1, 6: 0}
+
+
 def test_a_time_offset_is_told(tmp_path: Path) -> None:
     text = boris_aggregated([Event("AU12", 0.4, 1.2)]).replace("\t0.0\t9.000", "\t2.5\t9.000")
     assert any("time offset of 2.5 s, which is not added" in note for note in intervals(write(tmp_path, text)).notes)

@@ -148,7 +148,7 @@ def overlay(
                     raise OptionsError(_is_there(place))
         except OSError as error:
             raise StorageError(f"{place} cannot be written: {error.strerror or error}") from error
-        reporter.end(reader.broken)
+        reporter.end(f"{reader.broken}; the frames that decoded are in the film" if reader.broken else None)
         outcome = drawing.outcome
         outcome.notes = (*reader.notes, *([film.left_out] if film.left_out else []))
         outcome.broken = reader.broken

@@ -121,13 +121,13 @@ def report(
     parts: list[FilmPart] = []
     bytes_left = budget.picture_bytes
     with errors_of_the_caller(on_progress) as tell:
-        reporter = Reporter(tell, [max(film.n_frames, 1) for film in study.films], items="videos")
+        reporter = Reporter(tell, [max(film.n_frames, 1) for film in study.films], unit="videos", items="videos")
         for film in study.films:
             reporter.begin(film.label)
             part = make_film_part(study, film, rates, budget, broken_by, folders=folders, picture_bytes_left=bytes_left)
             parts.append(part)
             bytes_left -= part.pictures.size_bytes
-            reporter.advance(film.n_frames, film.n_frames)
+            reporter.advance(1, 1)
             reporter.end()
     page = render_page(study, rates, parts, title=options.title, has_pictures=options.pictures, failures=failures or {})
     with whole_or_nothing(place) as temporary:
