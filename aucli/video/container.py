@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aucli.errors import OptionsError, VideoError
 from aucli.video.display import Display, transfer_of
-from aucli.video.times import Joints, frame_rate, rate_is_assumed
+from aucli.video.times import NO_TIMESTAMP, Joints, TimestampGuess, frame_rate, rate_is_assumed
 from aucli.video.values import MAX_PIXELS, VideoInfo
 
 if TYPE_CHECKING:
@@ -216,6 +216,18 @@ def needs_dolby_vision(stream: VideoStream, frame: av.VideoFrame) -> bool:
 def promised_frames(container: av.container.InputContainer, stream: VideoStream) -> int:
     """Frames that the header promises, 0 where it is silent. An AVI's header counts ticks of its clock instead."""
     return 0 if container.format.name == "avi" else stream.frames
+
+
+def first_timestamp(info: VideoInfo) -> tuple[int, int] | None:
+    """Count the frames before the first that has a timestamp, and return that too; None where no frame has one."""
+    guess = TimestampGuess()
+    with open_container(info.path) as container:
+        stream = video_stream(info.path, container, info.stream)
+        for n, frame in enumerate(decode_tolerantly(container, stream, [])):
+            timestamp = guess(frame.pts, frame.dts)
+            if timestamp != NO_TIMESTAMP:
+                return n, timestamp
+    return None
 
 
 def decode_tolerantly(

@@ -40,6 +40,8 @@ class PacketScan:
             does not hold. What an edit list hides is not among them.
         n_hidden: frames in the file that its edit list hides.
         n_joints: times that timestamps begin anew.
+        lacks_times: whether a packet says neither when it is shown nor when it is decoded.
+        usual_ticks: median distance between timestamps that are there, in the stream's units; 0 where there are none.
         gop_lengths: packets of each stretch that decodes on its own; empty where decord is out.
         why_not_decord: None where packets and frames correspond one to one, so that decord's n-th frame is the frame
             of the n-th timestamp.
@@ -50,6 +52,8 @@ class PacketScan:
     n_expected: int
     n_hidden: int
     n_joints: int
+    lacks_times: bool
+    usual_ticks: float
     gop_lengths: list[int]
     why_not_decord: str | None
     ends_early: str | None
@@ -64,6 +68,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     n_hidden = n_damaged = 0
     end_s = 0.0
     error_text: str | None = None
+    lacks_times = False
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         joints, shape = Joints(container, stream), ShapeWatch(stream)
@@ -81,6 +86,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 joints.carry_on(packet)
                 shape.look(packet)
                 n_damaged += packet.is_corrupt
+                lacks_times |= packet.pts is None and packet.dts is None
                 if packet.is_discard:
                     n_hidden += 1
                 else:
@@ -138,10 +144,17 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         n_expected=n_expected,
         n_hidden=n_in_file - len(timestamps),
         n_joints=joints.count,
+        lacks_times=lacks_times,
+        usual_ticks=_usual_step(timestamps),
         gop_lengths=gop_lengths,
         why_not_decord=why_not,
         ends_early=ends_early,
     )
+
+
+def _usual_step(timestamps: npt.NDArray[np.int64]) -> float:
+    steps = np.diff(timestamps[timestamps != NO_TIMESTAMP])
+    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def _count_with_hidden(info: VideoInfo) -> int:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from aucli.errors import OptionsError, VideoError
-from aucli.video.container import describe_file, open_container, video_stream
+from aucli.video.container import describe_file, first_timestamp, open_container, video_stream
 from aucli.video.decoders import DecordSource, GivesUpError, PyAVSource, Source
 from aucli.video.display import ShownFrame
 from aucli.video.packets import PacketScan, join_segments, scan_packets
@@ -143,6 +143,12 @@ class FrameReader:
                 info = describe_file(self._path, container, stream)
                 self._clock = Clock.of(container, video_stream(self._path, container, info.stream))
             self._scan = scan_packets(info)
+            if self._scan.lacks_times:
+                self._clock.learn_step(self._scan.usual_ticks)
+                with _memory_for(self._path):
+                    first = first_timestamp(info)
+                if first:
+                    self._clock.count_back(*first)
             self.info = replace(info, n_frames_header=self._scan.n_expected)
         self._batch_size = batch_size or default_batch_size(self.info, self._device)
         self._sizes: list[str] = []
@@ -174,12 +180,18 @@ class FrameReader:
         return self._scan.n_joints if self._scan else 0
 
     @property
+    def start_s(self) -> float:
+        """Where time 0 lies on the file's own clock, seconds."""
+        return self._clock.start_s
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """See above."""
         notes = list(self.info.notes)
         if self._scan and (n := self._scan.n_joints):
             times = "once" if n == 1 else f"{n} times"
             notes.append(f"timestamps begin anew {times} (recordings joined); times go on without a gap")
+        notes += self._clock.notes
         if len(self._sizes) > 1:
             more = ", ..." if len(self._sizes) > 4 else ""
             notes.append(f"the picture changes its size: {', '.join(self._sizes[:4])}{more}; boxes are in each frame's")

@@ -147,9 +147,11 @@ class Clock:
 
     def __init__(self, tick_s: float, start_s: float, fps: float, *, counts: bool) -> None:
         self._tick_s, self._start_s, self._fps, self._counts = tick_s, start_s, fps, counts
+        self._step_s = 1 / fps if fps else tick_s  # from frame to frame, where there are no times
         self._n = 0
         self._anchor = (0, 0.0)  # the latest frame with a timestamp, and its time
         self._last_s = 0.0
+        self._n_without_time = self._n_not_rising = 0
 
     @staticmethod
     def of(container: av.container.InputContainer, stream: VideoStream) -> Clock:
@@ -166,6 +168,44 @@ class Clock:
         """The container's start on the file's own clock: what counts as 0."""
         return self._start_s
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the times given so far, one sentence each."""
+        notes = []
+        if n := self._n_without_time:
+            what = "its time is" if n == 1 else "their times are"
+            rate = f"{1 / self._step_s:.4g} frames a second"
+            notes.append(f"{_frames(n)} no time in the file; {what} counted from the others' at {rate}")
+        if n := self._n_not_rising:
+            what = "it is" if n == 1 else "they are"
+            notes.append(f"{_frames(n)} a time that is not after the frame before; {what} put just after it")
+        return tuple(notes)
+
+    def learn_step(self, usual_ticks: float) -> None:
+        """Take the step for frames without times from those that have some, where the file's frame rate is not theirs.
+
+        Args:
+            usual_ticks: from frame to frame, in units of the timestamps.
+        """
+        if usual_ticks > 0 and abs(usual_ticks * self._tick_s - self._step_s) > self._tick_s:
+            self._step_s = usual_ticks * self._tick_s
+
+    def count_back(self, n_before: int, timestamp: int) -> None:
+        """Give the first frames, which have no timestamps, times that lead up to the first frame that has one.
+
+        Matroska, for one, cannot write negative times and leaves them out. Where the frames begin before the
+        container's start, that start is moved: the first frame is shown at 0.
+
+        Args:
+            n_before: frames before the first one with a timestamp.
+            timestamp: that frame's.
+        """
+        if self._counts or not n_before:
+            return
+        first_s = timestamp * self._tick_s - n_before * self._step_s
+        self._start_s = min(self._start_s, first_s)
+        self._anchor = (0, first_s - self._start_s)
+
     def agrees(self, timestamp: int, time_s: float) -> bool:
         """Whether a timestamp alone says that its frame is shown at this time."""
         return not self._counts and abs(timestamp * self._tick_s - self._start_s - time_s) <= TIME_TOLERANCE_S
@@ -173,20 +213,26 @@ class Clock:
     def seconds(self, timestamp: int) -> float:
         """Return the presentation time of the next frame.
 
-        A frame without a timestamp comes one step of the frame rate after the one before. A frame whose timestamp does
-        not lie after the one before comes one tick after it: FFmpeg hands frames out in the order in which they are
-        shown, so the timestamp is wrong.
+        A frame without a timestamp comes one step after the one before; the first of all lies where
+        `count_back` says. A frame whose timestamp does not lie after the one before comes one tick after it: FFmpeg
+        hands frames out in the order in which they are shown, so the timestamp is wrong.
         """
         n, self._n = self._n, self._n + 1
         if self._counts:
             return n / self._fps if self._fps else 0.0
         if timestamp == NO_TIMESTAMP:
             since, anchor_s = self._anchor
-            time_s = anchor_s + (n - since) * (1 / self._fps if self._fps else self._tick_s)
+            time_s = anchor_s + (n - since) * self._step_s
+            self._n_without_time += 1
         else:
             time_s = timestamp * self._tick_s - self._start_s
             self._anchor = (n, time_s)
         if n and time_s <= self._last_s:
+            self._n_not_rising += timestamp != NO_TIMESTAMP
             time_s = self._last_s + self._tick_s
         self._last_s = time_s
         return time_s
+
+
+def _frames(n: int) -> str:
+    return "1 frame has" if n == 1 else f"{n:,} frames have"

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from aucli.errors import StorageError
 from aucli.video.container import open_container, reason_of, video_stream
 from aucli.video.sound import SoundTracks
-from aucli.video.times import Clock
 from aucli.video.values import VideoInfo
 
 FILM_FORMATS: Final = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -49,6 +48,7 @@ class FilmWriter:
         container: one of the values of `FILM_FORMATS`.
         source: what is known of the film that the frames come from.
         with_sound: whether its sound is taken over.
+        start_s: where the film's time 0 lies on its own clock, see `FrameReader.start_s`.
         n_joints: times that the film's timestamps begin anew; its sound is left out then.
         comment: put into the file's metadata.
 
@@ -62,7 +62,15 @@ class FilmWriter:
     """
 
     def __init__(
-        self, path: Path, container: str, source: VideoInfo, *, with_sound: bool, n_joints: int = 0, comment: str = ""
+        self,
+        path: Path,
+        container: str,
+        source: VideoInfo,
+        *,
+        with_sound: bool,
+        start_s: float = 0.0,
+        n_joints: int = 0,
+        comment: str = "",
     ) -> None:
         import av
 
@@ -70,7 +78,7 @@ class FilmWriter:
         self._size_wh = (source.width + source.width % 2, source.height + source.height % 2)
         has_x264 = "libx264" in av.codecs_available
         self.encoder = f"H.264 by libx264, CRF {CRF}" if has_x264 else "MPEG-4 part 2: this FFmpeg has no libx264"
-        start_s, ticks = _clock_of(source)
+        ticks = _ticks_of(source)
         self._tick = Fraction(1, ticks if has_x264 or ticks <= MPEG4_MAX_TICKS else MPEG4_MAX_TICKS)
         self._last_pts = -1
         options = {"fflags": "+bitexact"}  # no random numbers: the same film has the same bytes
@@ -185,17 +193,15 @@ def fitted_into(frame_rgb: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> n
     return whole
 
 
-def _clock_of(source: VideoInfo) -> tuple[float, int]:
-    """Return when a film starts on its own clock, s, and ticks a second that its times are told in."""
+def _ticks_of(source: VideoInfo) -> int:
+    """Return the ticks a second that a film's times are told in."""
     if not source.path.is_file():
-        return 0.0, COMMON_TICKS
+        return COMMON_TICKS
     with open_container(source.path) as container:
-        stream = video_stream(source.path, container, source.stream)
-        start_s = Clock.of(container, stream).start_s
-        tick = stream.time_base
+        tick = video_stream(source.path, container, source.stream).time_base
     if tick is None or not 0 < tick <= 1 or tick.denominator > MOST_TICKS:
-        return start_s, COMMON_TICKS
-    return start_s, tick.denominator * -(-FINE_TICKS // tick.denominator)
+        return COMMON_TICKS
+    return tick.denominator * -(-FINE_TICKS // tick.denominator)
 
 
 def _quality(has_x264: bool, fps: float) -> dict[str, str]:

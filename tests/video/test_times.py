@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -148,3 +149,79 @@ def test_time_never_runs_back_whatever_the_timestamps(make: Callable[[], Clock],
 def test_good_timestamps_are_left_alone(timestamps: list[int]) -> None:
     clock = Clock(0.001, 0.5, 25.0, counts=False)
     assert [clock.seconds(t) for t in timestamps] == [t * 0.001 - 0.5 for t in timestamps]
+
+
+# ---- frames without times --------------------------------------------------------------------------------------
+
+
+def write_early(path: Path, *, first_ms: int, bframes: str = "0") -> Path:
+    """A Matroska file of 40 frames at 25 a second that begins before 0: Matroska leaves negative times out.
+
+    Its header says 100 frames a second, since that is the clock of the encoder.
+    """
+    plain = MadeVideo(options={"bf": bframes}).write(path.with_name("plain.mp4"))
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(plain)) as source, av.open(str(path), "w", options=options) as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        assert stream.time_base is not None
+        shift = round(first_ms / 1000 / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.dts is not None and packet.pts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, copy
+                target.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("first_ms", "bframes"), [(-40, "0"), (-400, "0"), (-400, "2"), (-1200, "2")])
+def test_frames_before_the_first_time_are_counted_back_from_it(tmp_path: Path, first_ms: int, bframes: str) -> None:
+    path = write_early(tmp_path / "early.mkv", first_ms=first_ms, bframes=bframes)
+    n_before = sum(frame.pts is None and frame.dts is None for frame in decode_plainly_av(path))
+    assert n_before >= 1
+    reader, found = read_all(path, batch_size=7)
+    assert [read_number(frame) for frame in found.frames_rgb] == list(range(40))
+    np.testing.assert_allclose(found.time_s, np.arange(40) / 25, atol=1e-6)
+    assert found.time_s[0] == 0
+    have = "1 frame has" if n_before == 1 else f"{n_before} frames have"
+    assert reader.notes[0].startswith(f"{have} no time in the file")
+    assert (reader.n_failed, reader.broken) == (0, None)
+
+
+def decode_plainly_av(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def test_a_file_with_times_says_nothing_of_them(tmp_path: Path) -> None:
+    reader, _ = read_all(write_early(tmp_path / "early.mkv", first_ms=0))
+    assert reader.notes == ()
+
+
+@given(
+    n_before=st.integers(0, 50),
+    n_after=st.integers(1, 50),
+    first=st.integers(-500, 10_000),
+    start_s=st.floats(-2.0, 20.0),
+    fps=st.sampled_from([1.0, 24000 / 1001, 25.0, 240.0]),
+)
+def test_leading_frames_are_one_step_apart_and_begin_no_earlier_than_0(
+    n_before: int, n_after: int, first: int, start_s: float, fps: float
+) -> None:
+    clock = Clock(0.001, start_s, fps, counts=False)
+    clock.count_back(n_before, first)
+    stamped = [first + round(1000 * n / fps) for n in range(n_after)]
+    times = np.array([clock.seconds(t) for t in [NO_TIMESTAMP] * n_before + stamped])
+    known_s = np.array(stamped) * 0.001
+    np.testing.assert_allclose(times[n_before:], known_s - clock.start_s, atol=1e-9)  # known times keep their distances
+    np.testing.assert_allclose(np.diff(times[: n_before + 1]), 1 / fps, atol=1e-9)
+    assert clock.start_s <= start_s
+    if n_before:
+        assert times[0] >= 0
+        assert clock.start_s == start_s or times[0] == 0
+    assert len(clock.notes) == bool(n_before)
+
+
+def test_times_that_do_not_rise_are_said() -> None:
+    clock = Clock(0.001, 0.0, 25.0, counts=False)
+    assert [clock.seconds(t) for t in (0, 40, 40, 120)] == pytest.approx([0.0, 0.04, 0.041, 0.12])
+    assert clock.notes == ("1 frame has a time that is not after the frame before; it is put just after it",)

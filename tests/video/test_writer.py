@@ -21,7 +21,12 @@ def copied(source: Path, target: Path, *, with_sound: bool = True) -> FilmWriter
     with (
         FrameReader(source) as reader,
         FilmWriter(
-            target, FILM_FORMATS[target.suffix], reader.info, with_sound=with_sound, n_joints=reader.n_joints
+            target,
+            FILM_FORMATS[target.suffix],
+            reader.info,
+            with_sound=with_sound,
+            start_s=reader.start_s,
+            n_joints=reader.n_joints,
         ) as film,
     ):
         for batch in reader:

@@ -163,6 +163,7 @@ def _write_film(drawing: Drawing, reader: FrameReader, path: Path, container: st
         container,
         reader.info,
         with_sound=drawing.options.sound,
+        start_s=reader.start_s,
         n_joints=reader.n_joints,
         comment=comment,
     ) as writer:
