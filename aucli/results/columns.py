@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aucli.errors import OptionsError, TableError
 
 if TYPE_CHECKING:
     import polars
 
+Thresholds: TypeAlias = Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]
+"""Action unit, written as for `column_of` -> probability from which it is present."""
 ROW_COLUMNS: Final = ("video", "frame", "time_s", "face")
 """What says of which face in which frame of which video a row is."""
 
 
-def action_units(columns: Iterable[str], wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+def action_units(columns: Iterable[str], wanted: str | int | Sequence[str | int] | None = None) -> tuple[str, ...]:
     """The action units of a table: ``("AU01", "AU12")``, in the order of its columns.
 
     Args:
         columns: of the table.
-        wanted: only these, in this order; numbers may be written as they are spoken: ``AU1``, ``1``.
+        wanted: only these, in this order, see `column_of`; one alone need not be in a list.
 
     Raises:
         OptionsError: if one that is wanted is not in the table.
         TableError: if the table has none.
     """
-    there = tuple(name for name in columns if re.fullmatch(r"AU\d\d", name))
+    there = tuple(name for name in columns if is_action_unit(name))
     if not there:
         raise TableError("the table has no action units (no column AU01, AU02 ...); is it one of annotate's?")
     if wanted is None:
         return there
-    named = tuple(dict.fromkeys(re.sub(r"^(?:AU)?(\d)$|^(?:AU)?(\d\d)$", _as_column, name) for name in wanted))
+    named = tuple(dict.fromkeys(column_of(name) for name in ([wanted] if isinstance(wanted, str | int) else wanted)))
     for name in named:
         if name not in there:
             raise OptionsError(f"`aus` has {name}, which the table has not; it has {', '.join(there)}")
     return named
+
+
+def column_of(name: str | int) -> str:
+    """The column of an action unit, as it is spoken or counted: ``AU01`` for ``AU1``, ``"1"`` and 1."""
+    number = re.fullmatch(r"(?:AU)?(\d\d?)", str(name))
+    return f"AU{int(number[1]):02d}" if number else str(name)
+
+
+def is_action_unit(column: str) -> bool:
+    """Whether a column is called as that of an occurrence: ``AU12``."""
+    return re.fullmatch(r"AU\d\d", column) is not None
 
 
 def require_columns(columns: Iterable[str], needed: Sequence[str] = ROW_COLUMNS) -> None:
@@ -48,6 +61,27 @@ def require_columns(columns: Iterable[str], needed: Sequence[str] = ROW_COLUMNS)
     for name in needed:
         if name not in there:
             raise TableError(f"the table has no column {name}; is it one of annotate's?")
+
+
+def with_right_types(table: polars.LazyFrame) -> polars.LazyFrame:
+    """Rows whose columns have types to reckon with; whole numbers that a way through other programs made decimal, as
+    pandas does where a face is missing, are whole again.
+
+    Raises:
+        TableError: if a column holds something else.
+    """
+    import polars as pl
+
+    schema = table.collect_schema()
+    whole = [name for name in ("frame", "face") if name in schema]
+    for name, kind in schema.items():
+        is_unit = is_action_unit(name.removesuffix("_p"))
+        if not (name in whole or name == "time_s" or is_unit):
+            continue
+        if not (kind.is_numeric() or kind == pl.Null or (is_unit and kind == pl.Boolean)):
+            raise TableError(f"the table's column {name} has the type {kind}, not numbers; is it one of annotate's?")
+    decimal = [name for name in whole if schema[name].is_float()]
+    return table.with_columns(pl.col(decimal).fill_nan(None).cast(pl.Int32)) if decimal else table
 
 
 def with_codes(rows: polars.DataFrame) -> tuple[polars.DataFrame, list[str]]:
@@ -67,7 +101,3 @@ def with_codes(rows: polars.DataFrame) -> tuple[polars.DataFrame, list[str]]:
     names = rows["video"].cast(pl.String).unique(maintain_order=True).to_list()
     codes = rows["video"].cast(pl.String).cast(pl.Enum(names)).to_physical().cast(pl.UInt32)
     return rows.with_columns(codes.alias("video_code")), names
-
-
-def _as_column(match: re.Match[str]) -> str:
-    return f"AU{int(match[1] or match[2]):02d}"

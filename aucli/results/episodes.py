@@ -26,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError
-from aucli.results.columns import ROW_COLUMNS, action_units, require_columns
+from aucli.results.columns import ROW_COLUMNS, Thresholds, action_units, column_of, is_action_unit, require_columns
 from aucli.results.film_times import US_PER_S, BoolArray, IntArray
+from aucli.results.read import TableGiven, rows_and_thresholds
 from aucli.results.row_filter import LEFT_OUT, RowFilter
 from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 from aucli.results.runs import P_STEPS, REASONS, FloatArray, Runs, steps_of
@@ -105,10 +106,10 @@ def episode_schema() -> dict[str, polars.DataType]:
 
 
 def episodes(
-    table: polars.DataFrame | polars.LazyFrame,
+    table: TableGiven,
     *,
-    thresholds: Mapping[str, float] | None = None,
-    aus: Sequence[str] | None = None,
+    thresholds: Thresholds | None = None,
+    aus: str | int | Sequence[str | int] | None = None,
     smooth_s: float = 0.2,
     hysteresis: float = 0.2,
     min_duration_s: float = 0.1,
@@ -119,11 +120,13 @@ def episodes(
     """Find the stretches in which each action unit of each face is present.
 
     Args:
-        table: rows as `aucli.read` gives them. Leave the rows without a face in: they tell when the face was not seen.
-        thresholds: action unit -> probability from which it is present, as ``{"AU12": 0.45}``; a table's metadata has
-            them. For an action unit without one the column of occurrences is smoothed in place of the probability, with
-            a threshold of 0.5: present is what was present most of the time.
-        aus: only these action units, as ``["AU12", "4"]``; else all.
+        table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives,
+            also lazy. Leave the rows without a face in: they tell when the face was not seen.
+        thresholds: action unit -> probability from which it is present, as ``{"AU12": 0.45}`` or ``{12: 0.45}``; None:
+            those of the table's files, which rows alone do not know. For an action unit without one the column of
+            occurrences is smoothed in place of the probability, with a threshold of 0.5: present is what was present
+            most of the time.
+        aus: only these action units, as ``["AU12", 4]`` or ``"AU12"``; else all.
         smooth_s: see `EpisodeRules`, as for all that follow.
         hysteresis: likewise.
         min_duration_s: likewise.
@@ -137,15 +140,16 @@ def episodes(
 
     Raises:
         OptionsError: if a value is out of its range, or an action unit is not in the table.
-        TableError: if the table lacks a column, or has two rows of one face in one frame.
+        TableError: if the table cannot be read, lacks a column, or has two rows of one face in one frame.
     """
     rules = EpisodeRules(smooth_s, hysteresis, min_duration_s, join_gap_s, bridge_gap_s)
-    known = table.collect_schema().names()
+    given, thresholds = rows_and_thresholds(table, thresholds)
+    known = given.collect_schema().names()
     require_columns(known)
     row_filter = row_filter or RowFilter()
     signals = signals_of(action_units(known, aus), known, thresholds)
     columns = [*ROW_COLUMNS, *row_filter.columns, *(c for s in signals.values() for c in s.columns)]
-    rows = table.lazy().select([name for name in dict.fromkeys(columns) if name in known]).collect()
+    rows = given.select([name for name in dict.fromkeys(columns) if name in known]).collect()
     return episodes_of(rows_of_faces(rows, row_filter), signals, rules)
 
 
@@ -174,15 +178,17 @@ class Signal:
         return self.smoothed, self.probability
 
 
-def signals_of(
-    names: Sequence[str], columns: Sequence[str], thresholds: Mapping[str, float] | None
-) -> dict[str, Signal]:
+def signals_of(names: Sequence[str], columns: Sequence[str], thresholds: Thresholds) -> dict[str, Signal]:
     """What to look at for each action unit of a table with these columns; see `episodes` for the thresholds.
 
     Raises:
-        OptionsError: if a threshold is out of its range.
+        OptionsError: if a threshold is out of its range, or of no action unit.
     """
-    return {name: _signal_of(name, columns, thresholds or {}) for name in names}
+    of_column = {column_of(au): threshold for au, threshold in thresholds.items()}
+    for column in of_column:
+        if not is_action_unit(column):
+            raise OptionsError(f"`thresholds` has {column}, which is no action unit; write AU12 or 12")
+    return {name: _signal_of(name, columns, of_column) for name in names}
 
 
 def _signal_of(name: str, columns: Sequence[str], thresholds: Mapping[str, float]) -> Signal:

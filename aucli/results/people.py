@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,24 @@ def read_people(path: Path) -> polars.DataFrame:
             raise TableError(f"{path} has a row whose face is no number; leave the column out where all faces count")
         people = people.with_columns(faces)
     return people.with_columns(pl.col("video").str.strip_chars())
+
+
+def people_given(people: polars.DataFrame | str | os.PathLike[str] | None) -> polars.DataFrame | None:
+    """A frame of people, also where it was given by a CSV's path.
+
+    Raises:
+        OptionsError: if it is something else.
+        TableError: if the CSV cannot be read, or there is no column ``video``.
+    """
+    import polars as pl
+
+    if isinstance(people, str | os.PathLike):
+        return read_people(Path(people))
+    if people is None or isinstance(people, pl.DataFrame):
+        if people is not None and "video" not in people.columns:
+            raise TableError(f"`people` has no column video; it has {', '.join(people.columns)}")
+        return people
+    raise OptionsError(f"`people` is a {type(people).__name__}; allowed are a polars DataFrame and the path of a CSV")
 
 
 def join_people(

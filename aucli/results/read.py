@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 from aucli.annotation.earlier import as_current_schema
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
+from aucli.results.columns import Thresholds, with_right_types
 from aucli.runtime.packages import require
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TablePath = str | os.PathLike[str]
 TablePaths = TablePath | Sequence[TablePath]
+TableGiven: TypeAlias = "TablePaths | polars.DataFrame | polars.LazyFrame"
+"""What a function on a table takes: where it lies, as `read_table`, or rows as that gives them."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,42 @@ def read_tables(path: TablePaths) -> Tables:
         models = ", ".join(sorted({str(model) for model, _ in digests}))
         notes.append(f"the tables come from {len(digests)} models ({models}): their probabilities may not compare")
     return Tables(tuple(files), polars.concat(parts), thresholds, tuple(notes))
+
+
+def rows_given(table: Any) -> polars.LazyFrame | None:
+    """The rows of a table that was given as a polars frame; None for one that was given by its path, or several.
+
+    Raises:
+        OptionsError: if it is neither.
+        TableError: if a column of the frame holds what cannot be reckoned with.
+    """
+    import polars
+
+    if isinstance(table, polars.DataFrame | polars.LazyFrame):
+        return with_right_types(table.lazy())
+    places = table if isinstance(table, Sequence) and not isinstance(table, str) else [table]
+    if all(isinstance(place, str | os.PathLike) for place in places):
+        return None
+    package, name = type(table).__module__.partition(".")[0], type(table).__name__
+    remedy = ": polars.from_pandas makes one" if package == "pandas" else ""
+    kind = name if package == "builtins" else f"{package} {name}"
+    raise OptionsError(
+        f"the table is a {kind}; allowed are the path of a table, several of these, and a polars frame{remedy}"
+    )
+
+
+def rows_and_thresholds(table: TableGiven, thresholds: Thresholds | None) -> tuple[polars.LazyFrame, Thresholds]:
+    """The rows of a table, and its thresholds: those that are given, else those that its files have in common.
+
+    Raises:
+        OptionsError: if it is neither paths nor a polars frame.
+        TableError: if it cannot be read.
+    """
+    rows = rows_given(table)
+    if rows is not None:
+        return rows, thresholds or {}
+    tables = read_tables(cast("TablePaths", table))
+    return tables.rows.lazy(), tables.thresholds if thresholds is None else thresholds
 
 
 def table_files(path: TablePaths) -> list[Path]:

@@ -8,7 +8,8 @@ rates; in a photograph its one frame counts. Presence is the table's column of o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError
-from aucli.results.columns import ROW_COLUMNS, action_units, require_columns
+from aucli.results.columns import ROW_COLUMNS, Thresholds, action_units, require_columns
 from aucli.results.episodes import EpisodeRules, episodes_of, signals_of
 from aucli.results.film_times import US_PER_S
-from aucli.results.people import join_people, listed
+from aucli.results.people import join_people, listed, people_given
+from aucli.results.read import TableGiven, rows_and_thresholds
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 
@@ -69,45 +71,50 @@ class Summary:
 
 
 def summary(
-    table: polars.DataFrame | polars.LazyFrame,
+    table: TableGiven,
     *,
-    thresholds: Mapping[str, float] | None = None,
-    aus: Sequence[str] | None = None,
-    people: polars.DataFrame | None = None,
-    by: Sequence[str] = (),
+    thresholds: Thresholds | None = None,
+    aus: str | int | Sequence[str | int] | None = None,
+    people: polars.DataFrame | str | os.PathLike[str] | None = None,
+    by: str | Sequence[str] = (),
     rules: EpisodeRules | None = None,
     row_filter: RowFilter | None = None,
 ) -> Summary:
     """Sum up each action unit of each face, and of groups of faces.
 
     Args:
-        table: rows as `aucli.read` gives them, those without a face too.
+        table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives,
+            also lazy, those without a face too.
         thresholds: for episodes, see `episodes`.
-        aus: only these action units, as ``["AU12", "4"]``; else all.
-        people: a frame with the column ``video`` (and ``face``, where a video shows several people) and those of `by`.
-        by: columns of `people`, whose values make groups: ``["participant", "condition"]``.
+        aus: only these action units, as ``["AU12", 4]`` or ``"AU12"``; else all.
+        people: a frame, or a CSV's path, with the column ``video`` (and ``face``, where a video shows several people)
+            and those of `by`.
+        by: columns of `people`, whose values make groups: ``["participant", "condition"]``, or one.
         rules: how episodes are found.
         row_filter: rows that it leaves out count nowhere.
 
     Raises:
         OptionsError: if an action unit or a column of `by` is not there, or `by` is given without `people`.
-        TableError: if the table lacks a column, or `people` does not fit it.
+        TableError: if the table or the CSV cannot be read, lacks a column, or `people` does not fit the table.
     """
     import polars as pl
 
     if by and people is None:
         raise OptionsError("`by` needs `people`: a table that says who is in which video")
+    by = [by] if isinstance(by, str) else by
+    of_people = people_given(people)
     row_filter, rules = row_filter or RowFilter(), rules or EpisodeRules()
-    known = table.collect_schema().names()
+    given, thresholds = rows_and_thresholds(table, thresholds)
+    known = given.collect_schema().names()
     require_columns(known)
     names = action_units(known, aus)
     require_columns(known, names)
     signals = signals_of(names, known, thresholds)
     columns = [*ROW_COLUMNS, *row_filter.columns, *names, *(f"{name}_p" for name in names)]
-    rows = table.lazy().select([name for name in dict.fromkeys(columns) if name in known]).collect()
+    rows = given.select([name for name in dict.fromkeys(columns) if name in known]).collect()
     faces = rows_of_faces(rows, row_filter)
     seen, group_of_row = _faces_seen(faces)
-    joined, unmatched = join_people(seen, people, by) if people is not None and by else (seen, [])
+    joined, unmatched = join_people(seen, of_people, by) if of_people is not None and by else (seen, [])
     groups, group_of_face = _groups(joined, by)
     tallies = _tally(faces, group_of_row, len(seen), names)
     found = (

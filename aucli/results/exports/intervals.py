@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aucli.results.columns import with_codes
+from aucli.results.columns import Thresholds, with_codes
 from aucli.results.episodes import EpisodeRules, episodes
 from aucli.results.film_times import US_PER_S, film_times
 from aucli.results.row_filter import LEFT_OUT, RowFilter
@@ -70,7 +70,7 @@ Intervals = Mapping[str, FilmIntervals]
 
 
 def find_intervals(
-    rows: polars.DataFrame, rules: EpisodeRules, thresholds: Mapping[str, float], row_filter: RowFilter
+    rows: polars.DataFrame, rules: EpisodeRules, thresholds: Thresholds, row_filter: RowFilter
 ) -> Intervals:
     """Find when action units are present, and when faces cannot be scored.
 

@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aucli.annotation.output import FILE_SUFFIXES, NAME_BYTES
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
-from aucli.results.columns import action_units, require_columns
+from aucli.results.columns import Thresholds, action_units, require_columns
 from aucli.results.episodes import EpisodeRules
 from aucli.results.exports.intervals import RAW, find_intervals
 from aucli.results.exports.registry import find_target
 from aucli.results.exports.target import Content, ExportTarget
-from aucli.results.read import TablePaths, read_tables
+from aucli.results.read import TableGiven, TablePaths, read_tables, rows_given
 from aucli.results.row_filter import LeftOut, RowFilter
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import require
@@ -33,7 +33,7 @@ class ExportOptions:
     """How to export.
 
     Attributes:
-        aus: only these action units, as ``("AU12", "4")``; None for all of the table.
+        aus: only these action units, as ``("AU12", 4)`` or ``"AU12"``; None for all of the table.
         overwrite: replace files that are there already; else they are an error.
         row_filter: action units of rows that it leaves out are missing.
         rules: how ELAN's and BORIS's episodes are found; None for the defaults of `episodes`.
@@ -42,13 +42,13 @@ class ExportOptions:
         thresholds: action unit -> probability from which an episode may begin; a table's own are taken from its file.
     """
 
-    aus: Sequence[str] | None = None
+    aus: str | int | Sequence[str | int] | None = None
     overwrite: bool = False
     row_filter: RowFilter = field(default_factory=RowFilter)
     rules: EpisodeRules | None = None
     raw: bool = False
     root: Path | None = None
-    thresholds: Mapping[str, float] | None = None
+    thresholds: Thresholds | None = None
 
     def __post_init__(self) -> None:
         if self.raw and self.rules is not None:
@@ -87,7 +87,7 @@ class Exported:
 
 
 def export(
-    table: TablePaths | polars.DataFrame,
+    table: TableGiven,
     to: str,
     output: str | os.PathLike[str],
     options: ExportOptions | None = None,
@@ -95,7 +95,8 @@ def export(
     """Write a table as files of another program; each appears under its name when it is complete, or not at all.
 
     Args:
-        table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives.
+        table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives,
+            also lazy.
         to: ``csv``, ``xlsx``, ``openface``, ``elan``, ``boris``, ``stata`` or ``spss``.
         output: a file that ends as the target's files do (``x.csv``, ``.xlsx``, ``.eaf``, ``.boris``, ``.dta``,
             ``.sav``) for all videos, or a folder for one file per video.
@@ -152,17 +153,18 @@ class _Source:
     notes: tuple[str, ...] = ()
 
 
-def _read(table: TablePaths | polars.DataFrame) -> _Source:
+def _read(table: Any) -> _Source:
     import polars as pl
 
-    if isinstance(table, pl.DataFrame):
-        require_columns(table.columns)
-        return _Source(table.with_columns(pl.col("video").cast(pl.String)))
-    tables = read_tables(table)
+    if (given := rows_given(table)) is not None:
+        rows = given.collect()
+        require_columns(rows.columns)
+        return _Source(rows.with_columns(pl.col("video").cast(pl.String)))
+    tables = read_tables(cast("TablePaths", table))
     return _Source(tables.rows, tuple(read_metadata(file) for file in tables.files), tables.thresholds, tables.notes)
 
 
-def _with_chosen(rows: polars.DataFrame, wanted: Sequence[str] | None) -> polars.DataFrame:
+def _with_chosen(rows: polars.DataFrame, wanted: str | int | Sequence[str | int] | None) -> polars.DataFrame:
     """The rows without the columns of other action units."""
     chosen = action_units(rows.columns, wanted)
     return rows.drop(f"{au}{end}" for au in action_units(rows.columns) if au not in chosen for end in ("", "_p"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aucli.errors import OptionsError
-from aucli.results.read import TablePaths
+from aucli.results.read import TableGiven
 from aucli.results.report.budget import Budget
 from aucli.results.report.distrust import breaks, judged_limits
 from aucli.results.report.film_part import FilmPart, make_film_part
@@ -22,7 +22,7 @@ from aucli.runtime.packages import NEEDED_BY, require
 from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
 
 if TYPE_CHECKING:
-    import polars
+    pass
 
 HEAD_BYTES: Final = 2000
 
@@ -83,7 +83,7 @@ class ReportOutcome:
 
 
 def report(
-    table: TablePaths | polars.DataFrame,
+    table: TableGiven,
     output: str | os.PathLike[str],
     *,
     options: ReportOptions | None = None,
@@ -96,7 +96,8 @@ def report(
     The same table, options and videos give the same bytes.
 
     Args:
-        table: what `aucli.read` takes (a ``.parquet`` file, a folder of them, a glob), or rows as it gives them.
+        table: what `aucli.read` takes (a ``.parquet`` file, a folder of them, a glob), or rows as it gives them, also
+            lazy.
         output: the page, ``x.html``.
         options: see `ReportOptions`.
         metadata: for rows: of their table, as `aucli.read_metadata` gives it; by it the page says what was run, and

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from aucli.annotation.records import VideoRecord
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError
-from aucli.results.columns import action_units, require_columns, with_codes
+from aucli.results.columns import ROW_COLUMNS, action_units, require_columns, with_codes
 from aucli.results.film_times import US_PER_S, FilmTimes, film_times
-from aucli.results.read import TablePaths, read_tables
+from aucli.results.read import TableGiven, TablePaths, read_tables, rows_given
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Study:
 
 
 def load_study(
-    table: TablePaths | polars.DataFrame,
+    table: TableGiven,
     row_filter: RowFilter,
     metadata: Mapping[str, Any] | None = None,
     *,
@@ -134,19 +134,18 @@ def load_study(
         OptionsError: if metadata is given for a path, or a video is not in the table.
         TableError: if the table cannot be read, or lacks a column.
     """
-    import polars as pl
-
-    if isinstance(table, pl.DataFrame):
-        source, rows = "a data frame", table
+    if (given := rows_given(table)) is not None:
+        source, rows = "a data frame", given.collect()
         files: tuple[Path, ...] = ()
         tables = [("", dict(metadata))] if metadata is not None else []
     else:
         if metadata is not None:
             raise OptionsError("metadata belongs to a data frame; a table on disk has its own")
-        found = read_tables(table)
-        source, files, rows = _source(table), found.files, found.rows
+        paths = cast("TablePaths", table)
+        found = read_tables(paths)
+        source, files, rows = _source(paths), found.files, found.rows
         tables = [(file.name, read_metadata(file)) for file in files]
-    require_columns(rows.columns)
+    require_columns(rows.columns, (*ROW_COLUMNS, "x", "y", "w", "h"))
     aus = action_units(rows.columns)
     runs, records = _runs_and_records(tables)
     if not files:  # of a data frame's metadata, what is told of its videos: others were left out on purpose

@@ -1,0 +1,115 @@
+"""episodes, summary, export and report in a notebook: what they take for a table, and what they say of what is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import aucli
+from aucli.errors import OptionsError, TableError
+from tests.builders.command_line import run
+from tests.builders.made_studies import MadeFilm, write_study
+
+FILMS = {"p1/a.mp4": MadeFilm(n_frames=120, faces={0: (0, 120), 1: (20, 90)}), "p2/b.mp4": MadeFilm(n_frames=40)}
+FUNCTIONS: dict[str, Callable[[Any, Path], Any]] = {
+    "episodes": lambda table, _: aucli.episodes(table),
+    "summary": lambda table, _: aucli.summary(table),
+    "export": lambda table, folder: aucli.export(table, "csv", folder / "x.csv"),
+    "report": lambda table, folder: aucli.report(table, folder / "x.html"),
+}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Thresholds of 0.8, where the columns of occurrences have 0.5: who does not know them finds other episodes."""
+    return write_study(tmp_path / "t.parquet", FILMS, run={"thresholds": [0.8] * 4})
+
+
+def test_paths_give_what_the_commands_give(table: Path, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("video;condition\na;rest\nb;task\n", encoding="utf-8")
+    run("episodes", table, "-o", tmp_path / "episodes.parquet")
+    run("summary", table, "--people", people, "--by", "condition", "-o", tmp_path / "groups.parquet")
+    found = aucli.episodes(table)
+    assert found.equals(pl.read_parquet(tmp_path / "episodes.parquet"))
+    assert aucli.summary(table, people=people, by="condition").groups.equals(
+        pl.read_parquet(tmp_path / "groups.parquet")
+    )
+    rows = aucli.read(table)
+    thresholds = dict.fromkeys([1, "4", "AU12", "AU25"], 0.8)
+    assert found.equals(aucli.episodes(rows, thresholds=thresholds))
+    assert not found.equals(aucli.episodes(rows))
+
+
+@pytest.mark.parametrize("name", ["episodes", "summary", "export"])
+def test_lazy_rows_are_rows(name: str, table: Path, tmp_path: Path) -> None:
+    results = []
+    for given in (aucli.read(table), aucli.read(table).lazy()):
+        folder = tmp_path / type(given).__name__
+        folder.mkdir()
+        found = FUNCTIONS[name](given, folder)
+        results.append([path.read_bytes() for path in folder.iterdir()] or getattr(found, "faces", found).rows())
+    assert results[0] == results[1]
+    assert results[0]
+
+
+def test_rows_that_went_through_pandas_are_the_same(table: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = aucli.read(table)
+    for frame in (aucli.read(table, as_="pandas"), pandas.read_parquet(table)):
+        assert aucli.episodes(pl.from_pandas(frame)).equals(aucli.episodes(rows))
+
+
+def test_one_action_unit_needs_no_list(table: Path) -> None:
+    expected = aucli.episodes(table, aus=["AU12"])
+    assert set(expected["au"]) == {"AU12"}
+    for one in ("AU12", "12", 12, [12]):
+        assert aucli.episodes(table, aus=one).equals(expected)
+    with pytest.raises(OptionsError, match="`thresholds` has smile, which is no action unit; write AU12 or 12"):
+        aucli.episodes(table, thresholds={"smile": 0.5})
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.drop("face"), "no column face"),
+        (lambda rows: rows.select("video", "frame", "time_s", "face", "x", "y", "w", "h"), "no action units"),
+        (lambda rows: rows.with_columns(pl.col("time_s").cast(pl.String)), "column time_s has the type String"),
+        (lambda rows: rows.with_columns(pl.col("AU12").cast(pl.String)), "column AU12 has the type String"),
+    ],
+)
+def test_rows_that_are_no_table_are_refused_in_one_line(
+    name: str, change: Callable[[pl.DataFrame], pl.DataFrame], message: str, table: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TableError, match=message):
+        FUNCTIONS[name](change(aucli.read(table)), tmp_path)
+
+
+def test_a_page_needs_the_boxes(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no column x"):
+        aucli.report(aucli.read(table).drop("x"), tmp_path / "x.html")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_other_things_than_paths_and_polars_are_refused_with_the_remedy(name: str, table: Path, tmp_path: Path) -> None:
+    frame = pytest.importorskip("pandas").DataFrame({"video": ["a"]})
+    for given, message in (
+        (frame, "the table is a pandas DataFrame; .* polars.from_pandas makes one"),
+        (None, "the table is a NoneType; allowed are"),
+        ([aucli.read(table)], "the table is a list; allowed are"),
+    ):
+        with pytest.raises(OptionsError, match=message):
+            FUNCTIONS[name](given, tmp_path)
+
+
+def test_people_that_are_no_people_are_refused(table: Path) -> None:
+    with pytest.raises(TableError, match="`people` has no column video; it has name"):
+        aucli.summary(table, people=pl.DataFrame({"name": ["a"]}), by="name")
+    people: Any = {"video": ["a"]}
+    with pytest.raises(OptionsError, match="`people` is a dict; allowed are a polars DataFrame and the path of a CSV"):
+        aucli.summary(table, people=people, by="name")
