@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,13 @@ import pytest
 from aucli.results.report.rates import Rates, count_rates
 from aucli.results.report.study import Study, load_study
 from aucli.results.row_filter import RowFilter
-from tests.builders.films import film_rows
+from tests.builders import films
 from tests.builders.made_studies import AUS, MadeFilm, write_study
+
+
+def film_rows(*given: Any) -> pl.DataFrame:
+    """Rows as of `films.film_rows`, with boxes: a page needs them."""
+    return films.film_rows(*given).with_columns(pl.lit(20.0, pl.Float32).alias(side) for side in "xywh")
 
 
 def test_a_table_without_a_face_has_no_rates(tmp_path: Path) -> None:
@@ -32,8 +38,8 @@ def test_a_table_without_a_row_is_a_study_of_its_videos(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Rates, pl.DataFrame]:
-    films = {"a.mp4": MadeFilm(n_frames=300, faces={0: (0, 280), 3: (100, 300)}), "b.mp4": MadeFilm(n_frames=90)}
-    path = write_study(tmp_path_factory.mktemp("study") / "t.parquet", films)
+    made = {"a.mp4": MadeFilm(n_frames=300, faces={0: (0, 280), 3: (100, 300)}), "b.mp4": MadeFilm(n_frames=90)}
+    path = write_study(tmp_path_factory.mktemp("study") / "t.parquet", made)
     study = load_study(path, RowFilter())
     return study, count_rates(study), pl.read_parquet(path)
 
