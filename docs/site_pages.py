@@ -53,6 +53,21 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(lambda link: _on_the_site(link, source, place), markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead a notebook's links to pages, which MkDocs itself does for Markdown alone."""
+    del config
+
+    def to_page(link: re.Match[str]) -> str:
+        file = files.get_file_from_path(link["target"])
+        if file is None:
+            raise PluginError(f"{page.file.src_uri} links to {link['target']}, which is no page")
+        return f'href="{file.url_relative_to(page.file)}{link["anchor"]}"'
+
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    return re.sub(r'href="(?P<target>[\w./-]+\.(?:md|ipynb))(?P<anchor>(?:#[^"]*)?)"', to_page, html)
+
+
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Refuse a page that asks another server for anything: reading it would be seen there."""
     del config

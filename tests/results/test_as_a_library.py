@@ -40,7 +40,7 @@ def test_paths_give_what_the_commands_give(table: Path, tmp_path: Path) -> None:
         pl.read_parquet(tmp_path / "groups.parquet")
     )
     rows = aucli.read(table)
-    thresholds = dict.fromkeys([1, "4", "AU12", "AU25"], 0.8)
+    thresholds: dict[str | int, float] = {1: 0.8, "4": 0.8, "AU12": 0.8, "AU25": 0.8}
     assert found.equals(aucli.episodes(rows, thresholds=thresholds))
     assert not found.equals(aucli.episodes(rows))
 
