@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,53 @@ def _run_watched(tmp_path: Path, code: str, *arguments: object) -> str:
     return breaches.read_text()
 
 
+def _strace_works() -> bool:
+    strace = shutil.which("strace")
+    return (
+        strace is not None and subprocess.run([strace, "-o", os.devnull, "true"], capture_output=True).returncode == 0
+    )
+
+
+class Traced:
+    """A Python program whose system calls are written down."""
+
+    def __init__(self, log: Path, code: str, *arguments: object) -> None:
+        self.log = log
+        strace = ["strace", "-f", "-qq", "-e", "trace=network", "-o", str(log)]
+        command = [*strace, sys.executable, "-c", code, *map(str, arguments)]
+        root = Path(__file__).parents[1]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
+
+    def internet(self) -> str:
+        """Wait for its end; its calls that have to do with the internet."""
+        _, told = self.process.communicate()
+        assert self.process.returncode == 0, told
+        return "\n".join(line for line in self.log.read_text().splitlines() if "AF_INET" in line or "nscd" in line)
+
+
+@pytest.fixture(scope="module")
+def fifteen_seconds(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    """An annotation and the time after it; most of the time it waits, while other tests run."""
+    if not _strace_works():
+        pytest.skip("needs strace, and the right to use it")
+    code = """
+import sys, time
+import aucli
+began = time.monotonic()
+aucli.annotate(sys.argv[1], sys.argv[2], options=aucli.AnnotateOptions(end_s=0.5))
+time.sleep(max(0.0, 15.0 - (time.monotonic() - began)))
+"""
+    folder = tmp_path_factory.mktemp("traced")
+    traced = Traced(folder / "log", code, example, folder / "t.parquet")
+    yield traced
+    traced.process.kill()
+    traced.process.wait()
+
+
+def test_the_system_sees_an_annotation_begin(fifteen_seconds: Traced) -> None:
+    assert fifteen_seconds.process.poll() is None
+
+
 def test_the_watch_sees_what_it_should(tmp_path: Path) -> None:
     assert "socket.getaddrinfo" in _run_watched(
         tmp_path, "import socket\ntry: socket.getaddrinfo('x.invalid', 80)\nexcept OSError: pass"
@@ -93,30 +141,7 @@ if Path(detector).exists():
     assert _run_watched(tmp_path, code, tmp_path, SHARED / "models" / "scrfd_500m_kps.onnx") == ""
 
 
-def _strace_works() -> bool:
-    strace = shutil.which("strace")
-    return (
-        strace is not None and subprocess.run([strace, "-o", os.devnull, "true"], capture_output=True).returncode == 0
-    )
-
-
-def _traced(log: Path, *command: object) -> str:
-    """Run a command and return its system calls that have to do with the internet."""
-    strace = ["strace", "-f", "-qq", "-e", "trace=network", "-o", str(log)]
-    done = subprocess.run([*strace, *map(str, command)], capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    assert done.returncode == 0, done.stderr
-    return "\n".join(line for line in log.read_text().splitlines() if "AF_INET" in line or "nscd" in line)
-
-
-@pytest.mark.skipif(not _strace_works(), reason="needs strace, and the right to use it")
-def test_the_system_sees_no_traffic_for_fifteen_seconds(example: Path, tmp_path: Path) -> None:
+def test_the_system_sees_no_traffic_for_fifteen_seconds(fifteen_seconds: Traced, tmp_path: Path) -> None:
     """ONNX Runtime looks up its telemetry host about ten seconds after it was loaded, from native code."""
-    assert _traced(tmp_path / "log", sys.executable, "-c", ASKS)
-    code = """
-import sys, time
-import aucli
-began = time.monotonic()
-aucli.annotate(sys.argv[1], sys.argv[2], options=aucli.AnnotateOptions(end_s=0.5))
-time.sleep(max(0.0, 15.0 - (time.monotonic() - began)))
-"""
-    assert _traced(tmp_path / "log", sys.executable, "-c", code, example, tmp_path / "t.parquet") == ""
+    assert Traced(tmp_path / "log", ASKS).internet()
+    assert fifteen_seconds.internet() == ""

@@ -65,6 +65,18 @@ class Outcome:
             experimental=run.experimental,
         )
 
+    def same_content(self) -> dict[str, str]:
+        """Return label -> label of an earlier video in the tables with the same content, byte for byte.
+
+        One film by two names (copied, or reached through a link) counts twice in whatever is counted over the tables.
+        """
+        first: dict[str, str] = {}
+        found = {}
+        for label, record in self.videos.items():
+            if (other := first.setdefault(record.sha256, label)) != label:
+                found[label] = other
+        return found
+
 
 class Journal(Protocol):
     """Who must know which video is at work, should the process die of it.

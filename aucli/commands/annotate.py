@@ -282,6 +282,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
     n_faces = sum(record.n_faces or 0 for record in annotated.values())
     n_frames_with_face = sum(record.n_frames_with_face or 0 for record in annotated.values())
     n_frames_in_table = n_frames_with_face + sum(record.n_rows for record in annotated.values()) - n_faces
+    twice = {label: other for label, other in outcome.same_content().items() if label in annotated}
     out.json(
         exit_status=FAILED if outcome.failures or (page and page.problem) else 0,
         tables=[str(table) for table in outcome.tables],
@@ -292,6 +293,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
         passed_over=list(outcome.passed_over),
         n_frames=outcome.n_frames,
         experimental=list(outcome.experimental),
+        same_content=twice,
         report=report_as_json(page.outcome) if page and page.outcome else None,
     )
     out.notes([*outcome.passed_over])
@@ -303,6 +305,7 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
             if record.n_failed
         ]
     )
+    out.notes([f"{label}: has the same content as {other}; both are in the table" for label, other in twice.items()])
     if outcome.skipped:
         out.note(f"{len(outcome.skipped)} of {n_videos} videos were finished before")
     out.failures(outcome.failures, of=n_videos, what="videos")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def export_network(network: AUNetwork, folder: Path) -> None:
     write_weights(network.state_dict(), folder)
     # What a network computes for its input's size, as Swin its window masks, is no weight but may be large.
     computed = {name for name, _ in network.named_buffers()} - set(network.state_dict())
-    write_graph(_traced(network), folder, may_hold=computed)
+    write_graph(_graph_of(network), folder, may_hold=computed)
 
 
 def write_weights(state: Mapping[str, Tensor], folder: Path) -> None:
@@ -61,6 +62,30 @@ def write_graph(graph: onnx.ModelProto, folder: Path, *, may_hold: Collection[st
     """
     _point_at_safetensors(graph, folder / WEIGHTS_NAME, may_hold)
     onnx.save_model(graph, str(folder / GRAPH_NAME))
+
+
+_TRACED: dict[str, bytes] = {}
+"""Graphs without their weights, by the config of their networks, as JSON."""
+
+
+def _graph_of(network: AUNetwork) -> onnx.ModelProto:
+    """Return the graph with the network's weights in it.
+
+    Its nodes follow from the config alone, and take 5 s and more to trace: the folds of a run share them.
+    """
+    state = network.state_dict()
+    config = json.dumps(asdict(network.config), sort_keys=True)
+    if config not in _TRACED:
+        traced = _traced(network)
+        for tensor in traced.graph.initializer:
+            if tensor.name in state:
+                tensor.ClearField("raw_data")
+        _TRACED[config] = traced.SerializeToString()
+    graph = onnx.ModelProto.FromString(_TRACED[config])
+    for tensor in graph.graph.initializer:
+        if tensor.name in state:
+            tensor.raw_data = state[tensor.name].detach().cpu().numpy().tobytes()
+    return graph
 
 
 def _traced(network: AUNetwork) -> onnx.ModelProto:

@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 
 FIGURES: Final = (
     "frames_with_face",
+    "seconds_with_face",
     "frames_usable",
     "seconds_usable",
     "share_present",
@@ -51,14 +52,16 @@ class Summary:
 
     Attributes:
         faces: a row per video, face and action unit. Columns ``video``, ``face``, ``au`` and those of `FIGURES`:
-            frames with the face; those that were not left out and have a value; seconds in which these are shown; the
-            share of these seconds in which the action unit is present; its mean probability in them; episodes, how many
-            a minute of these seconds, their mean and greatest duration in seconds (null without an episode).
+            frames with the face, and seconds in which these are shown; those that were not left out and have a value,
+            and their seconds; the share of these seconds in which the action unit is present; its mean probability in
+            them; episodes, how many a minute of these seconds, their mean and greatest duration in seconds (null
+            without an episode).
         groups: the same of all faces together, or of those with the same values of `by`, which stand first; also
             ``n_videos`` and ``n_faces``. Seconds are summed: a long video weighs more than a short one.
         co_occurrence: a row per group and pair of action units (``au_a`` before ``au_b``), over the frames that have a
-            value for both: ``seconds``, ``seconds_both``, ``phi`` (-1 to 1, null where one is always or never there),
-            ``share_b_given_a`` and ``share_a_given_b`` (null where the given one is never there).
+            value for both: ``seconds``, ``seconds_both``, ``share_both`` (of these seconds), ``phi`` (-1 to 1, null
+            where one is always or never there), ``share_b_given_a`` and ``share_a_given_b`` (null where the given one
+            is never there).
         left_out: rows that the filter left out.
         notes: videos without a face, and names that the table or `people` lacks.
     """
@@ -97,8 +100,6 @@ def summary(
         OptionsError: if an action unit or a column of `by` is not there, or `by` is given without `people`.
         TableError: if the table or the CSV cannot be read, lacks a column, or `people` does not fit the table.
     """
-    import polars as pl
-
     if by and people is None:
         raise OptionsError("`by` needs `people`: a table that says who is in which video")
     by = [by] if isinstance(by, str) else by
@@ -113,22 +114,32 @@ def summary(
     columns = [*ROW_COLUMNS, *row_filter.columns, *names, *(f"{name}_p" for name in names)]
     rows = given.select([name for name in dict.fromkeys(columns) if name in known]).collect()
     faces = rows_of_faces(rows, row_filter)
+    return summary_of(faces, episodes_of(faces, signals, rules), names, people=of_people, by=by)
+
+
+def summary_of(
+    faces: RowsOfFaces,
+    found: polars.DataFrame,
+    names: Sequence[str],
+    *,
+    people: polars.DataFrame | None = None,
+    by: Sequence[str] = (),
+) -> Summary:
+    """Sum up action units whose episodes were found, by `episodes_of`; see `summary`."""
+    import polars as pl
+
     seen, group_of_row = _faces_seen(faces)
-    joined, unmatched = join_people(seen, of_people, by) if of_people is not None and by else (seen, [])
+    joined, unmatched = join_people(seen, people, by) if people is not None and by else (seen, [])
     groups, group_of_face = _groups(joined, by)
     tallies = _tally(faces, group_of_row, len(seen), names)
-    found = (
-        episodes_of(faces, signals, rules)
-        .group_by("video", "face", "au")
-        .agg(
-            pl.len().cast(pl.Int64).alias("n_episodes"),
-            pl.col("duration_s").sum().alias("episodes_s"),
-            pl.col("duration_s").max().alias("longest_duration_s"),
-        )
+    of_episodes = found.group_by("video", "face", "au").agg(
+        pl.len().cast(pl.Int64).alias("n_episodes"),
+        pl.col("duration_s").sum().alias("episodes_s"),
+        pl.col("duration_s").max().alias("longest_duration_s"),
     )
     of_faces = (
         tallies.with_columns(seen["video"].gather(tallies["number"]), seen["face"].gather(tallies["number"]))
-        .join(found, on=["video", "face", "au"], how="left")
+        .join(of_episodes, on=["video", "face", "au"], how="left")
         .sort("number", "au_number")
         .with_columns(pl.col("n_episodes").fill_null(0), pl.col("episodes_s").fill_null(0.0))
     )
@@ -204,6 +215,7 @@ def _tally(faces: RowsOfFaces, number: npt.NDArray[np.intp], n_faces: int, names
                     "au": pl.Series([name] * n_faces, dtype=pl.String),
                     "frames_with_face": sums(np.ones(len(number))),
                     "frames_usable": sums(usable),
+                    "us_with_face": sums(shown),
                     "us": sums(shown * usable),
                     "frames_present": sums(usable & present),
                     "us_present": sums(shown * (usable & present)),
@@ -230,6 +242,7 @@ def _with_figures(sums: polars.DataFrame) -> polars.DataFrame:
     some = pl.col("n_episodes") > 0
     return sums.with_columns(
         pl.col("frames_with_face", "frames_usable", "n_episodes").cast(pl.Int64),
+        (pl.col("us_with_face") / US_PER_S).alias("seconds_with_face"),
         seconds.alias("seconds_usable"),
         mean("us_present", "us", "frames_present", "frames_usable").alias("share_present"),
         mean("p_us", "us_p", "p_frames", "frames_p").alias("mean_probability"),
@@ -293,10 +306,11 @@ def pairs_of(faces: RowsOfFaces, chosen: npt.NDArray[np.bool_], names: Sequence[
                     "au_b": names[b],
                     "seconds": total / unit,
                     "seconds_both": n_ab / unit,
+                    "share_both": n_ab / total if total > 0 else None,
                     "phi": (n_ab * total - n_a * n_b) / spread if spread > 0 else None,
                     "share_b_given_a": n_ab / n_a if n_a > 0 else None,
                     "share_a_given_b": n_ab / n_b if n_b > 0 else None,
                 }
             )
-    figures = ("seconds", "seconds_both", "phi", "share_b_given_a", "share_a_given_b")
+    figures = ("seconds", "seconds_both", "share_both", "phi", "share_b_given_a", "share_a_given_b")
     return pl.DataFrame(found, {"au_a": pl.String, "au_b": pl.String, **dict.fromkeys(figures, pl.Float64)})

@@ -29,9 +29,6 @@ class Shape:
     linear: bool = True
 
 
-TINY = Shape(width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), n_aus=8, features=48)
-
-
 def published_state(shape: Shape, *, seed: int) -> State:
     """Random weights under the published names, in the published order."""
     rng = torch.Generator().manual_seed(seed)

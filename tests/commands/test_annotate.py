@@ -156,6 +156,15 @@ def test_json_is_one_object_and_nothing_else(video: Path) -> None:
     assert result.stderr == "failed: no.mp4: No such file or directory\n"
 
 
+def test_one_film_by_two_names_is_said(video: Path) -> None:
+    Path("linked").symlink_to(".")
+    Path("copy.mp4").write_bytes(video.read_bytes())
+    result = run("annotate", video, "linked/v.mp4", "copy.mp4", "-o", "o.parquet")
+    assert "note: copy.mp4: has the same content as v.mp4; both are in the table" in result.stderr
+    assert result.stderr.count("same content") == 1  # one file by two ways in one call is one video
+    assert result.stdout.startswith("2 videos")
+
+
 def test_each_failure_is_one_line_that_names_the_file_once(video: Path) -> None:
     Path("text.mp4").write_text("hello")
     Path("empty").mkdir()

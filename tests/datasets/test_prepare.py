@@ -25,17 +25,14 @@ from typer.testing import CliRunner
 
 from aucli.cli import app
 from aucli.datasets.cache.reader import CachedFaces
-from aucli.datasets.face_choice import FaceChoice
 from aucli.datasets.face_finding import cut_with_border
 from aucli.datasets.folds import make_folds
 from aucli.datasets.load import load_dataset
 from aucli.datasets.prepare import Prepared, PrepareOptions, prepare
-from aucli.datasets.report import Findings
 from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.faces.detectors import open_detector
-from aucli.faces.values import Faces
 from aucli.runtime.progress import Progress
 from aucli.training.augment import plain_crops
 from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
@@ -354,66 +351,6 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_done(bp4d: Path, tmp_path: P
     assert "cannot be written (File too large); make room and run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
     assert run(bp4d, tmp_path / "c").n_faces == 35
-
-
-def boxes(*faces: tuple[float, float, float], scores: Sequence[float] | None = None) -> Faces:
-    """Square faces by centre and side."""
-    found = np.array([[x - s / 2, y - s / 2, x + s / 2, y + s / 2] for x, y, s in faces], np.float32).reshape(-1, 4)
-    n = len(faces)
-    return Faces(found, np.zeros((n, 5, 2), np.float32), np.array(scores or [0.9] * n, np.float32))
-
-
-def test_the_largest_face_unless_another_of_like_size_was_followed() -> None:
-    choice = FaceChoice()
-    assert choice.choose(1, Faces.empty()) is None
-    assert choice.choose(2, boxes((50, 50, 40), (200, 50, 60))) == 1
-    assert choice.choose(3, boxes((50, 50, 62), (202, 50, 60))) == 1
-    assert choice.choose(4, boxes((50, 50, 200), (202, 50, 60))) == 0
-    assert choice.counts() == {"without_face": 1, "several_faces": 1, "low_score": 0}
-
-
-def test_a_doubtful_face_must_continue_one() -> None:
-    choice = FaceChoice()
-    assert choice.choose(1, boxes((50, 50, 40), scores=[0.4])) is None
-    assert choice.choose(2, boxes((50, 50, 40))) == 0
-    assert choice.choose(3, boxes((51, 50, 40), scores=[0.4])) == 0
-    assert choice.choose(4, boxes((150, 50, 40), scores=[0.4])) is None
-    findings = Findings()
-    choice.report(findings, "x", 4)
-    assert [(f.level, f.kind, f.count, f.detail) for f in findings.items] == [
-        ("warning", "no face found", 2, "frames 1, 4"),
-        ("note", "face that the detector doubts", 1, "frames 3"),
-    ]
-
-
-@pytest.mark.parametrize(("side", "first", "then"), [("left", 1, 0), ("right", 0, None)])
-def test_one_of_two_people(side: Any, first: int, then: int | None) -> None:
-    choice = FaceChoice(side)
-    assert choice.choose(1, boxes((50, 50, 40))) is None, "nobody knows who is seen alone"
-    assert choice.choose(2, boxes((200, 50, 60), (50, 50, 40), (120, 90, 10))) == first
-    assert choice.choose(3, boxes((52, 50, 40))) == then
-    assert choice.counts()["without_face"] == (1 if side == "left" else 2)
-
-
-def test_small_pictures_are_kept_whole_and_small_faces_never_enlarged(face_frame: Picture) -> None:
-    (faces,) = open_detector(None).detect(face_frame[None])
-    points = faces.landmarks_xy[0]
-    small = np.ascontiguousarray(face_frame[:100, :100])
-    picture, landmarks = cut_with_border(small, points, CropSpec(256))
-    assert picture is small
-    assert landmarks is points
-    large, landmarks_large = cut_with_border(face_frame, points, CropSpec(256, 0.5))
-    huge, landmarks_huge = cut_with_border(face_frame, points, CropSpec(300, 0.2))
-    assert large.shape == (256, 256, 3)
-    assert huge.shape[0] <= 300
-
-    def eyes(p: npt.NDArray[np.floating[Any]]) -> float:
-        return float(np.hypot(*(p[1] - p[0])))
-
-    assert eyes(landmarks_large) <= eyes(points) * 1.01
-    assert eyes(landmarks_huge) <= eyes(points) * 1.01
-    template = CropSpec(256, 0.5).template_xy()
-    assert np.abs(landmarks_large - template).max() < 15
 
 
 @pytest.mark.parametrize(

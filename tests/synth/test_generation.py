@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,18 +47,29 @@ def test_workers_hand_their_errors_back(rig_path: Path, tmp_path: Path) -> None:
         generate(small(tmp_path / "rig.npz", tmp_path / "out", workers=2))
 
 
-def test_same_seed_same_bytes_for_any_number_of_workers(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
-    alone = generate(small(rig_path, tmp_path / "alone"))
-    shared_out = generate(small(rig_path, tmp_path / "shared", workers=2))
-    assert alone.frames == shared_out.frames == 5
-    assert content(tmp_path / "alone") == content(tmp_path / "shared")
-    generate(small(rig_path, tmp_path / "other", seed=1))
-    assert content(tmp_path / "alone") != content(tmp_path / "other")
+@pytest.fixture(scope="module")
+def made(photographer: Studio, rig_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five pictures of three people, by one worker; to be read, or copied."""
+    out = tmp_path_factory.mktemp("made") / "out"
+    assert generate(small(rig_path, out)).frames == 5
+    return out
 
 
-def test_a_stopped_run_goes_on(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    generate(small(rig_path, out))
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    """A copy of them."""
+    return shutil.copytree(made, tmp_path / "out")
+
+
+def test_same_seed_same_bytes_for_any_number_of_workers(made: Path, rig_path: Path, tmp_path: Path) -> None:
+    assert generate(small(rig_path, tmp_path / "shared", workers=2)).frames == 5
+    assert content(made) == content(tmp_path / "shared")
+    generate(small(rig_path, tmp_path / "other", seed=1, count=1))
+    first = Path("pictures", "00000", "0000000.jpg")
+    assert (made / first).read_bytes() != (tmp_path / "other" / first).read_bytes()
+
+
+def test_a_stopped_run_goes_on(rig_path: Path, out: Path) -> None:
     whole = content(out)
     (out / "labels.parquet").unlink()
     (out / "parts" / "0000001.parquet").unlink()
@@ -102,14 +114,13 @@ def test_a_table_of_somebody_else_is_not_overwritten(rig_path: Path, tmp_path: P
     assert pq.read_table(table).equals(foreign)
 
 
-def test_a_shorter_run_does_not_cut_a_finished_one(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
-    generate(small(rig_path, tmp_path, count=3))
-    whole = content(tmp_path)
+def test_a_shorter_run_does_not_cut_a_finished_one(rig_path: Path, out: Path) -> None:
+    whole = content(out)
     for count in (0, 2):
-        with pytest.raises(OptionsError, match=f"finished run of 3 pictures; `count` {count} would cut it"):
-            generate(small(rig_path, tmp_path, count=count))
-    assert generate(small(rig_path, tmp_path, count=3)).kept_units == 2
-    assert content(tmp_path) == whole
+        with pytest.raises(OptionsError, match=f"finished run of 5 pictures; `count` {count} would cut it"):
+            generate(small(rig_path, out, count=count))
+    assert generate(small(rig_path, out)).kept_units == 3
+    assert content(out) == whole
 
 
 @pytest.mark.parametrize(("schema", "made"), [(None, "an aucli that wrote no schema down"), (1, "schema 1")])
@@ -183,20 +194,18 @@ def test_workers_end_quietly_when_the_run_is_killed(photographer: Studio, rig_pa
     assert b"Traceback" not in (tmp_path / "told").read_bytes()
 
 
-def test_a_longer_run_completes_a_shorter_one(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
-    generate(small(rig_path, tmp_path / "grown", count=3))
-    grown = generate(small(rig_path, tmp_path / "grown", count=4))
-    assert (grown.rendered_units, grown.frames) == (1, 4)
-    generate(small(rig_path, tmp_path / "whole", count=4))
-    assert content(tmp_path / "grown") == content(tmp_path / "whole")
+def test_a_longer_run_completes_a_shorter_one(made: Path, rig_path: Path, tmp_path: Path) -> None:
+    generate(small(rig_path, tmp_path, count=3))
+    grown = generate(small(rig_path, tmp_path))
+    assert (grown.rendered_units, grown.frames) == (2, 5)  # the second person had one picture of two
+    assert content(tmp_path) == content(made)
 
 
-def test_table_fits_the_pictures(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
-    result = generate(small(rig_path, tmp_path))
-    rows = pq.read_table(result.table).to_pylist()
+def test_table_fits_the_pictures(made: Path) -> None:
+    rows = pq.read_table(made / "labels.parquet").to_pylist()
     assert [row["person"] for row in rows] == [0, 0, 1, 1, 2]
     for row in rows:
-        with Image.open(tmp_path / row["path"]) as picture:
+        with Image.open(made / row["path"]) as picture:
             assert picture.size == (64, 64)
         assert {row[f"AU{au:02d}"] for au in SYNTH_AUS} <= {-1, 0, 1}
         assert all(0 <= row[f"AU{au:02d}_intensity"] <= 5 for au in SYNTH_AUS)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from aucli.cli import app
 from tests.builders.face_cache import write_faces
+from tests.builders.made_once import made_once
 from tests.builders.tiny_training import bp4d_faces, tiny_recipe, train_command
 
 
@@ -19,18 +20,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cross_validated(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All folds of the recipe, trained straight to their end, in the folder "my run"; to be read, or copied."""
-    folder = tmp_path_factory.mktemp("finished")
-    recipe = folder / "tiny.toml"
-    recipe.write_text(tiny_recipe("bp4d"), encoding="utf-8")
-    result = CliRunner().invoke(app, train_command(cache, recipe, folder / "my run", "--folds", "all", "-q"))
-    assert result.exit_code == 0, result.output
-    return folder / "my run"
+
+    def train(folder: Path) -> None:
+        recipe = folder / "tiny.toml"
+        recipe.write_text(tiny_recipe("bp4d"), encoding="utf-8")
+        result = CliRunner().invoke(app, train_command(cache, recipe, folder / "my run", "--folds", "all", "-q"))
+        assert result.exit_code == 0, result.output
+
+    return made_once(tmp_path_factory, "cross-validated", train) / "my run"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(cross_validated: Path) -> Path:
     """The first fold, which is the one that is trained where no other is asked for."""
     return cross_validated / "fold1"

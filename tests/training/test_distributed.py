@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing.spawn import spawn
 
 import aucli
 from aucli.training.distributed import (
@@ -25,6 +25,7 @@ from aucli.training.distributed import (
     world_size,
 )
 from aucli.training.losses import AULoss, LossName, Outputs, make_loss
+from tests.builders.tiny_training import tiny_recipe, train_command
 
 ALL_LOSSES: tuple[LossName, ...] = get_args(LossName)
 
@@ -59,7 +60,8 @@ def _loss_and_gradient(loss: AULoss, x: Tensor, labels: Tensor, weight: Tensor) 
     return value.detach(), gradient
 
 
-def _worker(rank: int, folder: str) -> None:
+def share_losses(rank: int, folder: Path) -> None:
+    """One of two processes: every loss of half a batch, with the gradient that both have; into the folder."""
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
     x, labels, weight = _joint()
     mine = slice(rank * 3, rank * 3 + 3)
@@ -76,35 +78,29 @@ def _worker(rank: int, folder: str) -> None:
         with rank_zero_only():  # the other process is not waited for
             assert world_size() == 1
             assert len(gather_batch(labels[mine])) == 3
-    torch.save(results, Path(folder) / f"rank{rank}.pt")
+    torch.save(results, folder / f"rank{rank}.pt")
     dist.destroy_process_group()
 
 
-def test_two_processes_equal_one_with_the_joined_batch(tmp_path: Path) -> None:
-    spawn(_worker, args=(str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
-    x, labels, weight = _joint()
-    for name in ALL_LOSSES:
-        value, gradient = _loss_and_gradient(make_loss(name), x, labels, weight)
-        for process in range(2):
-            there = torch.load(tmp_path / f"rank{process}.pt", weights_only=True)[name]
-            torch.testing.assert_close(there[0], value, rtol=1e-12, atol=1e-12)
-            torch.testing.assert_close(there[1], gradient, rtol=1e-10, atol=1e-12)
-
-
-def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) -> None:
-    from tests.builders.tiny_training import train_command  # here: the processes above need no trainer
-
-    script = tmp_path / "two.py"
+@pytest.fixture(scope="module")
+def pair(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two processes that torchrun started: they share some losses, and then a whole run."""
+    folder = tmp_path_factory.mktemp("pair")
+    script, recipe = folder / "two.py", folder / "tiny.toml"
+    recipe.write_text(tiny_recipe("bp4d"), encoding="utf-8")
     script.write_text(
-        "import sys, torch\n"
+        "import os, sys, torch\n"
         "from pathlib import Path\n"
         "from aucli.cli import app\n"
         "from aucli.training.distributed import rank\n"
         "from aucli.training.trainer import Trainer\n"
+        "from tests.training.test_distributed import share_losses\n"
+        "folder = Path(sys.argv[0]).parent\n"
+        "share_losses(int(os.environ['RANK']), folder)\n"
         "run = Trainer.run\n"
         "def keep(self):\n"
         "    run(self)\n"
-        "    torch.save(self.network.state_dict(), Path(sys.argv[0]).with_name(f'{rank()}.pt'))\n"
+        "    torch.save(self.network.state_dict(), folder / f'{rank()}.pt')\n"
         "    return self.average\n"
         "Trainer.run = keep\n"
         "app()\n",
@@ -119,12 +115,27 @@ def test_two_processes_share_a_run(cache: Path, recipe: Path, tmp_path: Path) ->
     ]
     settings = [part for one in more for part in ("--set", one)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, str(script), *train_command(cache, recipe, tmp_path / "run", *settings)]
+    command = [*torchrun, str(script), *train_command(cache, recipe, folder / "run", *settings)]
     package = str(Path(aucli.__file__).parents[1])  # this very one, wherever the script lies
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": package}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("the test subjects") == 1  # only the first process speaks
-    one, other = (torch.load(tmp_path / f"{process}.pt", weights_only=True) for process in (0, 1))
+    (folder / "told").write_text(done.stderr)
+    return folder
+
+
+def test_two_processes_equal_one_with_the_joined_batch(pair: Path) -> None:
+    x, labels, weight = _joint()
+    for name in ALL_LOSSES:
+        value, gradient = _loss_and_gradient(make_loss(name), x, labels, weight)
+        for process in range(2):
+            there = torch.load(pair / f"rank{process}.pt", weights_only=True)[name]
+            torch.testing.assert_close(there[0], value, rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(there[1], gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_two_processes_share_a_run(pair: Path) -> None:
+    assert (pair / "told").read_text().count("the test subjects") == 1  # only the first process speaks
+    one, other = (torch.load(pair / f"{process}.pt", weights_only=True) for process in (0, 1))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
-    assert (tmp_path / "run" / "model" / "config.json").is_file()
+    assert (pair / "run" / "model" / "config.json").is_file()

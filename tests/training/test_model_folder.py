@@ -8,20 +8,23 @@ import numpy as np
 import torch
 
 from aucli.evaluation.scoring import evaluate
-from aucli.faces.alignment import CropSpec
 from aucli.models.network import AUNetwork
 from aucli.models.predictor import OnnxPredictor, TorchPredictor
 from aucli.models.zoo import find_model, write_model
 from aucli.training.embeddings import predict
 from aucli.training.model_folder import write_model_folder
-from tests.builders.tiny_training import AUS, TINY_NETWORK, tiny_faces
+from aucli.training.recipe import load_recipe
+from tests.builders.tiny_training import AUS as LABELLED
+from tests.builders.tiny_training import tiny_faces
 
 
-def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> None:
-    faces, crop = tiny_faces(), CropSpec(size_px=48)
+def test_an_au_that_does_not_work_is_left_out_of_the_model(recipe: Path, tmp_path: Path) -> None:
+    training = load_recipe(recipe).encoder_training()  # whose graph other tests have traced, perhaps
+    faces, crop, aus = tiny_faces(), training.crop, training.network.aus
     torch.manual_seed(0)
-    network = AUNetwork(TINY_NETWORK).eval()
-    results = evaluate(faces.labels, predict(network, faces, crop).numpy(), aus=AUS, subjects=faces.subjects)
+    network = AUNetwork(training.network).eval()
+    labels = faces.labels[:, [LABELLED.index(au) for au in aus]]
+    results = evaluate(labels, predict(network, faces, crop).numpy(), aus=aus, subjects=faces.subjects)
     config = write_model_folder(
         network,
         results,
@@ -31,17 +34,17 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(tmp_path: Path) -> No
         licence="Apache-2.0",
         summary="noise",
         card="# tiny",
-        leave_out=[AUS[0]],
-        experimental=[AUS[1]],
+        leave_out=[aus[0]],
+        experimental=[aus[1]],
     )
     shutil.copytree(tmp_path / "one", tmp_path / "both")  # the same network, of which nothing is left out
-    write_model(tmp_path / "both", replace(config, aus=AUS, thresholds=(0.5,) * len(AUS)), card="# tiny")
+    write_model(tmp_path / "both", replace(config, aus=aus, thresholds=(0.5,) * len(aus)), card="# tiny")
     frame = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
     landmarks = np.array([[[30, 30], [60, 30], [45, 45], [33, 60], [57, 60]]], np.float32)
     where = np.zeros(1, np.intp)
     both = OnnxPredictor(find_model(str(tmp_path / "both"))).predict([frame], where, landmarks)
     one = find_model(str(tmp_path / "one"))
-    assert one.config.aus == one.config.experimental == (AUS[1],)
+    assert one.config.aus == one.config.experimental == (aus[1],)
     np.testing.assert_array_equal(OnnxPredictor(one).predict([frame], where, landmarks), both[:, 1:])
     np.testing.assert_allclose(
         TorchPredictor(one, device="cpu").predict([frame], where, landmarks), both[:, 1:], atol=0.05

@@ -164,9 +164,10 @@ def test_training_on_renders_alone(made_up_rig_path: Path, opengl: None, tmp_pat
     small = [
         "free_data.renders=24",
         "optim.batch_size=8",
-        "encoder.pretrained=",
         "split.validation=0.4",
-        "encoder.backbone=test_efficientnet",
+        "encoder={backbone = 'test_efficientnet', aus = [12, 1], global_dim = 16, embedding_dim = 8}",
+        "leave_out=[]",
+        "experimental=[12]",
         "stages=[{size_px = 32, epochs = 1}]",
         "crop.size_px=32",
         "linear.epochs=1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +38,28 @@ def test_cut_off_file_gives_what_it_holds(tmp_path: Path, name: str, share: floa
         assert reader.n_failed == 40 - reader.n_frames
 
 
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], bytes]:
+    """The content of a film by encoder and file name, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("films")
+
+    @functools.cache
+    def film(codec: str, name: str) -> bytes:
+        pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        made = MadeVideo(codec=codec, options={"g": "10"}, pix_fmt=pix_fmt, grain=True)
+        return made.write(folder / f"{codec}-{name}").read_bytes()
+
+    return film
+
+
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4", "libvpx-vp9", "mjpeg", "libsvtav1"])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 @pytest.mark.parametrize("seed", range(4))
-def test_damaged_file_loses_only_what_ffmpeg_loses(tmp_path: Path, codec: str, name: str, seed: int) -> None:
-    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    path = MadeVideo(codec=codec, options={"g": "10"}, pix_fmt=pix_fmt, grain=True).write(tmp_path / name)
+def test_damaged_file_loses_only_what_ffmpeg_loses(
+    films: Callable[[str, str], bytes], tmp_path: Path, codec: str, name: str, seed: int
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(films(codec, name))
     damage(path, start=0.45 + 0.1 * seed, share=0.01 * seed + 0.002, seed=seed)
     expected = decode_plainly(path)
     reader, found = read_all(path)

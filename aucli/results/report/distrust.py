@@ -147,18 +147,18 @@ def _remarks(study: Study, film: StudyFilm, rates: Rates) -> list[str]:
 def au_remarks(study: Study, rates: Rates) -> dict[str, list[str]]:
     """What is doubtful of each action unit: column -> sentences, those with something to say."""
     told: dict[str, list[str]] = {}
-    for number, au in enumerate(study.aus):
+    for au in study.aus:
         said = []
         if au in study.experimental:
             said.append(
                 "The model's maker calls it experimental: its figures fall short of what the others are held to."
             )
-        if rates.study_near[number] >= OFTEN:
+        if rates.near[au] >= OFTEN:
             said.append(
-                f"In {percent(rates.study_near[number])} of the time the probability is within {NEAR_THRESHOLD:g} of "
+                f"In {percent(rates.near[au])} of the time the probability is within {NEAR_THRESHOLD:g} of "
                 "the threshold: another threshold would give other results."
             )
-        share = rates.study_share[number]
+        share = rates.of_study[au]["share_present"]
         if share >= ALWAYS_SHARE:
             said.append(
                 f"It is present in {percent(share)} of the time, more than one expects of any: look at the film."

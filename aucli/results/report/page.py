@@ -192,20 +192,19 @@ def _au(study: Study, rates: Rates, at: int) -> dict[str, Any]:
     column = study.aus[at]
     known = rates.share[:, at][np.isfinite(rates.share[:, at])]
     quartiles = np.quantile(known, [0.25, 0.5, 0.75]) if len(known) else [float("nan")] * 3
-    n_episodes, minutes = int(rates.n_episodes[:, at].sum()), rates.usable_s.sum() / 60
-    total_s = float(rates.total_episode_s[:, at].sum())
+    figures = rates.of_study[column]
     return {
         "column": column,
         "is_experimental": column in study.experimental,
         "threshold": study.thresholds.get(column),
-        "share": rates.study_share[at],
+        "share": figures["share_present"],
         "quartiles": quartiles,
-        "n_episodes": n_episodes,
-        "per_min": n_episodes / minutes if minutes else float("nan"),
-        "mean_s": total_s / n_episodes if n_episodes else float("nan"),
-        "longest_s": float(rates.longest_episode_s[:, at].max(initial=0.0)) if n_episodes else float("nan"),
-        "probability": rates.study_probability[at],
-        "near": rates.study_near[at],
+        "n_episodes": int(rates.n_episodes[:, at].sum()),
+        "per_min": figures["episodes_per_minute"],
+        "mean_s": figures["mean_duration_s"],
+        "longest_s": figures["longest_duration_s"],
+        "probability": figures["mean_probability"],
+        "near": rates.near[column],
     }
 
 
@@ -251,8 +250,8 @@ def _film_shares(rates: Rates, parts: Sequence[FilmPart], n_aus: int) -> dict[in
     for part in parts:
         weight, share = rates.usable_s[part.faces], rates.share[part.faces]
         if not weight.any():  # photographs are shown for no time
-            weight = np.ones(len(weight))
-        known = np.isfinite(share) * weight[:, None]
+            weight = rates.n_usable[part.faces]
+        known = np.isfinite(share) * weight
         total = known.sum(axis=0) if len(weight) else np.zeros(n_aus)
         summed = (np.nan_to_num(share) * known).sum(axis=0) if len(weight) else np.zeros(n_aus)
         shares[part.film.number] = np.divide(summed, total, out=np.full(n_aus, np.nan), where=total > 0)

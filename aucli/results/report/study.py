@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.annotation.records import VideoRecord
-from aucli.annotation.table import read_metadata
+from aucli.annotation.table import LANDMARK_COLUMNS, read_metadata
 from aucli.errors import OptionsError
 from aucli.results.columns import ROW_COLUMNS, action_units, require_columns, with_codes
 from aucli.results.film_times import US_PER_S, FilmTimes, film_times
@@ -156,11 +156,12 @@ def load_study(
         records = {label: known for label, known in records.items() if label in chosen}
         runs = [run for run in runs if any(run is its for its, _ in records.values())] or runs
     # Videos without a row are in the study as well: the metadata knows them.
-    rows = row_filter.mark(rows)
+    rows = row_filter.mark(rows.drop("score", *LANDMARK_COLUMNS, strict=False))  # no page shows these
     rows, names = with_codes(rows)
     times = film_times(rows)
     order = np.lexsort((rows["face"].fill_null(-1).to_numpy(), times.rank))
-    rows, times = rows[order], times[order]
+    if (np.diff(order) != 1).any():  # annotate writes them in order
+        rows, times = rows[order], times[order]
     usable = (rows["face"].is_not_null() & rows[LEFT_OUT].is_null()).to_numpy()
     code = rows["video_code"].to_numpy()
     films: list[StudyFilm] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,16 +12,21 @@ import pytest
 from aucli.results.report.rates import Rates, count_rates
 from aucli.results.report.study import Study, load_study
 from aucli.results.row_filter import RowFilter
-from tests.builders.films import film_rows
+from tests.builders import films
 from tests.builders.made_studies import AUS, MadeFilm, write_study
+
+
+def film_rows(*given: Any) -> pl.DataFrame:
+    """Rows as of `films.film_rows`, with boxes: a page needs them."""
+    return films.film_rows(*given).with_columns(pl.lit(20.0, pl.Float32).alias(side) for side in "xywh")
 
 
 def test_a_table_without_a_face_has_no_rates(tmp_path: Path) -> None:
     study = load_study(write_study(tmp_path / "t.parquet", {"a.mp4": MadeFilm(faces={})}), RowFilter())
     rates = count_rates(study)
     assert len(rates.film) == 0
-    assert np.isnan(rates.study_share).all()
-    assert np.isnan(rates.phi).all()
+    assert np.isnan([rates.of_study[au]["share_present"] for au in AUS]).all()
+    assert np.isnan(rates.phi[np.triu_indices(len(AUS), 1)]).all()
     assert rates.episodes.is_empty()
 
 
@@ -32,8 +38,8 @@ def test_a_table_without_a_row_is_a_study_of_its_videos(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Rates, pl.DataFrame]:
-    films = {"a.mp4": MadeFilm(n_frames=300, faces={0: (0, 280), 3: (100, 300)}), "b.mp4": MadeFilm(n_frames=90)}
-    path = write_study(tmp_path_factory.mktemp("study") / "t.parquet", films)
+    made = {"a.mp4": MadeFilm(n_frames=300, faces={0: (0, 280), 3: (100, 300)}), "b.mp4": MadeFilm(n_frames=90)}
+    path = write_study(tmp_path_factory.mktemp("study") / "t.parquet", made)
     study = load_study(path, RowFilter())
     return study, count_rates(study), pl.read_parquet(path)
 
@@ -52,7 +58,8 @@ def test_phi_is_the_correlation_and_together_counts_both(counted: tuple[Study, R
     _, rates, rows = counted
     faces = rows.drop_nulls("face").select(AUS).to_numpy().astype(float)
     np.testing.assert_allclose(rates.phi, np.corrcoef(faces.T), atol=1e-9)
-    np.testing.assert_allclose(rates.together, faces.T @ faces / len(faces), atol=1e-12)
+    both = (faces.T @ faces / len(faces))[np.triu_indices(len(AUS), 1)]
+    np.testing.assert_allclose([pair["share_both"] for pair in rates.pairs], both, atol=1e-12)
 
 
 def test_a_frame_counts_for_as_long_as_it_is_shown() -> None:
@@ -60,7 +67,7 @@ def test_a_frame_counts_for_as_long_as_it_is_shown() -> None:
     rates = count_rates(load_study(rows, RowFilter()))
     # The frames are shown for 0.1, 0.3, 0.1 and (the last one, the median step) 0.1 s.
     assert rates.share[0].tolist() == pytest.approx([4 / 6, 5 / 6])
-    assert rates.together[0, 1] == pytest.approx(3 / 6)
+    assert rates.pairs[0]["share_both"] == pytest.approx(3 / 6)
 
 
 def test_one_frame_is_all_that_a_photograph_has() -> None:
@@ -76,5 +83,5 @@ def test_rows_that_are_left_out_do_not_count() -> None:
     study = load_study(rows, RowFilter(min_interocular_px=20))
     rates = count_rates(study)
     assert rates.share[0, 0] == pytest.approx(1 / 3)
-    assert (rates.seen_s[0], rates.usable_s[0]) == pytest.approx((0.4, 0.3))
+    assert (rates.seen_s[0], rates.usable_s[0, 0]) == pytest.approx((0.4, 0.3))
     assert study.left_out.sentence() == "left out 1 of 4 rows with a face: 1 eyes closer than 20 px"
