@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -26,7 +27,8 @@ Every command and option. `-h` behind a command prints the same on a terminal.
 """
 
 
-def commands() -> Iterator[tuple[str, Any]]:
+@functools.cache
+def commands() -> tuple[tuple[str, Any], ...]:
     """Every command with its words: ``("models list", command)``."""
 
     def below(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -37,7 +39,7 @@ def commands() -> Iterator[tuple[str, Any]]:
             for name, one in inner.items():
                 yield from below(one, (*words, name))
 
-    yield from below(get_command(app), ())
+    return tuple(below(get_command(app), ()))
 
 
 def reference() -> str:
