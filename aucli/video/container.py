@@ -220,9 +220,9 @@ def promised_frames(container: av.container.InputContainer, stream: VideoStream)
 
 def first_timestamp(info: VideoInfo) -> tuple[int, int] | None:
     """Count the frames before the first that has a timestamp, and return that too; None where no frame has one."""
-    guess = TimestampGuess()
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
+        guess = TimestampGuess.of(container, stream)
         for n, frame in enumerate(decode_tolerantly(container, stream, [])):
             timestamp = guess(frame.pts, frame.dts)
             if timestamp != NO_TIMESTAMP:

@@ -155,9 +155,10 @@ class PyAVSource:
     def frames(self) -> Iterator[tuple[int, ShownFrame]]:
         """See `Source`."""
         errors: list[str] = []
-        n, guess = 0, TimestampGuess()
+        n = 0
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
+            guess = TimestampGuess.of(container, stream)
             stream.codec_context.thread_type = "AUTO"
             if self._careful:
                 stream.codec_context.thread_count = 1

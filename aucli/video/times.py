@@ -112,14 +112,31 @@ class TimestampGuess:
     """FFmpeg's best-effort timestamp (``guess_correct_pts``), which PyAV does not hand out.
 
     Presentation times count unless they are missing or run backwards more often than decoding times do.
+
+    An AVI has a slot for each packet and no presentation times; what FFmpeg gives as such is made up, and out of order
+    where frames are (H.264 with B-frames). The slots alone count there: frames come out in the order in which they are
+    shown, and the last ones, which wait in the decoder, follow slot by slot.
+
+    Args:
+        slots_only: the file is an AVI whose frames are not stored in the order in which they are shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, slots_only: bool = False) -> None:
+        self._slots_only = slots_only
         self._faulty_pts = self._faulty_dts = 0
         self._last_pts = self._last_dts = NO_TIMESTAMP
 
+    @staticmethod
+    def of(container: av.container.InputContainer, stream: VideoStream) -> TimestampGuess:
+        """For the frames of an open file."""
+        return TimestampGuess(slots_only=container.format.name == "avi" and bool(stream.codec_context.has_b_frames))
+
     def __call__(self, pts: int | None, dts: int | None) -> int:
         """Return the timestamp of the next frame; `NO_TIMESTAMP` if it has neither."""
+        if self._slots_only:
+            if dts is None and self._last_dts != NO_TIMESTAMP:
+                dts = self._last_dts + 1
+            pts = None
         if dts is not None:
             self._faulty_dts += dts <= self._last_dts
             self._last_dts = dts

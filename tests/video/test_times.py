@@ -87,6 +87,20 @@ def test_matroska_joined_by_cat(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.time_s, np.arange(40) / 25, atol=1.1e-3)
 
 
+@pytest.mark.parametrize(("codec", "bframes"), [("libx264", "3"), ("mpeg4", "2")])
+def test_an_avi_with_frames_out_of_order_is_shown_slot_by_slot(tmp_path: Path, codec: str, bframes: str) -> None:
+    path = MadeVideo(codec=codec, n_frames=20, options={"bf": bframes}).write(tmp_path / "a.avi")
+    reader, found = read_all(path)
+    assert [read_number(frame) for frame in found.frames_rgb] == list(range(20))
+    np.testing.assert_allclose(np.diff(found.time_s), 1 / 25, atol=1e-9)
+    with av.open(str(path)) as container:  # as FFmpeg: the first frame is shown when the decoder gives it out
+        container.streams.video[0].codec_context.thread_count = 1
+        first = next(container.decode(video=0))
+    assert first.dts is not None
+    assert found.time_s[0] == pytest.approx(first.dts / 25)
+    assert reader.notes == ()
+
+
 def test_frames_hidden_by_an_edit_list_are_not_given(tmp_path: Path) -> None:
     path = MadeVideo(options={"bf": "2", "g": "40"}).write(tmp_path / "trimmed.mp4")
     hide_beginning(path, ticks=12800 // 25 * 10)
