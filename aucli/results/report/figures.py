@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.results.film_times import US_PER_S
+from aucli.results.report.time_axis import CLOCK_EXPRESSION, time_ticks
 from aucli.results.report.timeline import Stretches
 
 FloatArray = npt.NDArray[np.float64]
@@ -25,7 +26,9 @@ VEGA_LITE: Final = "5.20"
 LANE_PX: Final = 16
 TIMELINE_PX: Final = 780
 NAME_PX: Final = 190
-"""Room for names in front of lanes: the reader's font is not known here, and may be wider than the measured one."""
+CHARACTER_PX: Final = 7.2
+"""Room for names in front of lanes: at least, and for each character. The reader's font is not known here, and may be
+wider than the measured one."""
 DOTS: Final = 600
 """Faces times action units up to which each face is a dot; beyond, quartiles tell."""
 
@@ -49,7 +52,7 @@ _CONFIG: Final[dict[str, Any]] = {
         "labelFontSize": 12,
         "titleFontSize": 12,
         "titleFontWeight": "normal",
-        "labelLimit": 260,
+        "labelLimit": 320,
     },
     "header": {"labelColor": _colour("ink"), "labelFontSize": 13, "labelFontWeight": "bold", "title": None},
 }
@@ -112,7 +115,7 @@ def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: 
         "scale": {"domain": [begin_s, end_s], "nice": False},
         "axis": {
             "values": time_ticks(begin_s, end_s),
-            "labelExpr": _TIME_EXPRESSION if end_s - begin_s >= 120 else "format(datum.value, '~r') + ' s'",
+            "labelExpr": CLOCK_EXPRESSION if end_s - begin_s >= 120 else "format(datum.value, '~r') + ' s'",
             "title": None,
             "grid": True,
             "labelFlush": False,
@@ -123,7 +126,14 @@ def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: 
         "type": "nominal",
         "sort": order,
         "scale": {"domain": order},
-        "axis": {"title": None, "ticks": False, "domain": False, "labelPadding": 8, "minExtent": NAME_PX, "grid": True},
+        "axis": {
+            "title": None,
+            "ticks": False,
+            "domain": False,
+            "labelPadding": 8,
+            "minExtent": _room(order),
+            "grid": True,
+        },
     }
     layers: list[dict[str, Any]] = [
         {
@@ -246,7 +256,7 @@ def draw_rates(names: Sequence[str], share: FloatArray, per_min: FloatArray, abo
                 "domain": False,
                 "labels": column == 0,
                 "labelPadding": 8,
-                "minExtent": 0 if column else NAME_PX,
+                "minExtent": 0 if column else _room(names),
             },
         }
         most = float(np.nanmax(values, initial=0.0)) or 1.0
@@ -293,6 +303,19 @@ def _spread(values: FloatArray) -> dict[str, float]:
     return {"least": least, "q1": q1, "median": median, "q3": q3, "most": most}
 
 
+def _room(names: Sequence[str]) -> float:
+    """Pixels in front of lanes or bars that have these names."""
+    return max(NAME_PX, CHARACTER_PX * max(map(len, names), default=0))
+
+
+def _correlation(phi: float) -> str:
+    """``.98``, ``−.09``, ``.00``; a dash where it is unknown."""
+    if not np.isfinite(phi):
+        return "–"
+    text = f"{abs(phi):.2f}".removeprefix("0")
+    return f"\N{MINUS SIGN}{text}" if phi <= -0.005 else text
+
+
 def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
     """Draw which action units go together.
 
@@ -307,9 +330,7 @@ def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
             "column": names[j],
             "size": _plain(abs(phi[i, j])) if np.isfinite(phi[i, j]) else 0,
             "sign": "none" if not np.isfinite(phi[i, j]) else "positive" if phi[i, j] >= 0 else "negative",
-            "text": f"{phi[i, j]:.2f}".replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
-            if np.isfinite(phi[i, j])
-            else "–",
+            "text": _correlation(phi[i, j]),
         }
         for i in range(1, len(names))
         for j in range(i)
@@ -352,25 +373,6 @@ def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
         ],
     }
     return _draw(spec, about)
-
-
-_TIME_EXPRESSION: Final = (
-    "(datum.value >= 3600 ? floor(datum.value / 3600) + ':' : '')"
-    " + (datum.value >= 3600 && floor(datum.value / 60) % 60 < 10 ? '0' : '') + floor(datum.value / 60) % 60"
-    " + ':' + (datum.value % 60 < 10 ? '0' : '') + floor(datum.value % 60)"
-)
-
-
-def time_ticks(begin_s: float, end_s: float) -> list[float]:
-    """Round times within a span, 5 to 12 of them where it is not too short.
-
-    >>> time_ticks(0.0, 65.0)
-    [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
-    """
-    steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
-    step = next((step for step in steps if (end_s - begin_s) / step <= 10), (end_s - begin_s) / 10)
-    first, last = int(np.ceil(begin_s / step - 1e-9)), int(np.floor(end_s / step + 1e-9))
-    return [round(number * step, 6) for number in range(first, last + 1)]
 
 
 def _plain(value: float) -> float:

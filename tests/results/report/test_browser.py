@@ -15,6 +15,8 @@ from aucli.annotation.run import annotate
 from aucli.results.report.run import report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+A4_PX = 688
+"""Width of A4 between the page's margins."""
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 
 
@@ -128,6 +130,21 @@ def test_it_prints_and_works_without_a_script(chromium: Any, written: Path) -> N
     pdf = seen.page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     assert 2 <= pdf.count(b"/Type /Page\n") <= 8
+
+
+def test_on_paper_nothing_is_cut(chromium: Any, written: Path) -> None:
+    seen = opened(chromium, written, viewport={"width": A4_PX, "height": 900})
+    page = seen.page
+    page.emulate_media(media="print")
+    page.evaluate(
+        "document.querySelectorAll('details:not(.how):not(:has(.card))').forEach(one => { one.open = true; })"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == A4_PX
+    # Names in front of lanes lie inside of their drawing.
+    cut = """[...document.querySelectorAll('svg')].flatMap(svg => [...svg.querySelectorAll('text')].filter(
+        one => one.getBoundingClientRect().left < svg.getBoundingClientRect().left - 1).map(one => one.textContent))"""
+    assert "AU20 Lip stretcher (experimental)" in page.locator("svg text").all_text_contents()
+    assert page.evaluate(cut) == []
 
 
 def _channels(colour: str) -> list[int]:
