@@ -30,7 +30,8 @@ OUTSIDE = {
     },
 }
 """Files of the repository and their places on the site."""
-LINK = re.compile(r"(?<=\]\()(?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?(?=\))")
+LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
+CODE = re.compile(r"`[^`\n]+`")
 LOADED = re.compile(
     r"""<(?:script|img|iframe|video|source|link(?![^>]*rel="?canonical))\b[^>]*?(?:src|href)=["']?(?:https?:)?//[^>]*>"""
 )
@@ -46,10 +47,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Write the links of a page anew."""
+    """Write the links of a page anew, and the strokes in a table's code, which only GitHub wants with a backslash."""
     del config, files
     place = page.file.src_uri
     source = next((source for source, its in OUTSIDE.items() if its == place), f"docs/{place}")
+    markdown = CODE.sub(lambda code: code[0].replace("\\|", "|"), markdown)
     return LINK.sub(lambda link: _on_the_site(link, source, place), markdown)
 
 
@@ -89,4 +91,5 @@ def _on_the_site(link: re.Match[str], source: str, place: str) -> str:
     its = OUTSIDE.get(target, target.removeprefix("docs/") if target.startswith("docs/") else None)
     if its is None:
         return link[0]
-    return posixpath.relpath(its, posixpath.dirname(place) or ".") + (link["anchor"] or "")
+    text = posixpath.basename(its).removesuffix(".md") if link["text"] == link["target"] else link["text"]
+    return f"[{text}]({posixpath.relpath(its, posixpath.dirname(place) or '.')}{link['anchor'] or ''})"
