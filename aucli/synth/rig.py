@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -52,6 +53,7 @@ MULTIPIE_68: Final = (
 )
 """Vertices of the 68 Multi-PIE landmarks (jaw, brows, nose, eyes, lips), from FaceKit's README."""
 NEUTRAL_OBJ: Final = "generic_neutral_mesh.obj"
+_VERTEX_LINE: Final = re.compile(rb"^[ \t]*v(?!\S).*$", re.MULTILINE)
 PACKED_NAME: Final = "facekit.npz"
 _NAMES_JSON: Final = "vertex_indices.json"
 _ARRAYS: Final = (
@@ -286,18 +288,24 @@ def _read_offsets(paths: list[Path], neutral: npt.NDArray[np.float64]) -> Float1
 
 def _read_vertices(path: Path) -> npt.NDArray[np.float64]:
     """The ``v x y z`` lines of an OBJ file: (V, 3)."""
-    vertices = []
-    for line in path.read_bytes().splitlines():
-        word, *values = line.split(maxsplit=4) or [b""]
-        if word == b"v":
-            try:
-                x, y, z = map(float, values[:3])  # a weight or a colour may follow
-            except ValueError:
-                raise RigError(f"{path} has a vertex that is not three numbers: {line[:60]!r}") from None
-            vertices.append((x, y, z))
-    if not vertices:
+    lines = _VERTEX_LINE.findall(path.read_bytes().replace(b"\r", b"\n"))
+    if not lines:
         raise RigError(f"{path} is not an OBJ file: it has no line that begins with v")
-    return np.array(vertices)
+    values = [line.split(maxsplit=4)[1:4] for line in lines]  # a weight or a colour may follow
+    try:
+        if {len(xyz) for xyz in values} == {3}:
+            return np.array(values, np.bytes_).astype(np.float64)
+    except ValueError:
+        pass
+    wrong = next((line for line, xyz in zip(lines, values, strict=True) if not _are_three_numbers(xyz)), lines[0])
+    raise RigError(f"{path} has a vertex that is not three numbers: {wrong.strip()[:60]!r}")
+
+
+def _are_three_numbers(words: list[bytes]) -> bool:
+    try:
+        return len([float(word) for word in words]) == 3
+    except ValueError:
+        return False
 
 
 def _read_topology(path: Path) -> dict[str, Any]:
