@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,12 +12,12 @@ import pytest
 
 import aucli
 from tests.builders.command_line import run
-from tests.builders.page_blocks import blocks
+from tests.builders.page_blocks import blocks, commands_in
 from tests.builders.study_of_conditions import write_study_of_conditions
 
 RSCRIPT = shutil.which("Rscript")
 pytestmark = pytest.mark.skipif(RSCRIPT is None, reason="there is no R here")
-COMMANDS = [code for language, code in blocks("r.md", "sh") if language == "sh"]
+COMMANDS = [code for _, code in blocks("r.md", "sh")]
 PARTS = [code for _, code in blocks("r.md", "r")]
 PACKAGE = re.compile(r"^library\((\w+)\)", re.MULTILINE)
 
@@ -45,10 +44,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_study_of_conditions(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for line in "".join(COMMANDS).splitlines():
-            program, *arguments = shlex.split(line)
-            assert program == "aucli"
-            run(*arguments)
+        for words in commands_in("".join(COMMANDS)):
+            run(*words)
     return folder
 
 
