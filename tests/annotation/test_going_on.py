@@ -192,13 +192,13 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
         import sys, time
         from aucli.annotation import run as annotation_run
         from aucli.annotation.options import AnnotateOptions
-        annotation_run.STRETCH_FRAMES = 16
+        annotation_run.STRETCH_FRAMES = 4
         def tell(progress):
-            if progress.n_done > 40:
+            if progress.n_done > 14:
                 print("go", flush=True)
                 time.sleep(60)
         annotation_run.annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(
-            detect_every={detect_every}, end_s=2.4), on_progress=tell)
+            detect_every={detect_every}, end_s=1.4), on_progress=tell)
         """
     )
     killed, straight = tmp_path / "killed.parquet", tmp_path / "straight.parquet"
@@ -210,10 +210,10 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     process.stdout.close()
     assert not killed.exists()
     assert len(list((tmp_path / "killed.parquet.partial").glob("*.parquet"))) >= 2
-    monkeypatch.setattr(annotation_run, "STRETCH_FRAMES", 16)
-    options = AnnotateOptions(detect_every=detect_every, end_s=2.4)
+    monkeypatch.setattr(annotation_run, "STRETCH_FRAMES", 4)
+    options = AnnotateOptions(detect_every=detect_every, end_s=1.4)
     outcome = aucli.annotate(example, killed, options=options)
-    assert 0 < outcome.n_frames < aucli.annotate(example, straight, options=options).n_frames - 16
+    assert 0 < outcome.n_frames < aucli.annotate(example, straight, options=options).n_frames - 8
     assert killed.read_bytes() == straight.read_bytes()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import aucli
 from aucli.annotation import supervised
+from aucli.cli import app
 from aucli.commands import dataset_options, options
 from aucli.datasets.readers.registry import FREE_DATA, READERS
 from aucli.errors import AucliError, OptionsError
@@ -188,15 +189,26 @@ def test_names_complete(complete: Callable[[str], list[str]], begin: str, expect
         ("aucli models pull ante", "antelopev2"),
     ],
 )
-def test_a_shell_completes_them(line: str, expected: str) -> None:
-    variables = environment() | {
-        "_AUCLI_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(line.split()) - 1),
-    }
+def test_they_complete_on_their_lines(
+    line: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in _asked_by_bash(line).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        app(prog_name="aucli")
+    assert capsys.readouterr().out.split() == [expected]
+
+
+def test_a_shell_completes() -> None:
     code = "from aucli.cli import app; app(prog_name='aucli')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
-    assert done.stdout.split() == [expected]
+    asked = environment() | _asked_by_bash("aucli annotate v.mp4 --model aun")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=asked)
+    assert done.stdout.split() == ["aunce-small"]
+
+
+def _asked_by_bash(line: str) -> dict[str, str]:
+    """What bash sets when the tab key is pressed at the end of a line."""
+    return {"_AUCLI_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -315,7 +315,7 @@ def test_a_broken_video_is_a_failure(tmp_path: Path, portraits: list[Picture]) -
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
-@pytest.mark.parametrize("n_before", [0, 1, 4])
+@pytest.mark.parametrize("n_before", [0, 3])
 def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(
     prepared_once: tuple[Path, Path], tmp_path: Path, n_before: int
 ) -> None:
