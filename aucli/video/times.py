@@ -66,7 +66,7 @@ class Joints:
         self._is_off = is_stampless(container) or not stream.time_base
         tick = float(stream.time_base or 1)
         rate = frame_rate(container, stream)
-        self._falls, self._jumps = FALLS_S / tick, JUMPS_S / tick
+        self._falls, self._jumps = round(FALLS_S / tick), round(JUMPS_S / tick)
         self._step = round(1 / (float(rate) * tick)) if rate else 1
         self._offset = 0
         self._first: int | None = None
@@ -160,10 +160,13 @@ class Clock:
         start_s: the container's start, which counts as 0.
         fps: frames per second, 0 if unknown.
         counts: the frames carry no times: frame n is shown n / fps seconds after the start.
+        origin: is taken off every timestamp before it becomes seconds; numbers too large to be told apart in
+            seconds, and too large for FFmpeg to give the container's start, stay exact so.
     """
 
-    def __init__(self, tick_s: float, start_s: float, fps: float, *, counts: bool) -> None:
+    def __init__(self, tick_s: float, start_s: float, fps: float, *, counts: bool, origin: int = 0) -> None:
         self._tick_s, self._start_s, self._fps, self._counts = tick_s, start_s, fps, counts
+        self._origin = origin
         self._step_s = 1 / fps if fps else tick_s  # from frame to frame, where there are no times
         self._n = 0
         self._anchor = (0, 0.0)  # the latest frame with a timestamp, and its time
@@ -178,12 +181,13 @@ class Clock:
         if stream.start_time is not None and abs(stream.start_time * tick_s - start_s) < TIME_TOLERANCE_S:
             start_s = stream.start_time * tick_s  # the same instant, before FFmpeg rounded it to microseconds
         counts = is_stampless(container) or not tick_s
-        return Clock(tick_s, start_s, float(frame_rate(container, stream)), counts=counts)
+        origin = (stream.start_time or 0) if container.start_time is None else 0
+        return Clock(tick_s, start_s, float(frame_rate(container, stream)), counts=counts, origin=origin)
 
     @property
     def start_s(self) -> float:
         """The container's start on the file's own clock: what counts as 0."""
-        return self._start_s
+        return self._origin * self._tick_s + self._start_s
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -219,13 +223,16 @@ class Clock:
         """
         if self._counts or not n_before:
             return
-        first_s = timestamp * self._tick_s - n_before * self._step_s
+        first_s = (timestamp - self._origin) * self._tick_s - n_before * self._step_s
         self._start_s = min(self._start_s, first_s)
         self._anchor = (0, first_s - self._start_s)
 
     def agrees(self, timestamp: int, time_s: float) -> bool:
         """Whether a timestamp alone says that its frame is shown at this time."""
-        return not self._counts and abs(timestamp * self._tick_s - self._start_s - time_s) <= TIME_TOLERANCE_S
+        return not self._counts and abs(self._since_start_s(timestamp) - time_s) <= TIME_TOLERANCE_S
+
+    def _since_start_s(self, timestamp: int) -> float:
+        return (timestamp - self._origin) * self._tick_s - self._start_s
 
     def seconds(self, timestamp: int) -> float:
         """Return the presentation time of the next frame.
@@ -242,7 +249,7 @@ class Clock:
             time_s = anchor_s + (n - since) * self._step_s
             self._n_without_time += 1
         else:
-            time_s = timestamp * self._tick_s - self._start_s
+            time_s = self._since_start_s(timestamp)
             self._anchor = (n, time_s)
         if n and time_s <= self._last_s:
             self._n_not_rising += timestamp != NO_TIMESTAMP

@@ -239,3 +239,11 @@ def test_times_that_do_not_rise_are_said() -> None:
     clock = Clock(0.001, 0.0, 25.0, counts=False)
     assert [clock.seconds(t) for t in (0, 40, 40, 120)] == pytest.approx([0.0, 0.04, 0.041, 0.12])
     assert clock.notes == ("1 frame has a time that is not after the frame before; it is put just after it",)
+
+
+@given(st.integers(0, 2**61), st.lists(st.integers(0, 10_000), min_size=1, unique=True).map(sorted))
+def test_timestamps_that_are_too_large_for_seconds_keep_their_distances(origin: int, timestamps: list[int]) -> None:
+    small, large = Clock(1 / 30, 0.0, 30.0, counts=False), Clock(1 / 30, 0.0, 30.0, counts=False, origin=origin)
+    assert [large.seconds(t + origin) for t in timestamps] == [small.seconds(t) for t in timestamps]
+    assert large.agrees(timestamps[0] + origin, timestamps[0] / 30)
+    assert large.start_s == pytest.approx(origin / 30)
