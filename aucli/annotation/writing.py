@@ -35,6 +35,9 @@ MAX_SMALL_GROUPS: Final = 1000
 """Row groups of fewer than `ROW_GROUP_ROWS` rows that a table may hold."""
 MAGIC: Final = b"PAR1"
 COPY_BYTES: Final = 2**23
+MAX_LOOSE_TABLES: Final = 256
+"""Tables of short videos that wait for their row group one by one: each costs 100 kB for its columns, however few its
+rows. More are joined."""
 
 
 class RunTables:
@@ -192,6 +195,7 @@ class _RowGroups:
         self._writer, self._schema = writer, schema
         self._n_groups, self._n_rows = first_group, first_row
         self._waiting: list[pa.Table] = []
+        self._n_loose = 0  # of these, at their end, those that are not joined yet
 
     def add(self, video: FinishedVideo) -> RowRange:
         first_group, first_row = self._n_groups, self._n_rows
@@ -199,7 +203,12 @@ class _RowGroups:
             if len(rows):
                 label = pa.repeat(pa.scalar(video.label, pa.string()), len(rows))
                 self._waiting.append(pa.Table.from_arrays([label, *rows.columns], schema=self._schema))
+                self._n_loose += 1
                 self._n_rows += len(rows)
+            if self._n_loose >= MAX_LOOSE_TABLES:
+                loose = self._waiting[-self._n_loose :]
+                self._waiting[-self._n_loose :] = [pa.concat_tables(loose).combine_chunks()]
+                self._n_loose = 0
             if sum(map(len, self._waiting)) >= ROW_GROUP_ROWS:
                 self.close()
         n_groups = self._n_groups + bool(self._waiting) - first_group if self._n_rows > first_row else 0
@@ -211,7 +220,7 @@ class _RowGroups:
             whole = pa.concat_tables(self._waiting).combine_chunks()
             self._writer.write_table(whole, row_group_size=len(whole))
             self._n_groups += 1
-            self._waiting = []
+            self._waiting, self._n_loose = [], 0
 
 
 def _write_footer(path: Path, schema: pa.Schema, parts: Sequence[pq.FileMetaData], metadata: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -19,10 +21,12 @@ def fingerprint_files(paths: Sequence[Path]) -> str:
     all its bytes where it has no more than 4 MiB. A few milliseconds a file, however long.
 
     Raises:
-        OSError: if a file cannot be read.
+        OSError: if a file cannot be read, or is a pipe or device: those are never opened, for they may not answer.
     """
     digest = hashlib.sha256()
     for path in paths:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "is no file but a folder, pipe or device", str(path))
         with path.open("rb", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             digest.update(size.to_bytes(8, "little"))

@@ -52,6 +52,8 @@ def open_container(path: Path, **format_options: str) -> av.container.InputConta
 
     if path.is_dir():
         raise VideoError(f"{path}: is a folder, not a video file")
+    if path.exists() and not path.is_file():
+        raise VideoError(f"{path}: is a pipe, socket or device, not a video file")
     try:
         with path.open("rb") as file:
             head = file.read(4096)

@@ -58,11 +58,13 @@ def search_folder(top: Path) -> Listing:
                 continue
             try:
                 is_folder, is_file = entry.is_dir(), entry.is_file()
+                # A link that leads nowhere is said to when it is opened; one to a pipe or device must not be opened.
+                is_file = is_file or (entry.is_symlink() and not path.exists())
             except OSError:  # a link to itself, or no permission to ask: said when it is opened
                 is_folder, is_file = False, True
             if is_folder:
                 (links if entry.is_symlink() else waiting).append(path)
-            elif is_file or entry.is_symlink():
+            elif is_file:
                 listing.files.append(path)
             else:
                 listing.passed_over[path] = "a pipe, socket or device"

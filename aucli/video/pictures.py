@@ -58,6 +58,8 @@ def is_photograph(path: Path) -> bool:
     if path.suffix.lower() in STREAM_SUFFIXES:
         return False
     try:
+        if not path.is_file():  # a pipe would never answer
+            return False
         with path.open("rb") as file:
             head = file.read(4096)
     except (OSError, ValueError):

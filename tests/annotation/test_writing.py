@@ -13,7 +13,7 @@ import pytest
 
 import aucli
 from aucli.annotation import finished, writing
-from aucli.annotation.finished import ExistingTable, FinishedVideo
+from aucli.annotation.finished import ExistingTable, FinishedVideo, RowRange
 from aucli.annotation.segments import Segments, WorkFolder
 from aucli.annotation.table import read_metadata, table_schema
 from aucli.annotation.writing import write_table
@@ -140,6 +140,30 @@ def test_many_short_videos_share_row_groups(tmp_path: Path, work: WorkFolder, mo
     write_table(table, RUN, [*_in(table), videos[4]], version="0")
     assert _labels_of_groups(table) == [["0.mp4", "1.mp4"], ["2.mp4", "3.mp4"], ["4.mp4"]]
     _check(table, videos[:5])
+
+
+def test_tables_that_wait_are_joined_now_and_then_and_the_file_is_the_same(
+    tmp_path: Path, work: WorkFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MAX_SMALL_GROUPS", 3)
+    monkeypatch.setattr(writing, "ROW_GROUP_ROWS", 9)
+    videos = [finished_video(work, f"{n}.mp4", [1] * (n % 3)) for n in range(25)]
+    write_table(tmp_path / "late.parquet", RUN, videos, version="0")
+    most = 0
+
+    class Counting(writing._RowGroups):
+        def add(self, video: FinishedVideo) -> RowRange:
+            nonlocal most
+            place = super().add(video)
+            most = max(most, len(self._waiting))
+            return place
+
+    monkeypatch.setattr(writing, "_RowGroups", Counting)
+    monkeypatch.setattr(writing, "MAX_LOOSE_TABLES", 2)
+    write_table(tmp_path / "now.parquet", RUN, videos, version="0")
+    assert (tmp_path / "now.parquet").read_bytes() == (tmp_path / "late.parquet").read_bytes()
+    _check(tmp_path / "now.parquet", videos)
+    assert most <= 6  # 9 rows would be up to 9 tables
 
 
 def test_a_video_can_be_replaced_or_left_out(tmp_path: Path, work: WorkFolder) -> None:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aucli.errors import OptionsError
+from aucli.errors import OptionsError, VideoError
+from aucli.video.content import content_fingerprint
 from aucli.video.inputs import Inputs, find_videos, path_label
+from aucli.video.reader import FrameReader
 
 
 @pytest.fixture
@@ -233,6 +235,29 @@ def test_pipes_devices_and_names_that_cannot_be_are_never_opened(tree: Path) -> 
         "''": "an empty name",
         "@pipe.mp4": "the list cannot be read (it is a pipe, not a file)",
     }
+
+
+def test_links_of_a_folder_to_pipes_and_devices_are_passed_over(tree: Path) -> None:
+    os.mkfifo(tree / "pipe")
+    (tree / "in").mkdir()
+    (tree / "in" / "a.mp4").touch()
+    (tree / "in" / "pipe.mp4").symlink_to(tree / "pipe")
+    (tree / "in" / "zero.mp4").symlink_to("/dev/zero")
+    (tree / "in" / "nowhere.mp4").symlink_to("nothing")
+    (tree / "in" / "itself.mp4").symlink_to("itself.mp4")
+    found = find_videos(["in"])
+    assert [video.label for video in found.videos] == ["in/a.mp4", "in/itself.mp4", "in/nowhere.mp4"]  # two will fail
+    assert found.passed_over == (
+        "in: passed over in/pipe.mp4: a pipe, socket or device; in/zero.mp4: a pipe, socket or device",
+    )
+
+
+def test_a_pipe_is_never_opened_whoever_asks(tree: Path) -> None:
+    os.mkfifo(tree / "pipe.mp4")
+    with pytest.raises(VideoError, match=r"pipe\.mp4: is a pipe, socket or device"):
+        FrameReader(tree / "pipe.mp4")
+    with pytest.raises(OSError, match="pipe or device"):
+        content_fingerprint(tree / "pipe.mp4")
 
 
 def test_photographs_and_numbered_pictures_are_inputs(tree: Path) -> None:
