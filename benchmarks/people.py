@@ -24,8 +24,9 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
+from aucli.annotation.finding import find_faces
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.stages import Engine, FollowedFrame, find_faces, follow
+from aucli.annotation.stages import Engine, FollowedFrame, follow
 from aucli.faces.tracking import Tracker
 from aucli.video.values import FrameBatch
 
@@ -349,7 +350,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=100, help="at most, of each source")
     parser.add_argument("--sequences", type=int, default=40, help="of each kind")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this kind; may be given again")
-    parser.add_argument("--detect-every", type=int, default=1)
+    parser.add_argument("--detect-every", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pairs", action="store_true", help="also compare every person with every other")
     arguments = parser.parse_args()

@@ -21,7 +21,9 @@ class AnnotateOptions:
     Attributes:
         model: name of a model in the zoo, or the path of a model folder.
         detector: ``centerface``, an insightface pack, an imported detector, or a path to an SCRFD ``.onnx``.
-        detect_every: detect faces on every N-th frame at least, and carry them in between.
+        detect_every: None: faces are searched in the whole picture a few times a second, and in windows around where
+            known faces should be on all frames between. 1: the whole picture on every frame. N: the whole picture on
+            every N-th frame at least; in between faces are carried.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: frames decoded at once; None chooses for the device. Never changes the values.
         every_s: take one frame every so many seconds; None takes all.
@@ -48,7 +50,7 @@ class AnnotateOptions:
 
     model: str = DEFAULT_MODEL
     detector: str = "centerface"
-    detect_every: int = 1
+    detect_every: int | None = None
     device: str = "auto"
     batch_size: int | None = None
     every_s: float | None = None

@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from aucli.annotation.finding import find_faces
 from aucli.annotation.memory import Memory
 from aucli.annotation.occurrence import OccurrenceRule
 from aucli.annotation.options import AnnotateOptions
@@ -17,7 +18,7 @@ from aucli.annotation.problems import CHANGED, expected_frames, one_line, proble
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, plan_run
 from aucli.annotation.segments import Segments, WorkFolder
-from aucli.annotation.stages import Engine, Stretches, align, find_faces, follow, read_action_units
+from aucli.annotation.stages import Engine, Stretches, align, follow, read_action_units
 from aucli.annotation.table import table_schema, to_rows
 from aucli.annotation.writing import RunTables
 from aucli.errors import StorageError, VideoError
@@ -189,7 +190,7 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
         thresholds=options.thresholds_for(config),
         detector=engine.detector.name,
         detector_digest=engine.detector.digest,
-        options=options.deciding(),
+        options={**options.deciding(), "face_search": engine.face_search},
         experimental=config.experimental_columns,
     )
 

@@ -1,4 +1,4 @@
-"""The stages between decoded frames and rows: find faces, follow them, read their action units.
+"""The stages between decoded frames and rows: follow faces (`finding` finds them), hold crops, read action units.
 
 Each stage is a generator over the one before, so frames flow through one by one; the heavy work of each runs ahead in
 the engine's threads, and results come out in order.
@@ -14,19 +14,20 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from aucli.annotation.finding import SeenFrame
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import AnnotatedFrames
 from aucli.faces.appearance import Observation, describe, observe, same_person_scores
 from aucli.faces.detectors import open_detector
 from aucli.faces.scenes import describe_scene, unlike_cells
+from aucli.faces.search import FaceSearch
 from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import SCORE_ANYWHERE, TrackedFaces, Tracker, interpolate
-from aucli.faces.values import START_SCORE, Detector
+from aucli.faces.values import START_SCORE, Detector, WindowDetector
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import Model, find_model
 from aucli.runtime.concurrency import map_ahead
 from aucli.runtime.device import available_cores, resolve_device
-from aucli.video.values import FrameBatch
 
 FACES_PER_TASK: Final = 8
 """Faces read in one task on the CPU: small enough to keep all threads busy."""
@@ -48,12 +49,22 @@ class Engine:
     def __init__(self, options: AnnotateOptions) -> None:
         self.device = resolve_device(options.device)
         self.model: Model = find_model(options.model)
-        self.detect_every = options.detect_every
+        self.detect_every = options.detect_every or 1
         self.min_face_px = options.min_face_px
         self.workers = options.workers or (min(8, available_cores()) if self.device == "cpu" else 2)
         self.detector: Detector = open_detector(options.detector, device=self.device)
+        self.search: FaceSearch | None = None
+        if options.detect_every is None and self.device == "cpu" and isinstance(self.detector, WindowDetector):
+            self.search = FaceSearch(self.detector, min_face_px=self.min_face_px)
         self.predictor: Predictor = open_predictor(self.model, device=self.device)
         self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="aucli")
+
+    @property
+    def face_search(self) -> str:
+        """How faces are searched, for the table's metadata."""
+        if self.search is not None:
+            return "windows"
+        return "every frame" if self.detect_every == 1 else "carried"
 
     def close(self) -> None:
         """End the threads; work that was not begun is dropped."""
@@ -75,16 +86,6 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class SeenFrame:
-    """A decoded frame and, if it was looked at, what was found in it."""
-
-    index: int
-    time_s: float
-    frame_rgb: Any
-    seen: Observation | None
-
-
-@dataclass(frozen=True)
 class FollowedFrame:
     """A frame whose faces have the numbers of their people."""
 
@@ -100,33 +101,6 @@ class AlignedFrame:
 
     followed: FollowedFrame
     crop_landmarks_xy: npt.NDArray[np.float32]
-
-
-def find_faces(batches: Iterable[FrameBatch], engine: Engine, *, stretch_frames: int) -> Iterator[SeenFrame]:
-    """Detect faces on every N-th frame, and on the first and last frame of every full stretch.
-
-    A stretch therefore needs nothing of its neighbours but what `Memory` holds, and a run can be resumed at its end.
-    """
-
-    def numbered() -> Iterator[tuple[int, FrameBatch]]:
-        position = 0
-        for batch in batches:
-            yield position, batch
-            position += len(batch.index)
-
-    def look_at(item: tuple[int, FrameBatch]) -> list[SeenFrame]:
-        position, batch = item
-        in_stretch = (position + np.arange(len(batch.index))) % stretch_frames
-        chosen = np.flatnonzero((in_stretch % engine.detect_every == 0) | (in_stretch == stretch_frames - 1))
-        frames = batch.frames_rgb if len(chosen) == len(batch.index) else batch.frames_rgb[chosen]
-        seen = dict(zip(chosen.tolist(), engine.look(frames), strict=True))
-        return [
-            SeenFrame(int(batch.index[i]), float(batch.time_s[i]), batch.frames_rgb[i], seen.get(i))
-            for i in range(len(batch.index))
-        ]
-
-    for frames in map_ahead(engine.pool, look_at, numbered(), ahead=engine.workers):
-        yield from frames
 
 
 def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Iterator[FollowedFrame]:

@@ -72,11 +72,14 @@ def annotate(
     model: Model = "aunce-small",
     detector: Detector = "centerface",
     detect_every: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="N", help="Detect faces on every N-th frame; carry them in between where they move little."
+            metavar="N",
+            help="Search the whole picture on every N-th frame; carry faces in between where they move little. "
+            "1: on every frame.",
+            show_default="a few times a second, and in windows around known faces in between",
         ),
-    ] = 1,
+    ] = None,
     device: Device = "auto",
     batch_size: Annotated[
         int | None, typer.Option(help="Frames decoded at once. Never changes the values.", show_default="by device")

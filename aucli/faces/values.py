@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,18 @@ class Detector(Protocol):
         Returns:
             One `Faces` per frame, best first.
         """
+
+
+@runtime_checkable
+class WindowDetector(Detector, Protocol):
+    """A detector that also finds a known face in a small window (`aucli.faces.windows`)."""
+
+    @property
+    def window_px(self) -> int:
+        """Side of the windows that it takes."""
+
+    def look_into(self, windows_rgb: npt.NDArray[np.uint8]) -> list[Faces]:
+        """Find the faces of windows (N, S, S, 3) uint8, S = `window_px`, on the CPU; in pixels of each window."""
 
 
 def working_scale(width: int, height: int, min_face_px: int | None = None) -> float:

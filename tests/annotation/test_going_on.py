@@ -65,7 +65,7 @@ def test_a_second_run_goes_on_and_other_options_refuse_to_mix(tmp_path: Path) ->
     before = table.read_bytes()
     assert aucli.annotate([first, second], table, options=options).n_frames == 0
     assert table.read_bytes() == before
-    with pytest.raises(TableError, match="detect_every 1 -> 3"):
+    with pytest.raises(TableError, match="detect_every None -> 3"):
         aucli.annotate([first, second], table, options=replace(options, detect_every=3))
     assert table.read_bytes() == before
     outcome = aucli.annotate(second, table, options=replace(options, detect_every=3, overwrite=True))
@@ -183,9 +183,9 @@ def test_a_video_not_named_again_stays_in_the_table(tmp_path: Path) -> None:
     assert list(outcome.videos) == ["a.mp4", "b.mp4"]
 
 
-@pytest.mark.parametrize("detect_every", [1, 4])
+@pytest.mark.parametrize("detect_every", [None, 4])
 def test_a_run_that_was_killed_goes_on_where_it_stopped(
-    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detect_every: int
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detect_every: int | None
 ) -> None:
     script = textwrap.dedent(
         f"""

@@ -77,8 +77,9 @@ def test_without_hysteresis_the_threshold_alone_decides(example: Path, tmp_path:
 
 
 def test_crops_are_held_and_leaves_landmarks_as_measured(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
-    own = _annotate(example, tmp_path / "t.parquet", steady_crops_s=0.0, end_s=1.0)
-    steady = whole.filter(pl.col("time_s") < 1.0)
+    # Frame 24 is searched whole in the longer film, too: the frames before it lie between the same two.
+    own = _annotate(example, tmp_path / "t.parquet", steady_crops_s=0.0, end_s=0.98)
+    steady = whole.filter(pl.col("time_s") < 0.98)
     measured = ["frame", "time_s", "face", "detected", "score", "x", "y", "w", "h", *LANDMARK_COLUMNS]
     assert_frame_equal(own.select(measured), steady.select(measured), abs_tol=1e-5)
     faces, others = (table.drop_nulls("face")["AU12_p"].to_numpy() for table in (own, steady))
@@ -90,9 +91,9 @@ def test_crops_are_held_and_leaves_landmarks_as_measured(example: Path, whole: p
 def test_neither_batch_size_nor_workers_change_the_table(
     example: Path, whole: pl.DataFrame, tmp_path: Path, batch_size: int, workers: int
 ) -> None:
-    table = _annotate(example, tmp_path / "t.parquet", batch_size=batch_size, workers=workers, end_s=1.5)
-    assert table["frame"].n_unique() > 32
-    assert_frame_equal(table, whole.filter(pl.col("time_s") < 1.5), abs_tol=1e-5)
+    table = _annotate(example, tmp_path / "t.parquet", batch_size=batch_size, workers=workers, end_s=1.3)
+    assert table["frame"].n_unique() == 33  # the last one is searched whole in the longer film, too
+    assert_frame_equal(table, whole.filter(pl.col("time_s") < 1.3), abs_tol=1e-5)
 
 
 def test_same_input_same_bytes(example: Path, tmp_path: Path) -> None:
@@ -101,14 +102,12 @@ def test_same_input_same_bytes(example: Path, tmp_path: Path) -> None:
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
-def test_sampling_and_stretch_choose_rows_and_change_none(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
-    alone = {"hysteresis_logit": 0.0, "steady_crops_s": 0.0}  # the past of a sampled film is another one
+def test_sampling_and_stretch_choose_rows_and_change_none(example: Path, tmp_path: Path) -> None:
+    # The neighbours of a sampled film's frames are others.
+    alone = {"detect_every": 1, "hysteresis_logit": 0.0, "steady_crops_s": 0.0}
     part = _annotate(example, tmp_path / "t.parquet", start_s=0.5, end_s=1.5, every_s=0.2, **alone)
     assert 4 <= part["frame"].n_unique() <= 6
     assert part["time_s"].is_between(0.5, 1.5, closed="left").all()
-    same = whole.filter(pl.col("frame").is_in(part["frame"].unique().to_list()))
-    keep = ["frame", "time_s", "x", "y", "w", "h", *LANDMARK_COLUMNS]
-    assert_frame_equal(part.select(keep), same.select(keep), abs_tol=1e-5)
     dense = _annotate(example, tmp_path / "d.parquet", start_s=0.5, end_s=1.5, **alone)
     same = dense.filter(pl.col("frame").is_in(part["frame"].unique().to_list()))
     assert_frame_equal(part, same, abs_tol=1e-5)
@@ -122,6 +121,22 @@ def test_carried_frames_say_so_and_lie_close_to_detected_ones(
     both = sparse.filter(~pl.col("detected")).join(whole, on=["frame", "face"], suffix="_dense")
     assert len(both) > 0.95 * len(sparse.filter(~pl.col("detected")))
     apart = ((both["x"] - both["x_dense"]) ** 2 + (both["y"] - both["y_dense"]) ** 2).sqrt()
+    assert (apart < 0.2 * both["w"]).all()
+
+
+def test_how_faces_were_searched_is_told(example: Path, tmp_path: Path) -> None:
+    for detect_every, told in ((None, "windows"), (1, "every frame"), (3, "carried")):
+        _annotate(example, tmp_path / f"{told}.parquet", detect_every=detect_every, end_s=0.1)
+        options = aucli.read_metadata(tmp_path / f"{told}.parquet")["options"]
+        assert (options["detect_every"], options["face_search"]) == (detect_every, told)
+
+
+def test_windows_find_what_whole_pictures_find(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
+    every = _annotate(example, tmp_path / "t.parquet", detect_every=1, end_s=2.0).drop_nulls("face")
+    both = every.join(whole.drop_nulls("face"), on=["frame", "face"], suffix="_windows")
+    assert len(both) == len(every)
+    assert whole["detected"].drop_nulls().all()
+    apart = ((both["x"] - both["x_windows"]) ** 2 + (both["y"] - both["y_windows"]) ** 2).sqrt()
     assert (apart < 0.2 * both["w"]).all()
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from aucli.annotation.finding import find_faces
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.stages import Engine, FollowedFrame, find_faces, follow
+from aucli.annotation.stages import Engine, FollowedFrame, follow
 from aucli.faces.tracking import Tracker
 from aucli.video.values import FrameBatch
 

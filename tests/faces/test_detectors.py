@@ -65,6 +65,18 @@ def test_decoding_one_cell_by_hand() -> None:
     assert faces.scores[0] == pytest.approx(0.9)
 
 
+def test_a_blended_face_is_the_weighted_mean_of_cells_side_by_side() -> None:
+    heatmap, size, offset, points = (np.zeros((n, 8, 12), np.float32) for n in (1, 2, 2, 10))
+    size[:] = np.log(5.0)  # 20 px each way
+    points[:] = 0.5  # all in the middle
+    heatmap[0, 2, 3], heatmap[0, 2, 4], heatmap[0, 2, 6] = 0.9, 0.6, 0.5  # the last is two cells off
+    offset[1, 2, 4] = 0.5  # x
+    (alone,) = decode_centerface(heatmap, size, offset, points, scale=0.5).landmarks_xy
+    (blended,) = decode_centerface(heatmap, size, offset, points, scale=0.5, blend=True).landmarks_xy
+    np.testing.assert_allclose(alone, np.tile([28.0, 20.0], (5, 1)), rtol=1e-5)
+    np.testing.assert_allclose(blended, np.tile([(0.9 * 28 + 0.6 * 40) / 1.5, 20.0], (5, 1)), rtol=1e-5)
+
+
 def test_faces_refuse_shapes_that_disagree() -> None:
     with pytest.raises(ValueError, match="expected shapes"):
         Faces(np.zeros((2, 4), np.float32), np.zeros((1, 5, 2), np.float32), np.zeros(2, np.float32))
