@@ -22,9 +22,9 @@ from statistics import median
 import av
 import numpy as np
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
-from aucli.annotation.stages import Engine
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 from aucli.video.reader import FrameReader
 

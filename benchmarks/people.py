@@ -24,9 +24,10 @@ import numpy.typing as npt
 import polars as pl
 from PIL import Image
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.finding import find_faces
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.stages import Engine, FollowedFrame, follow
+from aucli.annotation.stages import FollowedFrame, follow
 from aucli.faces.tracking import Tracker
 from aucli.video.values import FrameBatch
 

@@ -33,10 +33,11 @@ import polars as pl
 import steadiness
 from PIL import Image
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.finding import find_faces
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
-from aucli.annotation.stages import Engine, follow
+from aucli.annotation.stages import follow
 from aucli.faces.tracking import TrackedFaces, Tracker
 from aucli.faces.values import intersection_over_union
 from aucli.results.read import read_table

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from aucli.annotation.engine import Engine
 from aucli.faces.appearance import Observation
 from aucli.faces.search import LOOK_EVERY_FRAMES, LOOK_EVERY_S, FaceSearch, Sighting
 from aucli.runtime.concurrency import map_ahead
 from aucli.video.values import FrameBatch
-
-if TYPE_CHECKING:
-    from aucli.annotation.stages import Engine
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.finding import find_faces
 from aucli.annotation.memory import Memory
 from aucli.annotation.occurrence import OccurrenceRule
@@ -18,7 +19,7 @@ from aucli.annotation.problems import CHANGED, expected_frames, one_line, proble
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, plan_run
 from aucli.annotation.segments import Segments, WorkFolder
-from aucli.annotation.stages import Engine, Stretches, align, follow, read_action_units
+from aucli.annotation.stages import Stretches, align, follow, read_action_units
 from aucli.annotation.table import table_schema, to_rows
 from aucli.annotation.writing import RunTables
 from aucli.errors import StorageError, VideoError

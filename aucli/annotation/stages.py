@@ -7,27 +7,21 @@ the engine's threads, and results come out in order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.finding import SeenFrame
-from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import AnnotatedFrames
-from aucli.faces.appearance import Observation, describe, observe, same_person_scores
-from aucli.faces.detectors import open_detector
+from aucli.faces.appearance import describe, same_person_scores
 from aucli.faces.scenes import describe_scene, unlike_cells
-from aucli.faces.search import FaceSearch
 from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import SCORE_ANYWHERE, TrackedFaces, Tracker, interpolate
-from aucli.faces.values import START_SCORE, Detector, WindowDetector
-from aucli.models.predictor import Predictor, open_predictor
-from aucli.models.zoo import Model, find_model
+from aucli.faces.values import START_SCORE
 from aucli.runtime.concurrency import map_ahead
-from aucli.runtime.device import available_cores, resolve_device
 
 FACES_PER_TASK: Final = 8
 """Faces read in one task on the CPU: small enough to keep all threads busy."""
@@ -35,54 +29,6 @@ JUMP_SIZES: Final = 0.2
 """A face that moved or grew by more than this share of its size between two detections is detected, not carried."""
 NEW_CELLS: Final = 0.04
 """Nor are faces carried to a frame of which more than this share looks like neither of the two detections' frames."""
-
-
-class Engine:
-    """Detector, predictor and the threads that they run in.
-
-    Raises:
-        OptionsError: if the device cannot be used.
-        ModelError: if the model is unknown or damaged.
-        DetectorError: if the detector is unknown or damaged.
-    """
-
-    def __init__(self, options: AnnotateOptions) -> None:
-        self.device = resolve_device(options.device)
-        self.model: Model = find_model(options.model)
-        self.detect_every = options.detect_every or 1
-        self.min_face_px = options.min_face_px
-        self.workers = options.workers or (min(8, available_cores()) if self.device == "cpu" else 2)
-        self.detector: Detector = open_detector(options.detector, device=self.device)
-        self.search: FaceSearch | None = None
-        if options.detect_every is None and self.device == "cpu" and isinstance(self.detector, WindowDetector):
-            self.search = FaceSearch(self.detector, min_face_px=self.min_face_px)
-        self.predictor: Predictor = open_predictor(self.model, device=self.device)
-        self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="aucli")
-
-    @property
-    def face_search(self) -> str:
-        """How faces are searched, for the table's metadata."""
-        if self.search is not None:
-            return "windows"
-        return "every frame" if self.detect_every == 1 else "carried"
-
-    def close(self) -> None:
-        """End the threads; work that was not begun is dropped."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def look(self, frames_rgb: Any) -> list[Observation]:
-        """Detect and describe the faces of (B, H, W, 3) frames."""
-        found = self.detector.detect(frames_rgb, min_face_px=self.min_face_px)
-        seen = [observe(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]
-        for observation in seen:  # here, in one of several threads, rather than in the one that tracks
-            _ = observation.appearances.features
-        return seen
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.finding import SeenFrame, cut_into_runs, find_faces
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.stages import Engine
 from aucli.faces.search import LOOK_EVERY_FRAMES, LOOK_EVERY_S
 from aucli.video.values import FrameBatch
 

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from aucli.annotation.engine import Engine
 from aucli.annotation.finding import find_faces
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.stages import Engine, FollowedFrame, follow
+from aucli.annotation.stages import FollowedFrame, follow
 from aucli.faces.tracking import Tracker
 from aucli.video.values import FrameBatch
 
