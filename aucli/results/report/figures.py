@@ -1,4 +1,4 @@
-"""Figures of the page as static SVG, drawn by Vega-Lite. The only door to vl-convert.
+"""Figures of the page, as what Vega-Lite is to draw.
 
 Colours are CSS variables of the page, so that one drawing serves light, dark and print. Every figure has a table of its
 numbers beside it on the page; a screen reader is given that, and the drawing as one picture with a sentence.
@@ -6,8 +6,6 @@ numbers beside it on the page; a screen reader is given that, and the drawing as
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.results.film_times import US_PER_S
+from aucli.results.report.drawing import draw, page_colour
 from aucli.results.report.time_axis import CLOCK_EXPRESSION, time_ticks
 from aucli.results.report.timeline import Stretches
 
 FloatArray = npt.NDArray[np.float64]
 
-VEGA_LITE: Final = "5.20"
-"""The version of the language that specifications are written in; vl-convert carries several."""
 LANE_PX: Final = 16
 TIMELINE_PX: Final = 780
 NAME_PX: Final = 190
@@ -31,31 +28,6 @@ CHARACTER_PX: Final = 7.2
 wider than the measured one."""
 DOTS: Final = 600
 """Faces times action units up to which each face is a dot; beyond, quartiles tell."""
-
-
-def _colour(name: str) -> str:
-    """A colour of the page's style."""
-    return f"var(--{name})"
-
-
-_CONFIG: Final[dict[str, Any]] = {
-    "background": None,
-    "font": "system-ui, sans-serif",
-    "aria": False,
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": _colour("ink"),
-        "titleColor": _colour("soft"),
-        "gridColor": _colour("line"),
-        "domainColor": _colour("line"),
-        "tickColor": _colour("line"),
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "labelLimit": 320,
-    },
-    "header": {"labelColor": _colour("ink"), "labelFontSize": 13, "labelFontWeight": "bold", "title": None},
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +110,16 @@ def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: 
     layers: list[dict[str, Any]] = [
         {
             "transform": [{"filter": "datum.kind == 'unseen'"}],
-            "mark": {"type": "rect", "color": _colour("unseen")},
+            "mark": {"type": "rect", "color": page_colour("unseen")},
             "encoding": {"x": x, "x2": {"field": "t2"}, "y": {"value": 0}, "y2": {"value": height}},
         },
         *(
-            _bars(kind, x, y, _colour(kind), width, aria=kind != "doubtful")
+            _bars(kind, x, y, page_colour(kind), width, aria=kind != "doubtful")
             for kind, width in (("seen", 4), ("doubtful", 8), ("present", 11))
         ),
         {
             "transform": [{"filter": "datum.kind == 'end'"}],
-            "mark": {"type": "text", "align": "left", "fontSize": 12, "color": _colour("ink")},
+            "mark": {"type": "text", "align": "left", "fontSize": 12, "color": page_colour("ink")},
             "encoding": {"x": {"value": TIMELINE_PX + 8}, "y": y, "text": {"field": "text"}},
         },
     ]
@@ -157,12 +129,12 @@ def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: 
         layers += [
             {
                 "transform": chosen,
-                "mark": {"type": "circle", "size": 230, "color": _colour("ink"), "opacity": 1},
+                "mark": {"type": "circle", "size": 230, "color": page_colour("ink"), "opacity": 1},
                 "encoding": on_mark,
             },
             {
                 "transform": chosen,
-                "mark": {"type": "text", "fontSize": 11, "fontWeight": "bold", "color": _colour("paper")},
+                "mark": {"type": "text", "fontSize": 11, "fontWeight": "bold", "color": page_colour("paper")},
                 "encoding": {**on_mark, "text": {"field": "text"}},
             },
         ]
@@ -178,7 +150,7 @@ def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: 
         "spacing": 12,
         "spec": {"width": TIMELINE_PX, "height": height, "layer": layers},
     }
-    return _draw(spec, about)
+    return draw(spec, about)
 
 
 def _bars(
@@ -266,17 +238,17 @@ def draw_rates(names: Sequence[str], share: FloatArray, per_min: FloatArray, abo
             "axis": {"title": title, "tickCount": 5, "format": form},
         }
         whiskers = {
-            "mark": {"type": "rule", "color": _colour("soft")},
+            "mark": {"type": "rule", "color": page_colour("soft")},
             "encoding": {"y": y, "x": {**x, "field": "least"}, "x2": {"field": "most"}},
         }
         layers: list[dict[str, Any]] = [
             *([] if is_dotted else [whiskers]),
             {
-                "mark": {"type": "bar", "height": 10, "color": _colour("present"), "opacity": 0.35},
+                "mark": {"type": "bar", "height": 10, "color": page_colour("present"), "opacity": 0.35},
                 "encoding": {"y": y, "x": {**x, "field": "q1"}, "x2": {"field": "q3"}},
             },
             {
-                "mark": {"type": "tick", "thickness": 3, "height": 14, "color": _colour("present"), "opacity": 1},
+                "mark": {"type": "tick", "thickness": 3, "height": 14, "color": page_colour("present"), "opacity": 1},
                 "encoding": {"y": y, "x": {**x, "field": "median"}},
             },
         ]
@@ -289,12 +261,18 @@ def draw_rates(names: Sequence[str], share: FloatArray, per_min: FloatArray, abo
             layers.append(
                 {
                     "data": {"values": dots},
-                    "mark": {"type": "point", "size": 26, "color": _colour("ink"), "opacity": 0.55, "strokeWidth": 1.2},
+                    "mark": {
+                        "type": "point",
+                        "size": 26,
+                        "color": page_colour("ink"),
+                        "opacity": 0.55,
+                        "strokeWidth": 1.2,
+                    },
                     "encoding": {"y": y, "x": {**x, "field": "dot"}},
                 }
             )
         parts.append({"data": {"values": data}, "width": 320, "height": {"step": 24}, "layer": layers})
-    return _draw({"hconcat": parts, "spacing": 28}, about)
+    return draw({"hconcat": parts, "spacing": 28}, about)
 
 
 def _spread(values: FloatArray) -> dict[str, float]:
@@ -344,7 +322,7 @@ def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
         "legend": None,
         "scale": {
             "domain": ["positive", "negative", "none"],
-            "range": [_colour("present"), _colour("doubtful"), _colour("unseen")],
+            "range": [page_colour("present"), page_colour("doubtful"), page_colour("unseen")],
         },
     }
     spec = {
@@ -353,7 +331,7 @@ def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
         "height": {"step": 28},
         "layer": [
             {
-                "mark": {"type": "rect", "stroke": _colour("paper"), "strokeWidth": 2},
+                "mark": {"type": "rect", "stroke": page_colour("paper"), "strokeWidth": 2},
                 "encoding": {
                     "x": x,
                     "y": y,
@@ -367,37 +345,13 @@ def draw_pairs(names: Sequence[str], phi: FloatArray, about: str) -> str:
                 },
             },
             {
-                "mark": {"type": "text", "fontSize": 12, "color": _colour("ink")},
+                "mark": {"type": "text", "fontSize": 12, "color": page_colour("ink")},
                 "encoding": {"x": x, "y": y, "text": {"field": "text"}},
             },
         ],
     }
-    return _draw(spec, about)
+    return draw(spec, about)
 
 
 def _plain(value: float) -> float:
     return round(float(value), 4)
-
-
-def _draw(spec: dict[str, Any], about: str) -> str:
-    """Make a drawing: one picture with one sentence for screen readers, as wide as its place on the page."""
-    import vl_convert
-
-    schema = f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.json"
-    svg = vl_convert.vegalite_to_svg({"$schema": schema, "config": _CONFIG, **spec}, vl_version=VEGA_LITE)
-    head = re.match(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>', svg)
-    assert head is not None, svg[:200]
-    width, height = head[1], head[2]
-    start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-label="{html.escape(about)}" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{width}px;min-width:min({width}px,42rem)">'
-    )
-    return _slim(start + svg[head.end() :])
-
-
-def _slim(svg: str) -> str:
-    """Leave out what changes nothing in the picture and is half of the bytes."""
-    svg = re.sub(r'<path class="(?:background|foreground)" aria-hidden="true" d="[^"]*"[^>]*/>', "", svg)
-    svg = re.sub(r' (?:pointer-events="none"|opacity="1"|font-family="[^"]*"|aria-roledescription="[^"]*")', "", svg)
-    return re.sub(r' role="graphics-(?:object|symbol)"| class="mark-[^"]*"| aria-hidden="true"', "", svg)
