@@ -108,4 +108,5 @@ def export(
     for note in notes:
         out.note(f"note: {note}")
     where = f"{len(done.files):,} files in {output}" if len(done.files) > 1 else str(done.files[0])
-    out.result(f"{done.n_videos:,} videos, {done.n_rows:,} rows -> {where}")
+    videos = "1 video" if done.n_videos == 1 else f"{done.n_videos:,} videos"
+    out.result(f"{videos}, {done.n_rows:,} rows -> {where}")

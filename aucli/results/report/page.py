@@ -86,9 +86,11 @@ def render_page(
             often=OFTEN,
             near=NEAR_THRESHOLD,
             listed_faces=LISTED_FACES,
-            table_argument=shlex.quote(study.source) if study.files else "TABLE.parquet",
-            table_literal=repr(study.source) if study.files else '"TABLE.parquet"',
-            arguments=_arguments(study),
+            table_argument=shlex.join(study.paths) if study.paths else "TABLE.parquet",
+            table_literal=_literal(study),
+            given=_given(study),
+            arguments=_arguments(study, by_path=bool(study.paths) and not study.chosen),
+            film_arguments=_arguments(study, by_path=False),
         )
     )
     return text.encode("utf-8", "backslashreplace")
@@ -117,11 +119,25 @@ def _environment() -> Environment:
     return environment
 
 
-def _arguments(study: Study) -> str:
-    """What the Python lines of the page hand over besides the rows."""
+def _literal(study: Study) -> str:
+    """The table as Python's lines name it."""
+    paths = study.paths or ("TABLE.parquet",)
+    return repr(paths[0] if len(paths) == 1 else list(paths))
+
+
+def _given(study: Study) -> str:
+    """What the Python lines of the page hand over: the table, or the rows that the page is about."""
+    if not study.chosen:
+        return _literal(study) if study.paths else f"aucli.read({_literal(study)})"
+    return f"aucli.read({_literal(study)}).filter(pl.col('video').is_in({list(study.chosen)!r}))"
+
+
+def _arguments(study: Study, *, by_path: bool) -> str:
+    """What they hand over besides; a table on disk brings its own thresholds."""
     rules = study.left_out.row_filter.rules
     limits = ", ".join(f"{name}={limit!r}" for name, limit in rules.items())
-    return f"thresholds={study.thresholds!r}" + (f", row_filter=aucli.RowFilter({limits})" if rules else "")
+    thresholds = "" if by_path else f", thresholds={study.thresholds!r}"
+    return thresholds + (f", row_filter=aucli.RowFilter({limits})" if rules else "")
 
 
 def _source(name: str) -> str:

@@ -86,6 +86,8 @@ class Study:
 
     Attributes:
         source: what the table is called: the path as typed; ``a data frame``.
+        paths: as typed; none for a data frame.
+        chosen: names of the videos, where not all of the table's were asked for.
         files: of the table; none for a data frame.
         rows: by film, frame and face; with the column `LEFT_OUT`.
         times: of the rows.
@@ -98,6 +100,8 @@ class Study:
     """
 
     source: str
+    paths: tuple[str, ...]
+    chosen: tuple[str, ...]
     files: tuple[Path, ...]
     rows: polars.DataFrame
     times: FilmTimes
@@ -110,9 +114,9 @@ class Study:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Action unit -> threshold, where all runs agree; else empty: occurrences are as each run decided them."""
-        first = self.runs[0].thresholds
-        return first if all(run.thresholds == first for run in self.runs) else {}
+        """Action unit -> threshold, those on which all runs agree; else occurrences are as each run decided them."""
+        first, *others = (run.thresholds for run in self.runs)
+        return {au: limit for au, limit in first.items() if all(other.get(au) == limit for other in others)}
 
 
 def load_study(
@@ -135,7 +139,8 @@ def load_study(
         TableError: if the table cannot be read, or lacks a column.
     """
     if (given := rows_given(table)) is not None:
-        source, rows = "a data frame", given.collect()
+        rows = given.collect()
+        typed: tuple[str, ...] = ()
         files: tuple[Path, ...] = ()
         tables = [("", dict(metadata))] if metadata is not None else []
     else:
@@ -143,13 +148,14 @@ def load_study(
             raise OptionsError("metadata belongs to a data frame; a table on disk has its own")
         paths = cast("TablePaths", table)
         found = read_tables(paths)
-        source, files, rows = _source(paths), found.files, found.rows
+        typed, files, rows = _typed(paths), found.files, found.rows
         tables = [(file.name, read_metadata(file)) for file in files]
     require_columns(rows.columns, (*ROW_COLUMNS, "x", "y", "w", "h"))
     aus = action_units(rows.columns)
     runs, records = _runs_and_records(tables)
     if not files:  # of a data frame's metadata, what is told of its videos: others were left out on purpose
         records = {label: known for label, known in records.items() if label in set(rows["video"])}
+    chosen: list[str] = []
     if videos:
         chosen = _chosen([*rows["video"].unique(maintain_order=True), *records], videos)
         rows = rows.filter(rows["video"].is_in(chosen))
@@ -170,7 +176,9 @@ def load_study(
         films.append(_film(len(films) + 1, label, record, run, rows, times, _place(code, names, label)))
     experimental = {au for run in runs for au in run.facts.get("experimental", ())}
     return Study(
-        source=source,
+        source=", ".join(typed) or "a data frame",
+        paths=typed,
+        chosen=tuple(chosen),
         files=files,
         rows=rows,
         times=times,
@@ -183,10 +191,8 @@ def load_study(
     )
 
 
-def _source(table: TablePaths) -> str:
-    if isinstance(table, str | os.PathLike):
-        return os.fspath(table)
-    return ", ".join(os.fspath(one) for one in table)
+def _typed(table: TablePaths) -> tuple[str, ...]:
+    return tuple(os.fspath(one) for one in ([table] if isinstance(table, str | os.PathLike) else table))
 
 
 def _chosen(labels: Sequence[str], wanted: Sequence[str]) -> list[str]:
