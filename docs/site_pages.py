@@ -31,6 +31,8 @@ OUTSIDE = {
 }
 """Files of the repository and their places on the site."""
 LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
+NAMED_TYPES = ("read.TableGiven", "read.TablePaths", "columns.Thresholds")
+"""Types of parameters that have a name of their own."""
 CODE = re.compile(r"`[^`\n]+`")
 LOADED = re.compile(
     r"""<(?:script|img|iframe|video|source|link(?![^>]*rel="?canonical))\b[^>]*?(?:src|href)=["']?(?:https?:)?//[^>]*>"""
@@ -83,7 +85,10 @@ def api_page() -> str:
     head = "# API\n\nAll that `dir(aucli)` lists; a shorter list, with an example: [From Python](python.md).\n"
     names = [name for name in dir(aucli) if not name.startswith("__")]
     functions = [name for name in names if name.islower()]
-    return "\n".join([head, *(f"::: aucli.{name}\n" for name in (*functions, *sorted(set(names) - set(functions))))])
+    classes = sorted(set(names) - set(functions))
+    parts = [head, *(f"::: aucli.{name}\n" for name in (*functions, *classes)), "## Names in signatures\n"]
+    parts += [f"::: aucli.results.{name}\n    options: {{heading_level: 3}}\n" for name in NAMED_TYPES]
+    return "\n".join(parts)
 
 
 def _on_the_site(link: re.Match[str], source: str, place: str) -> str:

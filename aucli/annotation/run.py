@@ -53,7 +53,7 @@ def annotate(
         journal: is told which video is at work; for who starts runs again.
 
     Returns:
-        What was done. A video that fails does not stop the others: it is in `Outcome.failures`. Only a native library
+        What was done. A video that fails does not stop the others; it is in `Outcome.failures`. Only a native library
         that crashes takes this process down, with all that is finished safe on disk; `annotate_supervised`, which the
         command line uses, goes on with the next video even then.
 

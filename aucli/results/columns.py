@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars
 
 Thresholds: TypeAlias = Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]
-"""Action unit, written as for `column_of` -> probability from which it is present."""
+"""Action unit (``"AU12"``, ``"12"`` or 12) -> probability from which it is present."""
 ROW_COLUMNS: Final = ("video", "frame", "time_s", "face")
 """What says of which face in which frame of which video a row is."""
 

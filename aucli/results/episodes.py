@@ -42,7 +42,7 @@ CHUNK_ROWS: Final = 250_000
 
 @dataclass(frozen=True)
 class EpisodeRules:
-    """How episodes are found; see the head of this file.
+    """How episodes are found; docs/episodes.md says it step by step.
 
     Attributes:
         smooth_s: width of the moving mean, seconds; 0 smooths nothing.
@@ -135,7 +135,7 @@ def episodes(
         row_filter: rows that it leaves out count as if the face had not been seen.
 
     Returns:
-        One row per episode, in the columns of `episode_schema`: by video and face in the order of the table, then by
+        One row per episode, in the columns of `episode_schema`, by video and face in the order of the table, then by
         action unit, then in time.
 
     Raises:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 TablePath = str | os.PathLike[str]
 TablePaths = TablePath | Sequence[TablePath]
+"""A ``.parquet`` file of `annotate`, a folder of them, a glob, or several of these."""
 TableGiven: TypeAlias = "TablePaths | polars.DataFrame | polars.LazyFrame"
-"""What a function on a table takes: where it lies, as `read_table`, or rows as that gives them."""
+"""What a function on a table takes: where it lies, as `read` does, or the rows that `read` gives."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def read_table(path: TablePaths, *, as_: str = "polars") -> Any:
             ``boolean``, so that a frame without a face has ``<NA>`` and numbers stay numbers.
 
     Returns:
-        One row per video, frame and face, in the columns of `table_schema`, also from tables of earlier versions: pose
-        is found from their landmarks, ``sharpness`` and ``brightness`` are null.
+        One row per video, frame and face, in the columns of `table_schema`, also from tables of earlier versions. Of
+        these pose is found from the landmarks, and ``sharpness`` and ``brightness`` are null.
 
     Raises:
         OptionsError: if `as_` is another word.
