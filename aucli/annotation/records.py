@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aucli.errors import TableError
 
@@ -21,9 +21,10 @@ _KINDS: dict[str, Any] = {
     "str": str,
     "str | None": (str, type(None)),
     "bool": bool,
-    "tuple[str, ...]": tuple,
+    "tuple[str, ...]": (list, tuple),
 }
 """What a field of each type is in JSON."""
+LARGEST: Final = 2.0**63
 
 
 @dataclass(frozen=True)
@@ -118,20 +119,37 @@ class VideoRecord:
         Raises:
             TableError: if something is missing or is of another kind.
         """
-        if not isinstance(known, Mapping):
-            raise TableError("a video's record is damaged")
+        check_record(known)
+        assert isinstance(known, Mapping)
         values = {one.name: known[one.name] for one in fields(cls) if one.name in known}
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         try:
-            record = cls(**values)
+            return cls(**values)
         except TypeError as error:
             raise TableError(f"a video's record is damaged ({error})") from error
-        for one in fields(cls):
-            value = getattr(record, one.name)
-            is_kind = isinstance(value, _KINDS.get(str(one.type), object))
-            if not is_kind or (isinstance(value, bool) and one.type != "bool"):
-                raise TableError(f"a video's record is damaged ({one.name} is {value!r})")
-        return record
+
+
+_FIELDS: Final = tuple((one.name, str(one.type), _KINDS[str(one.type)]) for one in fields(VideoRecord))
+
+
+def check_record(known: object) -> None:
+    """Check what stands in a video's record; something may be missing, as in tables of earlier versions.
+
+    Raises:
+        TableError: if it is no record, or a value is of another kind: a number where a text belongs, a count below 0,
+            or no finite number.
+    """
+    if not isinstance(known, Mapping):
+        raise TableError("a video's record is damaged")
+    for name, kind, types in _FIELDS:
+        if name not in known:
+            continue
+        value = known[name]
+        is_good = isinstance(value, types) and isinstance(value, bool) <= (kind == "bool")
+        if isinstance(value, int | float):
+            is_good &= (0 if isinstance(value, int) else -LARGEST) <= value < LARGEST
+        if not is_good or (isinstance(value, list) and not all(isinstance(text, str) for text in value)):
+            raise TableError(f"a video's record is damaged ({name} is {value!r:.40})")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aucli.annotation.records import check_record
 from aucli.errors import TableError
 from aucli.faces.head_pose import head_pose
 from aucli.faces.tracking import TrackedFaces
@@ -203,6 +204,11 @@ def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dic
     for name, kind in (("aus", list), ("videos", dict), ("options", dict)):
         if not isinstance(metadata.get(name), kind):
             raise TableError(f"{path} has damaged metadata ({name} is {metadata.get(name)!r:.40})")
+    try:
+        for known in metadata["videos"].values():
+            check_record(known)
+    except TableError as error:
+        raise TableError(f"{path} has damaged metadata ({error})") from error
     metadata.setdefault("experimental", [])  # tables of earlier versions do not say
     for name in ("aus", "experimental"):
         if not isinstance(metadata[name], list) or not all(isinstance(column, str) for column in metadata[name]):
@@ -211,6 +217,10 @@ def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dic
     for name in ("model", "model_digest"):
         if not isinstance(metadata.get(name, ""), str):
             raise TableError(f"{path} has damaged metadata ({name} is {metadata[name]!r:.40})")
+    for name in ("every_s", "picture_rate"):
+        value = metadata["options"].get(name) or 0.0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise TableError(f"{path} has damaged metadata ({name} is {value!r:.40})")
     thresholds = metadata.get("thresholds", [])
     if not isinstance(thresholds, list) or not all(isinstance(t, float) and 0 <= t <= 1 for t in thresholds):
         raise TableError(f"{path} has damaged metadata (thresholds is {thresholds!r:.40})")

@@ -172,19 +172,21 @@ class PictureSource:
             VideoError: if none can.
         """
         error: VideoError | None = None
+        notes: list[str] = []
         for path in self._sequence.paths:
             try:
                 with _opened(path) as image:
                     orientation = _orientation(image)
                     height, width, _ = orientation.shape(image.size[1], image.size[0])
                     codec = (image.format or "").lower()
+                    if codec == "tiff" and (n_pages := getattr(image, "n_frames", 1)) > 1:
+                        notes.append(f"{path.name} holds {n_pages} pages; the first is read")
                     break
             except VideoError as problem:
                 error = error or problem
         else:
             raise error or VideoError(f"{self.path}: holds no picture")
         numbers = self._sequence.numbers
-        notes: list[str] = []
         if self.path.is_dir():
             gaps = numbers[-1] - numbers[0] + 1 - len(numbers)
             rate = f"{self._rate:g} a second" + ("" if self._rate_is_given else " (assumed; `picture_rate` sets it)")

@@ -134,3 +134,30 @@ def test_metadata_nested_without_end(folder: Path, depth: int) -> None:
     pq.write_table(rows.replace_schema_metadata({METADATA_KEY: b"[" * depth}), table)
     with pytest.raises(AucliError, match="damaged metadata"):
         aucli.read_metadata(table)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("size_bytes", "12"), ("n_frames", -1), ("fps", float("nan")), ("notes", [1]), ("mirrored", 0), ("n_rows", True)],
+)
+def test_a_damaged_record_of_a_video_is_one_line_for_every_reader(folder: Path, field: str, value: object) -> None:
+    table = pq.read_table(folder / "2.parquet")
+    metadata = json.loads(pq.read_metadata(folder / "2.parquet").metadata[METADATA_KEY])
+    for damage in ({**metadata["videos"]["a"], field: value}, [], None):
+        videos = {**metadata["videos"], "a": damage}
+        told = table.replace_schema_metadata({METADATA_KEY: json.dumps({**metadata, "videos": videos}).encode()})
+        pq.write_table(told, folder / "record.parquet")
+        with pytest.raises(AucliError, match="a video's record is damaged"):
+            aucli.read_metadata(folder / "record.parquet")
+
+
+@pytest.mark.parametrize("name", ["every_s", "picture_rate"])
+@pytest.mark.parametrize("value", ["1", [1], True, -1.0, float("nan")])
+def test_damaged_options_are_one_line_for_every_reader(folder: Path, name: str, value: object) -> None:
+    table = pq.read_table(folder / "2.parquet")
+    metadata = json.loads(pq.read_metadata(folder / "2.parquet").metadata[METADATA_KEY])
+    metadata["options"][name] = value
+    told = table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    pq.write_table(told, folder / "options.parquet")
+    with pytest.raises(AucliError, match=f"damaged metadata .{name} is"):
+        aucli.read_metadata(folder / "options.parquet")

@@ -241,3 +241,11 @@ def test_content_follows_every_byte_and_name(tmp_path: Path) -> None:
     ]
     assert all(not {digest, mark} & set(write(other)) for other in others)
     assert content_size(tmp_path / "1.jpg") == len(b"one")
+
+
+def test_a_tiff_of_several_pages_says_that_the_first_is_read(tmp_path: Path) -> None:
+    pages = [Image.fromarray(numbered_frame(number, 128, 96)) for number in range(3)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    reader, found = read_all(tmp_path / "stack.tif")
+    assert [read_number(frame) for frame in found.frames_rgb] == [0]
+    assert reader.notes == ("stack.tif holds 3 pages; the first is read",)
