@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import aucli.faces.search as search_room
 from aucli.faces.appearance import Observation
 from aucli.faces.centerface import CenterFace, centerface_path
 from aucli.faces.search import FaceSearch, Sighting
@@ -108,6 +109,15 @@ def test_frames_of_another_size_are_searched_whole(clip: Frames, detector: Cente
     frames = [clip[n] if n < 4 else np.repeat(np.repeat(clip[n], 2, axis=0), 2, axis=1) for n in range(N_BETWEEN + 2)]
     found, _ = _between(frames, detector)
     _assert_as_whole(found, frames[1:-1], detector)
+
+
+def test_a_crowd_is_searched_whole(clip: Frames, detector: CenterFace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_room, "WINDOW_COST", 4.0)  # of two people that is a crowd
+    found, whole = _between(clip[:4], detector)
+    assert whole == 2
+    for one, frame in zip(found, clip[1:3], strict=True):
+        (alone,) = detector.detect(frame[None])
+        np.testing.assert_array_equal(one.faces.landmarks_xy, alone.landmarks_xy)
 
 
 def test_a_still_face_does_not_tremble(clip: Frames, detector: CenterFace) -> None:
