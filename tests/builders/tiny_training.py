@@ -20,6 +20,8 @@ AUS = (1, 12)
 BACKBONE = "test_efficientnet"  # timm's smallest with the parts of the large ones
 BP4D_AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 LANDMARKS_XY = np.array([[24, 26], [40, 26], [32, 34], [26, 44], [38, 44]], np.float32)
+RECIPE_NETWORK = EncoderConfig(BACKBONE, (12, 1), input_size_px=32, colour="grey", global_dim=16, embedding_dim=8)
+"""That of `tiny_recipe`. Tests that need an exported network take it: all of one config share what was traced."""
 TINY_NETWORK = EncoderConfig(BACKBONE, AUS, input_size_px=48, colour="grey", global_dim=16, embedding_dim=8)
 
 
@@ -30,6 +32,7 @@ name = "tiny"
 data = "{dataset}"
 [encoder]
 backbone = "test_efficientnet"
+colour = "grey"
 aus = [12, 1]
 global_dim = 16
 embedding_dim = 8

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,19 @@ import torch
 
 from aucli.errors import ModelError
 from aucli.models.export import export_network
-from aucli.models.network import AUNetwork, EncoderConfig, load_weights
+from aucli.models.network import AUNetwork, load_weights
+from tests.builders.tiny_training import RECIPE_NETWORK
 
 
-def _network(aus: tuple[int, ...] = (1, 4, 12)) -> AUNetwork:
+def _crops(count: int) -> torch.Tensor:
+    size = RECIPE_NETWORK.input_size_px
+    return torch.rand(count, 3, size, size) * 255
+
+
+def _network() -> AUNetwork:
     torch.manual_seed(0)
-    config = EncoderConfig("test_efficientnet", aus, 64, "grey", global_dim=24, embedding_dim=16)
-    network = AUNetwork(config)
-    network.train()(torch.rand(8, 3, 64, 64) * 255)  # batch norms that differ from their start
+    network = AUNetwork(RECIPE_NETWORK)
+    network.train()(_crops(8))  # batch norms that differ from their start
     return network.eval()
 
 
@@ -33,7 +39,7 @@ def test_graph_agrees_with_torch_for_any_batch(exported: tuple[AUNetwork, Path])
     network, folder = exported
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     for count in (0, 1, 2, 5):
-        crops = torch.rand(count, 3, 64, 64) * 255
+        crops = _crops(count)
         (probabilities,) = session.run(["probabilities"], {"crops": crops.numpy()})
         np.testing.assert_allclose(probabilities, network(crops).detach().numpy(), atol=1e-5)
 
@@ -49,12 +55,12 @@ def test_weights_come_back(exported: tuple[AUNetwork, Path]) -> None:
     network, folder = exported
     again = AUNetwork(network.config).eval()
     load_weights(again, folder / "model.safetensors")
-    crops = torch.rand(2, 3, 64, 64) * 255
+    crops = _crops(2)
     assert torch.equal(again(crops), network(crops))
 
 
 def test_weights_of_another_network_are_refused(exported: tuple[AUNetwork, Path]) -> None:
-    config = EncoderConfig("resnet10t", (1, 4, 12), 64, "grey", global_dim=24, embedding_dim=16)
+    config = replace(RECIPE_NETWORK, backbone="resnet10t")
     with pytest.raises(ModelError, match="does not fit the network"):
         load_weights(AUNetwork(config), exported[1] / "model.safetensors")
 
@@ -77,8 +83,8 @@ def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(
 def test_rescaled_log_odds_are_in_torch_and_in_the_graph(tmp_path: Path) -> None:
     network = _network()
     network.full_connect.second.weight.data *= 20  # log-odds of some size
-    crops = torch.rand(5, 3, 64, 64) * 255
-    scale, offset = torch.tensor([0.6, 1.7, 1.0]), torch.tensor([1.5, -2.0, 0.0])
+    crops = _crops(5)
+    scale, offset = torch.tensor([0.6, 1.7]), torch.tensor([1.5, -2.0])
     with torch.no_grad():
         expected = (network.logits(crops).double() * scale + offset).sigmoid().numpy()
         assert expected.std(axis=0).min() > 1e-4, "faces differ"
@@ -87,3 +93,17 @@ def test_rescaled_log_odds_are_in_torch_and_in_the_graph(tmp_path: Path) -> None
     export_network(network, tmp_path)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(None, {"crops": crops.numpy()})[0], expected, atol=1e-6)
+
+
+def test_networks_of_one_config_share_nodes_and_not_weights(exported: tuple[AUNetwork, Path], tmp_path: Path) -> None:
+    first, folder = exported
+    torch.manual_seed(1)
+    second = AUNetwork(RECIPE_NETWORK).eval()
+    export_network(second, tmp_path)
+    one, other = (onnx.load(f / "model.onnx", load_external_data=False).graph for f in (folder, tmp_path))
+    assert list(one.node) == list(other.node)
+    crops = _crops(3)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    (probabilities,) = session.run(None, {"crops": crops.numpy()})
+    np.testing.assert_allclose(probabilities, second(crops).detach().numpy(), atol=1e-6)
+    assert np.abs(probabilities - first(crops).detach().numpy()).max() > 1e-3

@@ -15,14 +15,15 @@ from aucli.training.embeddings import predict
 from aucli.training.model_folder import write_model_folder
 from aucli.training.recipe import load_recipe
 from tests.builders.tiny_training import AUS as LABELLED
-from tests.builders.tiny_training import tiny_faces
+from tests.builders.tiny_training import RECIPE_NETWORK, tiny_faces
 
 
 def test_an_au_that_does_not_work_is_left_out_of_the_model(recipe: Path, tmp_path: Path) -> None:
-    training = load_recipe(recipe).encoder_training()  # whose graph other tests have traced, perhaps
-    faces, crop, aus = tiny_faces(), training.crop, training.network.aus
+    training = load_recipe(recipe).encoder_training()
+    assert training.network == RECIPE_NETWORK
+    faces, crop, aus = tiny_faces(), training.crop, RECIPE_NETWORK.aus
     torch.manual_seed(0)
-    network = AUNetwork(training.network).eval()
+    network = AUNetwork(RECIPE_NETWORK).eval()
     labels = faces.labels[:, [LABELLED.index(au) for au in aus]]
     results = evaluate(labels, predict(network, faces, crop).numpy(), aus=aus, subjects=faces.subjects)
     config = write_model_folder(

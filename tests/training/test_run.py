@@ -165,7 +165,7 @@ def test_training_on_renders_alone(made_up_rig_path: Path, opengl: None, tmp_pat
         "free_data.renders=24",
         "optim.batch_size=8",
         "split.validation=0.4",
-        "encoder={backbone = 'test_efficientnet', aus = [12, 1], global_dim = 16, embedding_dim = 8}",
+        "encoder={backbone = 'test_efficientnet', colour = 'grey', aus = [12, 1], global_dim = 16, embedding_dim = 8}",
         "leave_out=[]",
         "experimental=[12]",
         "stages=[{size_px = 32, epochs = 1}]",
