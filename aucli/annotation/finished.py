@@ -118,7 +118,7 @@ class ExistingTable:
 
     def _read_group_once(self, group: int) -> pa.Table:
         schema = table_schema(self.metadata["aus"], with_video=False)
-        with pq.ParquetFile(self.path, metadata=self.footer) as file:
+        with pq.ParquetFile(self.path, metadata=self.footer, page_checksum_verification=True) as file:
             return file.read_row_group(group, columns=schema.names).select(schema.names).cast(schema)
 
 

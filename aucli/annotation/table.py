@@ -167,6 +167,7 @@ def open_writer(sink: Any, schema: pa.Schema, **more: Any) -> pq.ParquetWriter:
         use_dictionary=["video"],
         write_statistics=[column for column in SEARCHED_COLUMNS if column in schema.names],
         store_schema=False,
+        write_page_checksum=True,
         **more,
     )
 

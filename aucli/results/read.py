@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
-from aucli.annotation.earlier import as_current_schema
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
 from aucli.results.columns import Thresholds, with_right_types
+from aucli.results.rows import rows_of_file
 from aucli.runtime.packages import require
 
 if TYPE_CHECKING:
@@ -85,12 +85,7 @@ def read_tables(path: TablePaths) -> Tables:
         other = next(i for i, names in enumerate(aus) if names != aus[0])
         raise TableError(f"{files[0]} and {files[other]} hold different action units; read them one by one")
     _require_other_videos(files, metadata)
-    parts = []
-    for file in files:
-        try:
-            parts.append(as_current_schema(polars.read_parquet(file, glob=False), aus[0]))
-        except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-            raise TableError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    parts = [rows_of_file(file, one) for file, one in zip(files, metadata, strict=True)]
     thresholds, notes = _common_thresholds(aus[0], metadata)
     digests = {(one.get("model"), one.get("model_digest")) for one in metadata}
     if len(digests) > 1:

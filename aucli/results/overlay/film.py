@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from aucli.annotation.earlier import as_current_schema
 from aucli.annotation.records import VideoRecord
 from aucli.annotation.table import read_metadata
 from aucli.errors import TableError, VideoError
 from aucli.results.read import table_files
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
+from aucli.results.rows import rows_of_file
 from aucli.video.content import content_digest, content_size
 from aucli.video.pictures import DEFAULT_PICTURE_RATE
 from aucli.video.times import TIME_TOLERANCE_S
@@ -188,7 +188,7 @@ def find_annotated_film(
     except (KeyError, TypeError, ValueError) as error:
         raise TableError(f"{file} has damaged metadata ({error})") from None
     row_filter = row_filter or RowFilter()
-    marked = row_filter.mark(_read_rows(file, label, au_columns))
+    marked = row_filter.mark(rows_of_file(file, metadata, video=label))
     return AnnotatedFilm(
         path,
         label,
@@ -207,13 +207,3 @@ def _why_not_found(place: Path, path: Path, names: list[str]) -> str:
         return f"{place} was made of another {path.name}: the contents differ; annotate {path} first"
     listed = ", ".join(names[:NAMES_LISTED]) + (" ..." if len(names) > NAMES_LISTED else "")
     return f"{place} was not made of {path}, but of {listed or 'no video'}; annotate {path} first"
-
-
-def _read_rows(file: Path, label: str, au_columns: tuple[str, ...]) -> polars.DataFrame:
-    import polars as pl
-
-    try:
-        rows = pl.scan_parquet(file, glob=False).filter(pl.col("video").cast(pl.String) == label).collect()
-        return as_current_schema(rows, au_columns)
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise TableError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
