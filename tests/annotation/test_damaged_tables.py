@@ -143,7 +143,8 @@ def test_metadata_nested_without_end(folder: Path, depth: int) -> None:
 def test_a_damaged_record_of_a_video_is_one_line_for_every_reader(folder: Path, field: str, value: object) -> None:
     table = pq.read_table(folder / "2.parquet")
     metadata = json.loads(pq.read_metadata(folder / "2.parquet").metadata[METADATA_KEY])
-    for damage in ({**metadata["videos"]["a"], field: value}, [], None):
+    damages: list[object] = [{**metadata["videos"]["a"], field: value}, [], None]
+    for damage in damages:
         videos = {**metadata["videos"], "a": damage}
         told = table.replace_schema_metadata({METADATA_KEY: json.dumps({**metadata, "videos": videos}).encode()})
         pq.write_table(told, folder / "record.parquet")
