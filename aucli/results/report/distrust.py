@@ -75,12 +75,14 @@ class FilmDistrust:
         shares: name of a limit -> share of the rows with a face that are beyond it; empty without a face.
         any_share: share of rows beyond one at least.
         no_face_share: share of the frames without a face; None without a frame.
+        carried_share: share of the boxes that were carried from neighbouring frames, as the run was asked to.
         remarks: sentences: damage, gaps, short faces.
     """
 
     shares: dict[str, float]
     any_share: float
     no_face_share: float | None
+    carried_share: float
     remarks: tuple[str, ...]
 
     @property
@@ -108,11 +110,12 @@ def film_distrust(study: Study, film: StudyFilm, rates: Rates, broken_by: dict[s
         shares,
         float(anything.sum() / n_faces) if n_faces else 0.0,
         1 - film.n_frames_with_face / film.n_frames if film.n_frames else None,
-        tuple(_remarks(study, film, rates)),
+        _carried_share(study.rows[film.rows]),
+        tuple(_remarks(film, rates)),
     )
 
 
-def _remarks(study: Study, film: StudyFilm, rates: Rates) -> list[str]:
+def _remarks(film: StudyFilm, rates: Rates) -> list[str]:
     told: list[str] = []
     if record := film.record:
         if record.broken:
@@ -136,12 +139,14 @@ def _remarks(study: Study, film: StudyFilm, rates: Rates) -> list[str]:
             f"{brief:,} of {len(its):,} faces are seen for less than {BRIEF_S:g} s: false finds, or people who got a "
             "new number."
         )
-    if "detected" in study.rows.columns:
-        detected = study.rows["detected"][film.rows].drop_nulls()
-        if n_carried := len(detected) - int(detected.sum()):
-            share = percent(n_carried / len(detected))
-            told.append(f"{share} of the boxes were carried from neighbouring frames, not looked for.")
     return told
+
+
+def _carried_share(rows: polars.DataFrame) -> float:
+    if "detected" not in rows.columns:
+        return 0.0
+    detected = rows["detected"].drop_nulls()
+    return 1 - int(detected.sum()) / len(detected) if len(detected) else 0.0
 
 
 def au_remarks(study: Study, rates: Rates) -> dict[str, list[str]]:

@@ -134,7 +134,7 @@ def draw_timeline(panels: Sequence[Panel], begin_s: float, end_s: float, about: 
             },
             {
                 "transform": chosen,
-                "mark": {"type": "text", "fontSize": 11, "fontWeight": "bold", "color": page_colour("paper")},
+                "mark": {"type": "text", "fontSize": 10, "fontWeight": "bold", "color": page_colour("paper")},
                 "encoding": {**on_mark, "text": {"field": "text"}},
             },
         ]
