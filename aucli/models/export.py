@@ -81,7 +81,7 @@ def _graph_of(network: AUNetwork) -> onnx.ModelProto:
             if tensor.name in state:
                 tensor.ClearField("raw_data")
         _TRACED[config] = traced.SerializeToString()
-    graph = onnx.ModelProto.FromString(_TRACED[config])
+    graph: onnx.ModelProto = onnx.ModelProto.FromString(_TRACED[config])
     for tensor in graph.graph.initializer:
         if tensor.name in state:
             tensor.raw_data = state[tensor.name].detach().cpu().numpy().tobytes()

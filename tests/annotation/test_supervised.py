@@ -16,7 +16,7 @@ from aucli.annotation import supervised
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.supervised import annotate_supervised
 from aucli.errors import CrashError, ModelError, TableError
-from tests.builders.media import MadeVideo
+from tests.builders.media import MadeVideo, write_repeated
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the process through /proc")
 
@@ -44,7 +44,9 @@ def test_it_does_what_annotate_does(videos: list[Path], tmp_path: Path) -> None:
 
 
 def test_a_crash_ends_the_video_at_work_and_the_others_go_on(tmp_path: Path) -> None:
-    videos = [MadeVideo(n_frames=4 + n).write(tmp_path / f"{name}.mp4") for n, name in enumerate("abcde")]
+    videos = [MadeVideo(n_frames=40).write(tmp_path / f"{name}.mp4") for name in "ae"]
+    # Too long to be finished between the first report, after 16 frames, and the signal.
+    videos[1:1] = [write_repeated(videos[0], 4, tmp_path / f"{name}.mp4") for name in "bcd"]
     crashes = dict(zip(map(str, videos[1:4]), (signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL), strict=True))
     told: list[str] = []
 
@@ -61,12 +63,12 @@ def test_a_crash_ends_the_video_at_work_and_the_others_go_on(tmp_path: Path) -> 
         assert crashes[video].name in line
         assert "\n" not in line
     assert list(outcome.videos) == [str(videos[0]), str(videos[4])]
-    assert (outcome.skipped, outcome.n_frames) == ((), 4 + 8)
+    assert (outcome.skipped, outcome.n_frames) == ((), 2 * 40)
     assert told == [str(video) for video in videos]  # each ended once, a crashed one when it was given up
-    assert len(aucli.read(tmp_path / "t.parquet")) == 4 + 8
+    assert len(aucli.read(tmp_path / "t.parquet")) == 2 * 40
     # Another try takes only what is missing.
     again = annotate_supervised(videos, tmp_path / "t.parquet")
-    assert (again.failures, again.n_frames) == ({}, 5 + 6 + 7)
+    assert (again.failures, again.n_frames) == ({}, 3 * 4 * 40)
     assert not (tmp_path / "t.parquet.partial").exists()
 
 
