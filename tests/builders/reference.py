@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from typer.main import get_command
 
 from aucli.cli import app
+from aucli.datasets.readers.registry import READERS, listed
 
 HEAD = """# Commands
 
@@ -78,6 +79,9 @@ def _row(option: Any, choices: str) -> str:
 
 
 def _cell(text: str) -> str:
+    # The page on data sets has their names, so that a new one changes nothing here.
+    for names in (listed(*READERS), ", ".join(READERS)):
+        text = text.replace(names, "the name of a [data set](datasets.md)")
     return text.replace("|", r"\|")
 
 
