@@ -59,7 +59,7 @@ def write_study(rows: pl.DataFrame, path: Path, *, size_bytes: int | None = None
         "aus": list(THRESHOLDS),
         "thresholds": list(THRESHOLDS.values()),
         "videos": {
-            name: {"fps": 25.0, "duration_s": 0.4, "size_bytes": size_bytes}
+            name: {"fps": 25.0, "duration_s": 0.4} | ({} if size_bytes is None else {"size_bytes": size_bytes})
             for name in rows["video"].unique(maintain_order=True)
         },
         "options": {},

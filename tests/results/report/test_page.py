@@ -121,9 +121,9 @@ def test_the_lines_under_the_figures_give_their_numbers(tmp_path: Path, monkeypa
     write_study(Path("u.parquet"), {"b.mp4": MadeFilm(n_frames=50)})
     report(["t.parquet", "u.parquet"], "s.html", options=ReportOptions(pictures=False, videos=("b.mp4",)))
     code = re.findall(r'<details class="how">.*?<code>(.*?)</code>', Path("s.html").read_text(), flags=re.DOTALL)
-    space: dict[str, Any] = {}
-    exec(html.unescape(code[0]), space)
-    assert space["study"].faces["video"].unique().to_list() == ["b.mp4"]
+    of_b: dict[str, Any] = {}
+    exec(html.unescape(code[0]), of_b)
+    assert of_b["study"].faces["video"].unique().to_list() == ["b.mp4"]
 
 
 def test_an_empty_table_and_a_data_frame_make_a_page(tmp_path: Path) -> None:
