@@ -112,7 +112,9 @@ def batch_of(frames: Sequence[Frames], time_s: Sequence[float] | None = None) ->
 def decoded(path: Path, most: int = 10**9) -> list[Frames]:
     """The first frames of a film."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), most)]
+        return [
+            np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in islice(container.decode(video=0), most)
+        ]
 
 
 def report_speed(engines: Engines, n_frames: int = 33) -> None:

@@ -146,13 +146,13 @@ class FaceSearch:
     def _look(
         self, frames_rgb: Sequence[npt.NDArray[np.uint8]], looks: Sequence[Expected | Sighting]
     ) -> list[Faces | None]:
-        """Look into the windows of frames; None for a frame that does not show every sure face in them."""
+        """Look into the windows of frames; None for a frame that does not show every needed face in them."""
         results: list[Faces | None] = []
         windows = [(frame, look.windows, look.boxes_xyxy) for frame, look in zip(frames_rgb, looks, strict=True)]
         for look, (shown, found) in zip(looks, find_in_windows(windows, self._detector), strict=True):
             if isinstance(look, Sighting):
                 results.append(measured_anew(look.faces, shown, found))
-            elif found[look.sure].all():
+            elif found[look.needed].all():
                 scores = np.minimum(shown.scores, look.most)
                 seen = replace(shown, scores=scores.astype(np.float32))[found]
                 results.append(seen[np.argsort(-seen.scores, kind="stable")])
@@ -168,25 +168,26 @@ class Expected:
     Attributes:
         boxes_xyxy: (F, 4) where.
         windows: (F, 3) in which they are looked for.
-        sure: (F,) bool: not doubtful in the frames around it.
+        needed: (F,) bool: shown by both frames around it, so that it is overlooked if a window does not show it.
         most: (F,) what a face's score may be: a doubtful face goes on being one, for who may begin a number is for
             whole pictures to say.
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
     windows: Windows
-    sure: npt.NDArray[np.bool_]
+    needed: npt.NDArray[np.bool_]
     most: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, chosen: Sequence[tuple[Sighting, int]], other_scores: Sequence[float]) -> Self:
-        """Where faces are in a frame that was searched whole, and what their scores are in another."""
+    def of(cls, chosen: Sequence[tuple[Sighting, int]], other_scores: Sequence[float], n_needed: int) -> Self:
+        """Where faces are in a frame that was searched whole, what their scores are in another, and how many, the
+        first of them, both show."""
         boxes = np.array([one.faces.boxes_xyxy[i] for one, i in chosen], np.float64).reshape(-1, 4)
         windows = np.array([one.windows[i] for one, i in chosen], np.float64).reshape(-1, 3)
         scores = np.array([one.faces.scores[i] for one, i in chosen], np.float32)
-        sure = scores >= START_SCORE
-        most = np.where(sure, np.float32(1), np.maximum(scores, np.array(other_scores, np.float32)))
-        return cls(boxes, windows, sure, most)
+        doubtful = np.maximum(scores, np.array(other_scores, np.float32))
+        most = np.where(scores >= START_SCORE, np.float32(1), doubtful)
+        return cls(boxes, windows, np.arange(len(chosen)) < n_needed, most)
 
     def towards(self, end: Expected, share: float) -> Expected:
         """On the way to where the same faces are later."""
@@ -228,7 +229,8 @@ def _same_faces(before: Sighting, after: Sighting) -> tuple[Expected, Expected] 
     of_both += [(before, i, before, i) for i in alone_a] + [(after, j, after, j) for j in alone_b]
     start, end = [(one, i) for one, i, _, _ in of_both], [(one, j) for _, _, one, j in of_both]
     scores_at_start, scores_at_end = ([float(one.faces.scores[i]) for one, i in ends] for ends in (start, end))
-    return Expected.of(start, scores_at_end), Expected.of(end, scores_at_start)
+    n = len(pairs)
+    return Expected.of(start, scores_at_end, n), Expected.of(end, scores_at_start, n)
 
 
 def _alike(a: Faces, b: Faces) -> npt.NDArray[np.float64]:

@@ -20,6 +20,7 @@ from aucli.faces.values import START_SCORE, intersection_over_union
 
 N_BETWEEN = 7
 Frames = npt.NDArray[Any]
+Film = Sequence[Frames] | Frames
 
 
 class CountingSearch(FaceSearch):
@@ -45,15 +46,15 @@ def clip(example: Path) -> Frames:
     return np.stack(frames)
 
 
-def _between(frames: Sequence[Frames], detector: CenterFace) -> tuple[list[Observation], int]:
+def _between(frames: Film, detector: CenterFace) -> tuple[list[Observation], int]:
     """What is found in all frames but the first and the last, and how many of them were searched whole."""
-    search = CountingSearch(detector)
+    search, frames = CountingSearch(detector), list(frames)
     before, after = search.search(frames[0]), search.search(frames[-1])
     found = search.search_run(before, frames[1:-1], after.after(before))
     return found[:-1], search.whole - 2
 
 
-def _assert_as_whole(found: Sequence[Observation], frames: Sequence[Frames], detector: CenterFace) -> None:
+def _assert_as_whole(found: Sequence[Observation], frames: Film, detector: CenterFace) -> None:
     """The same sure faces as a search through every whole frame finds."""
     for one, frame in zip(found, frames, strict=True):
         (whole,) = detector.detect(frame[None])
