@@ -23,22 +23,25 @@ import av
 import numpy as np
 
 from aucli.annotation.engine import Engine
+from aucli.annotation.finding import SeenFrame, find_faces
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.run import annotate
-from aucli.runtime.concurrency import iterate_in_thread, map_ahead
+from aucli.annotation.run import STRETCH_FRAMES, annotate
+from aucli.runtime.concurrency import iterate_in_thread
 from aucli.video.reader import FrameReader
 
 MEASURE_CHILD = """
 import sys
 from aucli.annotation.run import annotate
+from aucli.annotation.finding import SeenFrame, find_faces
 from aucli.annotation.options import AnnotateOptions
-annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every=int(sys.argv[3]), overwrite=True))
+annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(detect_every=int(sys.argv[3]) or None, overwrite=True))
 # Not getrusage: its maximum is inherited from the process that started this one.
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
 """
 FIRST_ROW_CHILD = """
 import os, sys
 from aucli.annotation.run import annotate
+from aucli.annotation.finding import SeenFrame, find_faces
 from aucli.annotation.options import AnnotateOptions
 def stop(progress):
     os._exit(0)
@@ -49,7 +52,7 @@ annotate(sys.argv[1], sys.argv[2], options=AnnotateOptions(overwrite=True), on_p
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("video", type=Path)
-    parser.add_argument("--detect-every", type=int, default=1)
+    parser.add_argument("--detect-every", type=int, help="as of `aucli annotate`; default: in windows")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--loops", type=int, default=10)
     arguments = parser.parse_args()
@@ -59,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "t.parquet"
         n_frames = annotate(video, output, options=options).n_frames  # also warms the file cache
-        print(f"{video.name}: {n_frames} frames, --detect-every {arguments.detect_every}, {engine.workers} threads")
+        print(f"{video.name}: {n_frames} frames, faces searched: {engine.face_search}, {engine.workers} threads")
 
         def measure(name: str, run: Callable[[], object]) -> float:
             seconds = []
@@ -77,7 +80,7 @@ def main() -> None:
         shares(video, engine, options, output)
         looped = loop(video, Path(folder) / f"looped{video.suffix}", arguments.loops)
         for name, path in (("1x", video), (f"{arguments.loops}x", looped)):
-            arguments_of_child = [str(path), str(output), str(arguments.detect_every)]
+            arguments_of_child = [str(path), str(output), str(arguments.detect_every or 0)]
             told = subprocess.run(
                 [sys.executable, "-c", MEASURE_CHILD, *arguments_of_child], capture_output=True, text=True, check=True
             )
@@ -94,24 +97,26 @@ def decode(video: Path) -> int:
 
 
 def decode_and_detect(video: Path, engine: Engine) -> int:
-    """Decode, and detect on every N-th frame, with the overlap that `annotate` has."""
+    """Decode and find faces, with the overlap that `annotate` has."""
     with (
         FrameReader(video, batch_size=None) as reader,
         iterate_in_thread(reader, ahead=2) as batches,
     ):
-        chosen = (batch.frames_rgb[batch.index % engine.detect_every == 0] for batch in batches)
-        return sum(len(found) for found in map_ahead(engine.pool, engine.detector.detect, chosen, ahead=engine.workers))
+        return sum(1 for _ in find_faces(batches, engine, stretch_frames=STRETCH_FRAMES))
 
 
 def shares(video: Path, engine: Engine, options: AnnotateOptions, output: Path) -> None:
     """Take the CPU time of each stage alone, and set it against that of the whole run."""
     with FrameReader(video, batch_size=8) as reader:
-        frames = [frame for batch in reader for frame in batch.frames_rgb]
+        batches = list(reader)
+    frames = [frame for batch in batches for frame in batch.frames_rgb]
+    found: list[SeenFrame] = []
     cpu = {"decode": cpu_seconds(lambda: decode(video))}
-    looked_at = frames[:: options.detect_every]
-    cpu["detector"] = cpu_seconds(lambda: [engine.detector.detect(frame[None]) for frame in looked_at])
-    seen = [engine.detector.detect(frame[None])[0] for frame in looked_at]
-    landmarks = [faces.landmarks_xy for faces in seen for _ in range(options.detect_every)][: len(frames)]
+    cpu["finding faces"] = cpu_seconds(lambda: found.extend(find_faces(batches, engine, stretch_frames=STRETCH_FRAMES)))
+    landmarks, last = [], np.zeros((0, 5, 2), np.float32)
+    for frame in found:  # frames that were not looked at have the faces of the one before
+        last = last if frame.seen is None else frame.seen.faces.landmarks_xy
+        landmarks.append(last)
 
     def read() -> None:
         for frame, points in zip(frames, landmarks, strict=True):
