@@ -253,7 +253,7 @@ def codes_by_film(
             )
         found.setdefault(name, []).append(one)
     if not found:
-        films.match(lacking[0].video, lacking[0].source)
+        films.match(video or lacking[0].video, lacking[0].source)  # raises
     if lacking:
         names = _short(", ".join(dict.fromkeys(str(one.video) for one in lacking)))
         notes.append(f"{len(lacking)} of {len(codes)} coded videos are not in the table: {names}")

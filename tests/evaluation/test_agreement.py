@@ -303,3 +303,10 @@ def test_timecode_takes_the_rate_of_its_film(tmp_path: Path) -> None:
     assert compare_files(written, [path]).evaluation.per_au[0].positive == 20
     sampled = write_table(table().filter(pl.col("frame") % 5 == 0), tmp_path / "every5.parquet")
     assert compare_files(sampled, [path]).evaluation.per_au[0].positive == 4
+
+
+def test_a_video_that_the_table_lacks_is_named_also_where_it_holds_one_alone(tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    path.write_text("time_s,AU12\n0.0,1\n0.2,0\n")
+    with pytest.raises(TableError, match=r"other\.mp4 .* fit none of the table's videos: a\.mp4"):
+        compare(table(), read_codes(path), options=AgreementOptions(video="other.mp4"))
