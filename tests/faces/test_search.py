@@ -39,11 +39,10 @@ def detector() -> CenterFace:
 
 
 @pytest.fixture(scope="module")
-def clip(example: Path) -> Frames:
+def clip(example: Path) -> list[Frames]:
     """Frames of the rendered clip, of two people."""
     with av.open(str(example)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), 30)]
-    return np.stack(frames)
+        return [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), 30)]
 
 
 def _between(frames: Film, detector: CenterFace) -> tuple[list[Observation], int]:
@@ -65,25 +64,25 @@ def _assert_as_whole(found: Sequence[Observation], frames: Film, detector: Cente
         assert (overlaps.max(axis=1, initial=0.0) > 0.6).all()
 
 
-def test_nothing_lies_between(clip: Frames, detector: CenterFace) -> None:
+def test_nothing_lies_between(clip: list[Frames], detector: CenterFace) -> None:
     assert _between(clip[:2], detector) == ([], 0)
 
 
-def test_frames_without_anybody(clip: Frames, detector: CenterFace) -> None:
+def test_frames_without_anybody(clip: list[Frames], detector: CenterFace) -> None:
     found, whole = _between([np.full_like(clip[0], 90)] * (N_BETWEEN + 2), detector)
     assert [len(one.faces) for one in found] == [0] * N_BETWEEN
     assert whole == 0
 
 
-def test_people_who_stay_are_found_in_windows(clip: Frames, detector: CenterFace) -> None:
+def test_people_who_stay_are_found_in_windows(clip: list[Frames], detector: CenterFace) -> None:
     found, whole = _between(clip[: N_BETWEEN + 2], detector)
     _assert_as_whole(found, clip[1 : N_BETWEEN + 1], detector)
     assert whole == 0
     assert len({one.faces.landmarks_xy.tobytes() for one in found}) == N_BETWEEN  # each from its own pixels
 
 
-def test_who_comes_is_found_on_the_frame_of_coming(clip: Frames, detector: CenterFace) -> None:
-    alone = clip.copy()
+def test_who_comes_is_found_on_the_frame_of_coming(clip: list[Frames], detector: CenterFace) -> None:
+    alone = np.stack(clip)
     alone[:, :, 320:] = 110
     frames = [*alone[:4], *clip[4 : N_BETWEEN + 2]]
     found, whole = _between(frames, detector)
@@ -93,26 +92,26 @@ def test_who_comes_is_found_on_the_frame_of_coming(clip: Frames, detector: Cente
 
 
 @pytest.mark.parametrize("filling", ["grey", "another picture"])
-def test_an_insert_is_searched_whole(clip: Frames, detector: CenterFace, filling: str) -> None:
+def test_an_insert_is_searched_whole(clip: list[Frames], detector: CenterFace, filling: str) -> None:
     insert = np.full_like(clip[0], 128) if filling == "grey" else clip[0][:, ::-1] // 2
     frames = [insert if 3 <= n <= 5 else clip[n] for n in range(N_BETWEEN + 2)]
     found, _ = _between(frames, detector)
     _assert_as_whole(found, frames[1:-1], detector)
 
 
-def test_a_face_that_jumps_is_found(clip: Frames, detector: CenterFace) -> None:
+def test_a_face_that_jumps_is_found(clip: list[Frames], detector: CenterFace) -> None:
     frames = [np.roll(clip[0], 60 * (n >= 5), axis=1) for n in range(N_BETWEEN + 2)]
     found, _ = _between(frames, detector)
     _assert_as_whole(found, frames[1:-1], detector)
 
 
-def test_frames_of_another_size_are_searched_whole(clip: Frames, detector: CenterFace) -> None:
+def test_frames_of_another_size_are_searched_whole(clip: list[Frames], detector: CenterFace) -> None:
     frames = [clip[n] if n < 4 else np.repeat(np.repeat(clip[n], 2, axis=0), 2, axis=1) for n in range(N_BETWEEN + 2)]
     found, _ = _between(frames, detector)
     _assert_as_whole(found, frames[1:-1], detector)
 
 
-def test_a_crowd_is_searched_whole(clip: Frames, detector: CenterFace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_is_searched_whole(clip: list[Frames], detector: CenterFace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_room, "WINDOW_COST", 4.0)  # of two people that is a crowd
     found, whole = _between(clip[:4], detector)
     assert whole == 2
@@ -121,7 +120,7 @@ def test_a_crowd_is_searched_whole(clip: Frames, detector: CenterFace, monkeypat
         np.testing.assert_array_equal(one.faces.landmarks_xy, alone.landmarks_xy)
 
 
-def test_a_still_face_does_not_tremble(clip: Frames, detector: CenterFace) -> None:
+def test_a_still_face_does_not_tremble(clip: list[Frames], detector: CenterFace) -> None:
     found, _ = _between([clip[0]] * (N_BETWEEN + 2), detector)
     for one in found[1:]:
         np.testing.assert_array_equal(one.faces.landmarks_xy, found[0].faces.landmarks_xy)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +114,7 @@ def test_swin_base_has_the_published_names_and_gives_the_published_probabilities
 def test_the_known_swins_are_timms() -> None:
     for (width, depth), name in SWINS.items():
         with torch.device("meta"):  # shapes without numbers
-            swin = timm.create_model(name)
+            swin: Any = timm.create_model(name)
         assert (swin.embed_dim, len(swin.layers[2].blocks)) == (width, depth), name
         assert {block.window_size for layer in swin.layers for block in layer.blocks} == {(WINDOW, WINDOW)}
 
