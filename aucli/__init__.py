@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
     from aucli.results.episodes import EpisodeRules, episodes
-    from aucli.results.exports.run import ExportOptions, export
+    from aucli.results.exports.run import Exported, ExportOptions, export
     from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
     from aucli.results.read import read_table as read
     from aucli.results.report.run import ReportOptions, ReportOutcome, report
@@ -31,6 +31,7 @@ __all__ = [
     "AucliError",
     "EpisodeRules",
     "ExportOptions",
+    "Exported",
     "Outcome",
     "OverlayOptions",
     "OverlayOutcome",
@@ -71,6 +72,7 @@ _HOMES = {
     "RowFilter": ("aucli.results.row_filter", "RowFilter"),
     "export": ("aucli.results.exports.run", "export"),
     "ExportOptions": ("aucli.results.exports.run", "ExportOptions"),
+    "Exported": ("aucli.results.exports.run", "Exported"),
 }
 
 

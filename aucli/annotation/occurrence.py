@@ -1,4 +1,4 @@
-"""Whether an action unit is present: a threshold with a margin, so that a face near it does not flicker.
+"""Whether an action unit is present: a threshold with hysteresis (a margin), so that a face near it does not flicker.
 
 An action unit that was absent begins when its probability reaches the threshold by half the margin, and one that was
 present ends when it falls below it by half the margin; both measured in logits, ln(p / (1 - p)), in which noise is much

@@ -171,8 +171,8 @@ def _print(out: Printer, evaluated: Evaluated, text: str, file: Path | None) -> 
                 temporary.write_text(text, encoding="utf-8")
         except OSError as error:
             raise TableError(f"{file} cannot be written: {error.strerror}") from error
-    elif not out.as_json:
-        print(text, end="")
+    else:
+        out.asked_for(text)
     notes = [out.as_typed(note) for note in evaluated.notes]
     out.json(result=asdict(evaluated.result), notes=notes)
     for note in notes:

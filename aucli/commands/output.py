@@ -38,7 +38,7 @@ class Printer:
     Args:
         command: its name, for JSON: ``models list``.
         as_json: print one JSON object on standard output, and no other result.
-        quiet: print nothing but errors.
+        quiet: print nothing but errors, and a text that a program reads (`asked_for`).
         option_of: option by field of the library, whose messages name fields, see `as_options`.
     """
 
@@ -80,6 +80,11 @@ class Printer:
     def text(self, text: str) -> None:
         """Print a text of several lines, a file's content, as it is."""
         if not self.quiet and not self.as_json:
+            self._stdout.file.write(text)
+
+    def asked_for(self, text: str) -> None:
+        """Print a text that a program reads, as it was asked for by its format: also with ``--quiet``."""
+        if not self.as_json:
             self._stdout.file.write(text)
 
     def note(self, line: str) -> None:

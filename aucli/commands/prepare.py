@@ -61,6 +61,7 @@ def prepare(
 
 def _print(output: Printer, prepared: Prepared) -> None:
     from aucli.datasets.cache.writer import REPORT_NAME
+    from aucli.runtime.files import bundled_folder
 
     report = prepared.report
     output.json(
@@ -81,4 +82,8 @@ def _print(output: Printer, prepared: Prepared) -> None:
         output.note(f"{kept} of {total} sequences were prepared before{again}")
     output.failures(prepared.failures, of=report.sequences, what="sequences")
     output.result(f"{prepared.n_faces:,} faces in {report.frames:,} labelled frames -> {prepared.cache}")
-    output.result(f"next: aucli train --dataset {report.dataset} --cache {quoted(prepared.cache)}")
+    there = f"--dataset {report.dataset} --cache {quoted(prepared.cache)}"
+    if (bundled_folder("train") / f"{report.dataset}.toml").is_file():
+        output.result(f"next: aucli train {there}")
+    else:  # no recipe is made for it: its owner writes one, or tests a model on it
+        output.result(f"next: aucli train {there} --recipe FILE.toml, or aucli evaluate {there} --model MODEL")

@@ -36,7 +36,7 @@ def load_dataset(
     if options is None or isinstance(options, Mapping):
         options = benchmark.options(**(options or {}))
     if not isinstance(options, benchmark.options):
-        raise OptionsError(f"options for {name} are {type(options).__name__}; expected {benchmark.options.__name__}")
+        raise OptionsError(f"`options` for {name} are {type(options).__name__}; expected {benchmark.options.__name__}")
     folder = require_root(Path(root))
     findings = Findings()
     samples = benchmark.read(folder, options, findings)

@@ -29,7 +29,16 @@ def counts_from_above(
 
 
 def area_under_roc(scores: npt.NDArray[np.floating[Any]], present: npt.NDArray[np.bool_]) -> float:
-    """How often a present one ranks above an absent one; ties count half. NaN unless there are some of each."""
+    """How often a present one ranks above an absent one, 0 to 1; ties count half.
+
+    Args:
+        scores: (N,) any finite numbers: only their order counts.
+        present: (N,) what is true of each.
+
+    Returns:
+        The area under the ROC curve: the Mann-Whitney U statistic over its greatest value. NaN unless there are some
+        of each.
+    """
     if present.all() or not present.any():
         return float("nan")
     hits, alarms = counts_from_above(scores, present)

@@ -38,7 +38,7 @@ class DatasetSource:
     def __post_init__(self) -> None:
         wanted = self.benchmark.options
         if self.options is not None and not isinstance(self.options, wanted):
-            raise OptionsError(f"options are {type(self.options).__name__}; {self.dataset} has {wanted.__name__}")
+            raise OptionsError(f"`options` are {type(self.options).__name__}; {self.dataset} has {wanted.__name__}")
         if self.cache is None and self.root is None:
             raise OptionsError(
                 "give `root`, the data set's folder, or `cache`, the faces that aucli prepare made of it"

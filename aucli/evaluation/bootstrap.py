@@ -48,9 +48,9 @@ def decide(predictions: Predictions) -> npt.NDArray[np.bool_]:
 def count_by_subject(predictions: Predictions, lost_faces: LostFaces, replicates: int) -> Tally:
     """Count decisions and probabilities of each subject, once; replicates only weigh these counts."""
     if lost_faces not in get_args(LostFaces):
-        raise OptionsError(f"lost_faces is {lost_faces!r}; allowed are {', '.join(get_args(LostFaces))}")
+        raise OptionsError(f"`lost_faces` is {lost_faces!r}; allowed are {', '.join(get_args(LostFaces))}")
     if replicates < 0:
-        raise OptionsError(f"replicates is {replicates}; allowed is 0 or more")
+        raise OptionsError(f"`replicates` is {replicates}; allowed is 0 or more")
     decided = decide(predictions)
     names, subject = np.unique(predictions.subjects, return_inverse=True)
     confusion = np.zeros((len(names), len(predictions.aus), 4), dtype=np.int64)
@@ -75,7 +75,13 @@ def counting(predictions: Predictions, lost_faces: LostFaces, a: int) -> npt.NDA
 
 
 def filled(predictions: Predictions, counts: npt.NDArray[np.bool_], a: int) -> Float64Array:
-    """Probabilities of the frames that count; 0 where no face was found."""
+    """Probabilities of one AU (column `a`) in the K frames that count: (K,) float64, 0 where no face was found.
+
+    Args:
+        predictions: N frames of A action units.
+        counts: (N,) which frames count, as `counting` says.
+        a: index of the AU, 0 to A - 1.
+    """
     filled: Float64Array = np.nan_to_num(predictions.probabilities[counts, a].astype(np.float64), nan=0.0)
     return filled
 

@@ -38,13 +38,21 @@ def decision_scores(confusion: npt.NDArray[Any]) -> dict[str, Float64Array]:
 
 
 def safe_ratio(above: Float64Array, below: Float64Array) -> Float64Array:
-    """Divide; NaN where the divisor is 0."""
+    """Divide element by element, any shape that both share; NaN where the divisor is 0."""
     ratio: Float64Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
     return ratio
 
 
 def ranked_scores(p: Float64Array, truth: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Area under the ROC curve (ties count half) and average precision, exact; NaN if the truth has one class only."""
+    """Area under the ROC curve (ties count half) and average precision, exact, 0 to 1.
+
+    Args:
+        p: (N,) scores; only their order counts.
+        truth: (N,) what is true of each.
+
+    Returns:
+        Both figures; both NaN if the truth has one class only.
+    """
     if not len(p) or truth.all() or not truth.any():
         return float("nan"), float("nan")
     hits, alarms = counts_from_above(p, truth)
@@ -53,6 +61,11 @@ def ranked_scores(p: Float64Array, truth: npt.NDArray[np.bool_]) -> tuple[float,
 
 
 def all_positive_f1(confusion: npt.NDArray[Any]) -> float | None:
-    """Return the F1 of calling everything present: what a figure must beat. None without a positive."""
+    """Return the F1 (0 to 1) of calling everything present: what a figure must beat. None without a positive.
+
+    Args:
+        confusion: (4,) counts, in the order of `bootstrap.Tally`: true positives, false positives, false negatives,
+            true negatives.
+    """
     n, positive = int(confusion.sum()), int(confusion[0] + confusion[2])
     return 2 * positive / (n + positive) if positive else None

@@ -207,7 +207,7 @@ def estimate(value: float | Float64Array, replicates: Float64Array | None) -> Es
 
 
 def mean_of_defined(stacked: Float64Array) -> Float64Array:
-    """Mean over the first axis of what is defined; NaN where nothing is."""
+    """(K, ...) to (...): the mean over the first axis of what is defined (finite); NaN where nothing is."""
     defined = np.isfinite(stacked)
     counts = defined.sum(axis=0)
     total = np.where(defined, stacked, 0.0).sum(axis=0)

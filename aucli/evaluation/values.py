@@ -25,12 +25,6 @@ METRICS: Final[Mapping[str, str]] = {
 }
 """Every score by its short name, in the order of tables."""
 
-CODER_METRICS: Final[Mapping[str, str]] = {
-    "icc_agreement": "ICC(A,1) of intensities, absolute agreement (McGraw and Wong 1996); Shrout and Fleiss's ICC(2,1)",
-    "icc_consistency": "ICC(C,1) of intensities, consistency (McGraw and Wong 1996); Shrout and Fleiss's ICC(3,1)",
-}
-"""Scores that only two coders have."""
-
 DEFAULT_REPLICATES: Final = 1000
 
 LEVEL: Final = 0.95
@@ -56,7 +50,7 @@ class AuScores:
         positive: of these, frames where it is coded present.
         missing: frames without a label for it.
         lost: frames that have a label, but no face was found.
-        scores: estimate by metric, see `METRICS` and `CODER_METRICS`.
+        scores: estimate by metric, see `METRICS`; of two coders also those of `reliability.intraclass_correlations`.
         all_positive_f1: F1 of always saying present, 2p / (1 + p) for base rate p: the line to beat.
     """
 

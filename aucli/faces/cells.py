@@ -39,7 +39,14 @@ def log_colours() -> FloatArray:
 
 
 def opponent_colours(rgb: npt.NDArray[Any]) -> FloatArray:
-    """Brightness, red against green, yellow against blue; logarithmic, so that a change of light is a shift."""
+    """Brightness, red against green, yellow against blue; logarithmic, so that a change of light is a shift.
+
+    Args:
+        rgb: (..., 3) uint8.
+
+    Returns:
+        (..., 3) float32.
+    """
     log = log_colours()[rgb]
     red, green, blue = log[..., 0], log[..., 1], log[..., 2]
     colours, both = np.empty_like(log), red + green
@@ -55,7 +62,7 @@ def how_far_apart(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def size_of_difference(difference: FloatArray) -> FloatArray:
-    """How far apart colours lie of which this is the difference."""
+    """How far apart colours lie of which this is the difference: (..., 3) to (...), 0 to 1."""
     size = np.abs(difference)
     weighted = 0.5 * size[..., 0] + 2.0 * (size[..., 1] + size[..., 2])
     return np.asarray(np.minimum(weighted, 1.0))

@@ -79,7 +79,7 @@ def describe_scene(frame_rgb: Any, faces: Faces) -> SceneThumbnail:
 
 @lru_cache(maxsize=8)
 def _scene_points(height: int, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Row and column of the points of a scene's cells, in the order of `_means`."""
+    """Row and column of the points of a scene's cells, cell by cell: 12 rows of 16 cells."""
     y = (np.arange(SCENE_ROWS * POINTS_PER_CELL) + 0.5) * (height / (SCENE_ROWS * POINTS_PER_CELL))
     x = (np.arange(SCENE_COLUMNS * POINTS_PER_CELL) + 0.5) * (width / (SCENE_COLUMNS * POINTS_PER_CELL))
     grid = np.stack(np.meshgrid(y.astype(np.intp), x.astype(np.intp), indexing="ij"))

@@ -120,7 +120,16 @@ def intersection_over_union(a_xyxy: npt.NDArray[Any], b_xyxy: npt.NDArray[Any]) 
 def non_maximum_suppression(
     boxes_xyxy: npt.NDArray[Any], scores: npt.NDArray[Any], iou: float = NMS_IOU
 ) -> npt.NDArray[np.intp]:
-    """Return the indices of boxes that no better box overlaps by `iou` or more, best first."""
+    """Return the indices of boxes that no better box overlaps by `iou` or more, best first.
+
+    Args:
+        boxes_xyxy: (N, 4) left, top, right, bottom, px.
+        scores: (N,) higher is better; of equal ones the first counts as better.
+        iou: intersection over union, 0 to 1.
+
+    Returns:
+        (K,) indices into the boxes, K from 0 to N.
+    """
     order = np.argsort(-scores, kind="stable")
     overlaps = intersection_over_union(boxes_xyxy[order], boxes_xyxy[order]) >= iou
     keep: list[int] = []

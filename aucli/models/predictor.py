@@ -20,7 +20,7 @@ from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
 from aucli.faces.crop_quality import crop_quality
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import Model, verify
-from aucli.runtime.onnx import import_onnxruntime, open_session
+from aucli.runtime.onnx import open_session
 from aucli.runtime.packages import require
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ class CropReadings:
 
 class Predictor(ABC):
     """Says which action units faces show. Safe to call from several threads at once."""
-
-    backend: str
 
     @abstractmethod
     def read(
@@ -100,7 +98,6 @@ class OnnxPredictor(Predictor):
         self._session = open_session(model.graph, device="cpu", threads=threads)
         self._spec: CropSpec = model.config.crop
         self._outputs = list(model.config.outputs)
-        self.backend = f"onnxruntime {import_onnxruntime().__version__}"
 
     def read(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
@@ -135,7 +132,6 @@ class TorchPredictor(Predictor):
         self._network = network.to(self._device, self._dtype).eval()
         self._spec = model.config.crop
         self._outputs = list(model.config.outputs)
-        self.backend = f"torch {torch.__version__} ({device})"
 
     def read(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]

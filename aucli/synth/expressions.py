@@ -20,9 +20,7 @@ Float32 = npt.NDArray[np.float32]
 Side = Literal["left", "right"]
 
 SYNTH_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 23, 24, 25, 26, 28, 43, 45)
-"""AUs that are rendered and labelled."""
-UNLABELLED_AUS: Final = (22,)
-"""AUs that are rendered, for speech needs them, but have no column of their own."""
+"""AUs that are rendered and labelled. AU22 is rendered too, for speech needs it, and has no column of its own."""
 
 # Share of a shape's full motion at intensities 0, A, B, C, D, E: FACS spaces B and C further apart than D and E.
 _ACTIVATION: Final = (0.0, 0.12, 0.30, 0.55, 0.80, 1.0)

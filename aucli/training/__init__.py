@@ -1,1 +1,1 @@
-"""Training: losses, data, recipes, the trainer, linear evaluation and metrics."""
+"""Training: recipes, plan, batches of views, losses, the trainer, heads, decisions and the model's card."""

@@ -4,10 +4,10 @@ What decord 3.4.0 does that this room guards against:
 
 - at the end of a file whose packets do not all decode it repeats the last frame; its option ``fault_tol`` turns that
   into an error. A frame lost on the way (damaged HEVC and AV1 lose them without an error) shifts the numbers of all
-  that follow. So a stretch of the video is given out only when it has decoded whole, one frame for each packet;
+  that follow. So a piece of the video is given out only when it has decoded whole, one frame for each packet;
 - it counts packets that an edit list hides, and takes the n-th frame to have the n-th packet's time;
 - its reader pushes a packet every time it looks for a frame and finds none, and its decoder decodes ahead without
-  limit: for a slow consumer a long video ends up in memory, decoded. So those stretches are cut at key frames, short
+  limit: for a slow consumer a long video ends up in memory, decoded. So those pieces are cut at key frames, short
   enough to lie in memory whole, and each gets a reader of its own;
 - it gives up where a decoder returns two frames for one packet (common in HEVC);
 - at import it loads every CUDA library that pip has installed: half a second and 650 MB that a CPU does not need.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 from aucli.video.container import decode_tolerantly, open_container, reason_of, video_stream
 from aucli.video.display import Display, ShownFrame
 from aucli.video.orientation import UPRIGHT
-from aucli.video.packets import PacketScan, cut_segments
+from aucli.video.packets import PacketScan, cut_pieces
 from aucli.video.times import TimestampGuess
 from aucli.video.values import VideoInfo
 
@@ -56,13 +56,13 @@ class Source(Protocol):
 class DecordSource:
     """decord, on the CPU (``cuda_index`` None) or with NVDEC."""
 
-    def __init__(self, info: VideoInfo, scan: PacketScan, segment_lengths: list[int], cuda_index: int | None) -> None:
+    def __init__(self, info: VideoInfo, scan: PacketScan, piece_lengths: list[int], cuda_index: int | None) -> None:
         decord = import_decord(cuda=cuda_index is not None)
         where = "cpu" if cuda_index is None else f"cuda:{cuda_index}"
         self.name = f"decord {decord.__version__} ({where})"
         self.broken: str | None = None
         self._decord, self._info, self._timestamps, self._cuda_index = decord, info, scan.timestamps, cuda_index
-        self._segment_lengths = segment_lengths
+        self._piece_lengths = piece_lengths
         self._stored_shape = info.orientation.shape(info.height, info.width)
 
     def frames(self) -> Iterator[tuple[int, ShownFrame]]:
@@ -71,7 +71,7 @@ class DecordSource:
         timestamps = iter(self._timestamps.tolist())
         try:
             context = decord.cpu() if self._cuda_index is None else decord.gpu(self._cuda_index)
-            for data, length in zip(self._segments(), self._segment_lengths, strict=True):
+            for data, length in zip(self._pieces(), self._piece_lengths, strict=True):
                 # Any positive fraction that allows less than one frame: the first repeated frame is an error.
                 reader = decord.VideoReader(io.BytesIO(data), ctx=context, fault_tol=1e-9)
                 frames = deque(reader.next() for _ in range(length))
@@ -82,12 +82,12 @@ class DecordSource:
         except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError) as error:
             raise GivesUpError(f"decord: {error}") from None
 
-    def _segments(self) -> Iterator[bytes]:
-        """Stretches of the file for decord to read; an error while reading is a reason to try PyAV."""
+    def _pieces(self) -> Iterator[bytes]:
+        """Pieces of the file for decord to read; an error while reading is a reason to try PyAV."""
         import av
 
         try:
-            yield from cut_segments(self._info, self._segment_lengths)
+            yield from cut_pieces(self._info, self._piece_lengths)
         except (av.error.FFmpegError, ValueError) as error:
             raise GivesUpError(f"the file cannot be cut for decord ({reason_of(error)})") from None
 

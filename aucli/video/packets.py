@@ -42,7 +42,7 @@ class PacketScan:
         n_joints: times that timestamps begin anew.
         lacks_times: whether a packet says neither when it is shown nor when it is decoded.
         usual_ticks: median distance between timestamps that are there, in the stream's units; 0 where there are none.
-        gop_lengths: packets of each stretch that decodes on its own; empty where decord is out.
+        gop_lengths: packets of each group of pictures that decodes on its own; empty where decord is out.
         why_not_decord: None where packets and frames correspond one to one, so that decord's n-th frame is the frame
             of the n-th timestamp.
         ends_early: what the header promises and the packets do not keep, else None.
@@ -173,9 +173,9 @@ def _count_with_hidden(info: VideoInfo) -> int:
 
 
 def gop_lengths_of(timestamps: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_]) -> list[int]:
-    """Lengths of the stretches of packets, given in decoding order, that decode on their own.
+    """Lengths of the groups of pictures that decode on their own, in packets, which are given in decoding order.
 
-    A stretch begins at a key frame that is shown after everything before it and before everything after it:
+    Such a group begins at a key frame that is shown after everything before it and before everything after it:
 
         shown:   0 2 1 3 | 4 6 5 7 8 10 9 | ...      key frames: 0, 4, 8
         not at 8 if its successors were shown before it, as in an open group of pictures: ... 10 8 9
@@ -190,10 +190,10 @@ def gop_lengths_of(timestamps: npt.NDArray[np.int64], is_key: npt.NDArray[np.boo
     return [int(length) for length in np.diff(np.append(begins, len(timestamps)))]
 
 
-def join_segments(gop_lengths: list[int], max_frames: int) -> list[int]:
-    """Join neighbouring stretches up to ``max_frames``; empty if one alone is longer.
+def join_pieces(gop_lengths: list[int], max_frames: int) -> list[int]:
+    """Join neighbouring groups of pictures into pieces of up to ``max_frames``; empty if one alone is longer.
 
-    >>> join_segments([3, 3, 3, 5], max_frames=6)
+    >>> join_pieces([3, 3, 3, 5], max_frames=6)
     [6, 3, 5]
     """
     lengths: list[int] = []
@@ -205,8 +205,8 @@ def join_segments(gop_lengths: list[int], max_frames: int) -> list[int]:
     return lengths if lengths and max(lengths) <= max_frames else []
 
 
-def cut_segments(info: VideoInfo, lengths: list[int]) -> Iterator[bytes]:
-    """Stretches of a video's packets, each as a small Matroska file in memory, orientation left out.
+def cut_pieces(info: VideoInfo, lengths: list[int]) -> Iterator[bytes]:
+    """Pieces of a video's packets, each as a small Matroska file in memory, orientation left out.
 
     The packets get plain timestamps, one step a frame, since Matroska's milliseconds could merge two.
     """

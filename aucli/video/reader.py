@@ -19,7 +19,7 @@ from aucli.errors import OptionsError, VideoError
 from aucli.video.container import describe_file, first_timestamp, open_container, video_stream
 from aucli.video.decoders import DecordSource, GivesUpError, PyAVSource, Source
 from aucli.video.display import ShownFrame
-from aucli.video.packets import PacketScan, join_segments, scan_packets
+from aucli.video.packets import PacketScan, join_pieces, scan_packets
 from aucli.video.pictures import PictureSource, is_photograph
 from aucli.video.selection import BatchBuffer, FrameDevice, FrameSelection
 from aucli.video.times import Clock
@@ -30,11 +30,11 @@ DecoderName = Literal["auto", "decord", "pyav"]
 BATCH_BYTES: Final = 24 * 2**20
 """Pixels in a batch on the CPU, unless its size is given."""
 
-SEGMENT_BYTES_CPU: Final = 64 * 2**20
+PIECE_BYTES_CPU: Final = 64 * 2**20
 """Decoded pictures that decord may hold at a time. Where a group of pictures is larger PyAV reads the file; it is also
 faster there (1920 x 1080: 10 against 13 to 19 ms of CPU a frame, on two cores)."""
 
-SEGMENT_BYTES_CUDA: Final = 2**30
+PIECE_BYTES_CUDA: Final = 2**30
 """The same on a GPU."""
 
 
@@ -124,11 +124,11 @@ class FrameReader:
         picture_rate: float | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
-            raise OptionsError(f"batch_size is {batch_size}; it must be at least 1")
+            raise OptionsError(f"`batch_size` is {batch_size}; it must be at least 1")
         if first_frame < 0:
-            raise OptionsError(f"first_frame is {first_frame}; it must be at least 0")
+            raise OptionsError(f"`first_frame` is {first_frame}; it must be at least 0")
         if decoder not in ("auto", "decord", "pyav"):
-            raise OptionsError(f"decoder is {decoder!r}; allowed are auto, decord, pyav")
+            raise OptionsError(f"`decoder` is {decoder!r}; allowed are auto, decord, pyav")
         self._selection = FrameSelection(start_s=start_s, end_s=end_s, every_s=every_s, first_frame=first_frame)
         self._device = FrameDevice.parse(device)
         self._allowed = decoder
@@ -261,17 +261,18 @@ class FrameReader:
             yield PyAVSource(self.info, self._scan, careful=True)
 
     def _decord_sources(self, scan: PacketScan) -> Iterator[Source]:
-        devices = [(self._device.index, SEGMENT_BYTES_CUDA)] if self._device.is_cuda else []
-        for cuda_index, max_bytes in [*devices, (None, SEGMENT_BYTES_CPU)]:
+        devices = [(self._device.index, PIECE_BYTES_CUDA)] if self._device.is_cuda else []
+        for cuda_index, max_bytes in [*devices, (None, PIECE_BYTES_CPU)]:
             max_frames = max_bytes // (self.info.width * self.info.height * 3)
-            if lengths := join_segments(scan.gop_lengths, max_frames):
+            if lengths := join_pieces(scan.gop_lengths, max_frames):
                 yield DecordSource(self.info, scan, lengths, cuda_index)
 
     def _check_same(self, n: int, given: int, found: int) -> None:
         if given != found:
             raise VideoError(
                 f"{self._path}: decoders disagree from frame {n} on (timestamp {given} against {found}); "
-                "its frames so far cannot be trusted: read it with decoder='pyav'"
+                "its frames so far cannot be trusted: encode it anew and read that file: "
+                "ffmpeg -i VIDEO -map 0:v:0 -map 0:a? -fps_mode passthrough -c:v libx264 -crf 18 NEW.mkv"
             )
 
     def _sum_up(self) -> None:

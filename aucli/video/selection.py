@@ -31,11 +31,11 @@ class FrameSelection:
         for name in ("start_s", "end_s", "every_s"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
-                raise OptionsError(f"{name} is {value}; it must be a finite number of seconds")
+                raise OptionsError(f"`{name}` is {value}; it must be a finite number of seconds")
         if self.every_s is not None and self.every_s <= 0:
-            raise OptionsError(f"every_s is {self.every_s}; it must be above 0")
+            raise OptionsError(f"`every_s` is {self.every_s}; it must be above 0")
         if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
-            raise OptionsError(f"end_s is {self.end_s}; it must lie after start_s, which is {self.start_s}")
+            raise OptionsError(f"`end_s` is {self.end_s}; it must lie after `start_s`, which is {self.start_s}")
 
     def is_past(self, time_s: float) -> bool:
         """Whether this frame and all after it come too late."""
@@ -67,7 +67,7 @@ class FrameDevice:
             return FrameDevice(None)
         if kind == "cuda" and (number.isdecimal() or name == "cuda"):
             return FrameDevice(int(number or 0))
-        raise OptionsError(f"device is {name!r}; allowed are cpu, cuda, cuda:N")
+        raise OptionsError(f"`device` is {name!r}; allowed are cpu, cuda, cuda:N")
 
     @property
     def is_cuda(self) -> bool:

@@ -20,8 +20,8 @@ from aucli.evaluation.agreement import AgreementOptions
 from aucli.evaluation.benchmarks import ScoringOptions
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import EVENTS, Event, eaf, elan_rows
+from tests.builders.coded_tables import elan, table, write_table
 from tests.builders.texts import texts_of
-from tests.evaluation.test_agreement import elan, table, write_table
 from tests.human_codes.reading_help import write
 
 PACKAGE = Path(aucli.__file__).parent

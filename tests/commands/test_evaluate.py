@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from aucli.datasets.folds import FoldOptions
@@ -14,10 +13,9 @@ from aucli.datasets.source import DatasetSource
 from aucli.evaluation import agreement, benchmarks, coders
 from aucli.evaluation.agreement import AgreementOptions
 from aucli.evaluation.benchmarks import Evaluated, ModelOnBenchmark, ScoringOptions
-from aucli.evaluation.scoring import evaluate_predictions
-from aucli.evaluation.values import Evaluation, Predictions
 from aucli.human_codes.values import CodeOptions
 from tests.builders.command_line import left_out, run
+from tests.builders.made_scores import made_scores
 
 SHARED = frozenset({"--lost-faces", "--replicates", "--metric", "--format", "--output", "--json", "--quiet"})
 OF_BENCHMARKS = frozenset(
@@ -27,27 +25,12 @@ OF_BENCHMARKS = frozenset(
 SCORED = ("--lost-faces", "leave_out", "--replicates", 0)
 
 
-def _scores() -> Evaluation:
-    rng = np.random.default_rng(0)
-    return evaluate_predictions(
-        Predictions(
-            name="made",
-            aus=(12,),
-            labels=rng.integers(0, 2, (40, 1)).astype(np.int8),
-            probabilities=rng.random((40, 1)).astype(np.float32),
-            subjects=np.array([f"p{i % 4}" for i in range(40)]),
-            thresholds=np.array([0.5]),
-        ),
-        replicates=0,
-    )
-
-
 def test_every_option_of_a_model_on_a_benchmark_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[ModelOnBenchmark, ScoringOptions]] = []
 
     def record(what: ModelOnBenchmark, options: ScoringOptions, *, on_progress: Any) -> Evaluated:
         calls.append((what, options))
-        return Evaluated(_scores(), ("a note",))
+        return Evaluated(made_scores(), ("a note",))
 
     monkeypatch.setattr(benchmarks, "evaluate_on_benchmark", record)
     # fmt: off
@@ -110,7 +93,7 @@ COMPARING = AgreementOptions(align="time", tolerance_s=0.2, face=3, video="v.mp4
 
 
 class _Compared:
-    evaluation = _scores()
+    evaluation = made_scores()
     notes = ("`shift_s` may be wrong",)
 
 
@@ -141,7 +124,7 @@ def test_runs_in_every_format(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
     def record(folders: list[Path], options: ScoringOptions) -> Evaluated:
         calls.append((folders, options))
-        return Evaluated(_scores(), ("a note",))
+        return Evaluated(made_scores(), ("a note",))
 
     monkeypatch.setattr(benchmarks, "evaluate_runs", record)
     given = ("r1", "r2", *SCORED, "--metric", "mcc", "--format", "latex", "--output", tmp_path / "x", "--json", "-q")

@@ -44,8 +44,8 @@ OPTIONS_OF: dict[str, Mapping[str, str]] = {
     "train": train.OPTION_OF,
 }
 # The share of validation is the recipe's and checked there; a card is Markdown and no message; commands do not read
-# into pandas.
-NO_OPTIONS = {"validation_share", "name", "as_"}
+# into pandas, choose no decoder, and make the options of a data set themselves.
+NO_OPTIONS = {"validation_share", "name", "as_", "decoder", "first_frame", "options"}
 
 
 def test_names_of_fields_become_options() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 
 from aucli.datasets import prepare as preparing
 from aucli.datasets.prepare import Prepared, PrepareOptions
+from aucli.datasets.readers.registry import READERS
 from aucli.datasets.report import Report
 from aucli.datasets.source import DatasetSource
+from aucli.errors import RecipeError
+from aucli.training.options import TrainOptions
+from aucli.training.plan import find_recipe
 from tests.builders.command_line import left_out, run
 
 REPORT = Report(
@@ -34,8 +39,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[PrepareOptions]:
     def record(options: PrepareOptions, *, on_progress: Any) -> Prepared:
         seen.append(options)
         failures = {"S1": "is gone"} if options.overwrite else {}
+        report = replace(REPORT, dataset=options.source.dataset)
         return Prepared(
-            cache=options.source.cache_folder, report=REPORT, failures=failures, n_faces=49, n_written=3, n_kept=0
+            cache=options.source.cache_folder, report=report, failures=failures, n_faces=49, n_written=3, n_kept=0
         )
 
     monkeypatch.setattr(preparing, "prepare", record)
@@ -68,6 +74,19 @@ def test_every_option_reaches_the_library(calls: list[PrepareOptions]) -> None:
         ),
         PrepareOptions(source=DatasetSource.from_pairs("disfa", root=Path("/d"), cache=Path("c"))),
     ]
+
+
+@pytest.mark.parametrize("dataset", READERS)
+def test_the_end_names_a_recipe_where_none_is_bundled(calls: list[PrepareOptions], dataset: str) -> None:
+    line = run("prepare", "--dataset", dataset, "--root", "/d", "-o", "c").stdout.splitlines()[-1]
+    given = f"--dataset {dataset} --cache c"
+    source = DatasetSource.from_pairs(dataset, root=None, cache=Path("c"), pairs=())
+    try:
+        find_recipe(TrainOptions(source=source, out=Path("out")))
+    except RecipeError:
+        assert line == f"next: aucli train {given} --recipe FILE.toml, or aucli evaluate {given} --model MODEL"
+    else:
+        assert line == f"next: aucli train {given}"
 
 
 def test_the_end_says_what_to_type_next(calls: list[PrepareOptions]) -> None:

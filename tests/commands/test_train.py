@@ -20,7 +20,7 @@ from aucli.training.options import TrainOptions
 from aucli.training.run import TrainResult
 from aucli.training.run_log import TrainingProgress
 from tests.builders.command_line import left_out, run
-from tests.commands.test_evaluate import _scores
+from tests.builders.made_scores import made_scores
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
 
     def train(options: TrainOptions, *, planned: Any, **_: Any) -> TrainResult:
         seen.append(options)
-        return TrainResult((Path("runs/x y/model"),), _scores())
+        return TrainResult((Path("runs/x y/model"),), made_scores())
 
     monkeypatch.setattr(planning, "plan", plan)
     monkeypatch.setattr(training, "train", train)

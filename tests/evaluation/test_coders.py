@@ -11,8 +11,8 @@ from aucli.evaluation.agreement import AgreementOptions
 from aucli.evaluation.coders import compare_coders
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import Event, eaf, elan_rows
-from tests.evaluation.test_agreement import table, write_table
-from tests.evaluation.test_reliability import anova
+from tests.builders.coded_tables import table, write_table
+from tests.builders.variance import anova
 from tests.human_codes.reading_help import write
 
 FIRST = [Event("AU12", 0.4, 1.2, "C"), Event("AU12", 2.0, 2.4, "B"), Event("AU06", 1.0, 2.0, "B")]

@@ -228,9 +228,9 @@ def test_bad_input_is_named() -> None:
         evaluate(labels + 5, p, aus=AUS)
     with pytest.raises(DatasetError, match="0 to 1"):
         evaluate(labels, p + 1, aus=AUS)
-    with pytest.raises(OptionsError, match="lost_faces is 'drop'"):
+    with pytest.raises(OptionsError, match="`lost_faces` is 'drop'"):
         evaluate(labels, p, aus=AUS, lost_faces="drop")  # type: ignore[arg-type]
-    with pytest.raises(OptionsError, match="replicates is -1"):
+    with pytest.raises(OptionsError, match="`replicates` is -1"):
         evaluate(labels, p, aus=AUS, replicates=-1)
     with pytest.raises(DatasetError, match="no folds"):
         evaluate_folds([])

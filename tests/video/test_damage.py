@@ -69,7 +69,7 @@ def test_damaged_file_loses_only_what_ffmpeg_loses(
 
 
 def test_decord_hands_over_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aucli.video.reader.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 10)
+    monkeypatch.setattr("aucli.video.reader.PIECE_BYTES_CPU", 128 * 96 * 3 * 10)
     path = MadeVideo(options={"g": "10"}, grain=True, n_frames=60).write(tmp_path / "a.mp4")
     damage(path, start=0.6, share=0.03)
     reader, found = read_all(path, batch_size=4)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import VideoError
-from aucli.video.packets import gop_lengths_of, join_segments
+from aucli.video.packets import gop_lengths_of, join_pieces
 from tests.builders.media import (
     IRREGULAR,
     MadeVideo,
@@ -39,8 +39,8 @@ def test_where_a_video_may_be_cut(timestamps: list[int], keys: list[int], length
 
 
 @given(st.lists(st.integers(1, 12), max_size=20), st.integers(1, 30))
-def test_joined_stretches_fit_and_keep_their_borders(gops: list[int], max_frames: int) -> None:
-    lengths = join_segments(gops, max_frames)
+def test_joined_groups_of_pictures_fit_and_keep_their_borders(gops: list[int], max_frames: int) -> None:
+    lengths = join_pieces(gops, max_frames)
     if not gops or max(gops) > max_frames:
         assert lengths == []
         return
@@ -49,8 +49,8 @@ def test_joined_stretches_fit_and_keep_their_borders(gops: list[int], max_frames
     assert set(np.cumsum(lengths)) <= set(np.cumsum(gops))
 
 
-def test_many_segments_give_the_same_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aucli.video.reader.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 11)
+def test_many_pieces_give_the_same_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aucli.video.reader.PIECE_BYTES_CPU", 128 * 96 * 3 * 11)
     for name, codec in (("a.mp4", "libx264"), ("b.mkv", "libx265"), ("c.webm", "libvpx"), ("d.mp4", "mpeg4")):
         options = {"g": "9", "bf": "0" if codec == "mpeg4" else "2"}  # MPEG-4's B-frames lead each key frame
         if codec == "libx265":
@@ -63,7 +63,7 @@ def test_many_segments_give_the_same_frames(tmp_path: Path, monkeypatch: pytest.
 
 def test_far_apart_key_frames_go_to_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = MadeVideo(options={"g": "40"}).write(tmp_path / "a.mp4")
-    monkeypatch.setattr("aucli.video.reader.SEGMENT_BYTES_CPU", 128 * 96 * 3 * 39)
+    monkeypatch.setattr("aucli.video.reader.PIECE_BYTES_CPU", 128 * 96 * 3 * 39)
     assert read_all(path)[0].decoder.startswith("pyav")
     with pytest.raises(VideoError, match="decord would need too much memory"):
         read_all(path, decoder="decord")

@@ -76,13 +76,13 @@ def test_resuming_gives_the_rest_of_a_full_read(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
-        ({"first_frame": -1}, "first_frame is -1"),
-        ({"every_s": 0.0}, "every_s is 0.0; it must be above 0"),
-        ({"start_s": float("nan")}, "start_s is nan"),
-        ({"start_s": 2.0, "end_s": 2.0}, "end_s is 2.0; it must lie after start_s"),
-        ({"device": "gpu"}, "device is 'gpu'; allowed are cpu, cuda, cuda:N"),
-        ({"decoder": "opencv"}, "decoder is 'opencv'"),
+        ({"batch_size": 0}, "`batch_size` is 0; it must be at least 1"),
+        ({"first_frame": -1}, "`first_frame` is -1"),
+        ({"every_s": 0.0}, "`every_s` is 0.0; it must be above 0"),
+        ({"start_s": float("nan")}, "`start_s` is nan"),
+        ({"start_s": 2.0, "end_s": 2.0}, "`end_s` is 2.0; it must lie after `start_s`"),
+        ({"device": "gpu"}, "`device` is 'gpu'; allowed are cpu, cuda, cuda:N"),
+        ({"decoder": "opencv"}, "`decoder` is 'opencv'"),
     ],
 )
 def test_options_that_make_no_sense(irregular: tuple[Path, Decoded], options: dict[str, Any], message: str) -> None:

@@ -150,5 +150,5 @@ class DatasetOptions(KeyValueOptions):
         """
         strange = [au for au in self.aus if au not in coded]
         if strange:
-            raise OptionsError(f"aus asks for AU {strange[0]}; coded are {', '.join(map(str, sorted(coded)))}")
+            raise OptionsError(f"option aus asks for AU {strange[0]}; coded are {', '.join(map(str, sorted(coded)))}")
         return self.aus or default

@@ -64,7 +64,6 @@ class StudyFilm:
         begin_s: time of the first frame.
         end_s: time at which the last frame ends.
         shown_s: time shown by all frames; less than between the two where the film lacks frames.
-        with_face_s: time with a face at least.
     """
 
     number: int
@@ -77,7 +76,6 @@ class StudyFilm:
     begin_s: float
     end_s: float
     shown_s: float
-    with_face_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,5 +258,4 @@ def _film(
         begin_s=int(begin_us[0]) / US_PER_S if len(begin_us) else 0.0,
         end_s=int(begin_us[-1] + shown_us[-1]) / US_PER_S if len(begin_us) else 0.0,
         shown_s=int(shown_us.sum()) / US_PER_S,
-        with_face_s=int(shown_us[has_face].sum()) / US_PER_S,
     )
