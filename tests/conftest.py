@@ -12,6 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import typer.main
+from hypothesis import settings
+
+# Nothing is timed here: under load, a first example that decodes a video takes longer than hypothesis allows.
+settings.register_profile("aucli", deadline=None)
+settings.load_profile("aucli")
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
