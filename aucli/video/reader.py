@@ -272,7 +272,7 @@ class FrameReader:
             raise VideoError(
                 f"{self._path}: decoders disagree from frame {n} on (timestamp {given} against {found}); "
                 "its frames so far cannot be trusted: encode it anew and read that file: "
-                "ffmpeg -i VIDEO -map 0:v:0 -map 0:a? -fps_mode passthrough -c:v libx264 -crf 18 NEW.mkv"
+                "ffmpeg -i VIDEO -fps_mode passthrough -c:v libx264 -crf 18 NEW.mp4"
             )
 
     def _sum_up(self) -> None:

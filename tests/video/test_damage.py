@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aucli.errors import VideoError
+from aucli.video.decoders import PyAVSource
 from tests.builders.media import (
     MadeVideo,
     cut_off,
@@ -82,3 +84,16 @@ def test_decord_hands_over_in_the_middle(tmp_path: Path, monkeypatch: pytest.Mon
     assert reader.n_failed == 60 - reader.n_frames
     for before, after in zip(found_alone.frames_rgb[:20], found.frames_rgb, strict=False):
         np.testing.assert_array_equal(before, after)
+
+
+def test_decoders_that_disagree_end_the_file_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that were given out cannot be called back: a second decoder that times them otherwise ends the reading."""
+    monkeypatch.setattr("aucli.video.reader.PIECE_BYTES_CPU", 128 * 96 * 3 * 10)
+    plainly = PyAVSource.frames
+    monkeypatch.setattr(
+        PyAVSource, "frames", lambda self: ((timestamp + 1, frame) for timestamp, frame in plainly(self))
+    )
+    path = MadeVideo(options={"g": "10"}, grain=True, n_frames=60).write(tmp_path / "a.mp4")
+    damage(path, start=0.6, share=0.03)
+    with pytest.raises(VideoError, match=r"a\.mp4: decoders disagree from frame 0 on .*: ffmpeg -i VIDEO "):
+        read_all(path)
