@@ -21,8 +21,8 @@ from aucli.evaluation.benchmarks import ScoringOptions
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import EVENTS, Event, eaf, elan_rows
 from tests.builders.coded_tables import elan, table, write_table
+from tests.builders.read_codes import write
 from tests.builders.texts import texts_of
-from tests.human_codes.reading_help import write
 
 PACKAGE = Path(aucli.__file__).parent
 EVALUATE: Any = get_command(app).commands["evaluate"]  # type: ignore[attr-defined]

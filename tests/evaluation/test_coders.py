@@ -12,8 +12,8 @@ from aucli.evaluation.coders import compare_coders
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import Event, eaf, elan_rows
 from tests.builders.coded_tables import table, write_table
+from tests.builders.read_codes import write
 from tests.builders.variance import anova
-from tests.human_codes.reading_help import write
 
 FIRST = [Event("AU12", 0.4, 1.2, "C"), Event("AU12", 2.0, 2.4, "B"), Event("AU06", 1.0, 2.0, "B")]
 SECOND = [Event("AU12", 0.48, 1.2, "D"), Event("AU12", 2.0, 2.4, "B"), Event("AU06", 1.0, 2.0, "B")]

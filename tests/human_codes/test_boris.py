@@ -8,7 +8,7 @@ from aucli.errors import OptionsError, TableError
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedIntervals, CodeOptions
 from tests.builders.coded_files import Event, boris_aggregated
-from tests.human_codes.reading_help import intervals, write
+from tests.builders.read_codes import intervals, write
 
 FILMS = (("part1.mp4", 2.4), ("part2.mp4", 2.4), ("part3.mp4", 1.0))
 

@@ -9,7 +9,7 @@ from aucli.errors import OptionsError, TableError
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedIntervals, CodeOptions
 from tests.builders.coded_files import boris_project
-from tests.human_codes.reading_help import covered, intervals, write
+from tests.builders.read_codes import covered, intervals, write
 
 SMILE = [(0.4, "", "AU12", ""), (1.2, "", "AU12", "")]
 

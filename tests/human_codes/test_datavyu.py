@@ -9,7 +9,7 @@ from aucli.errors import TableError
 from aucli.human_codes import datavyu
 from aucli.human_codes.reading import read_codes
 from tests.builders.coded_files import DATAVYU_DB, opf
-from tests.human_codes.reading_help import covered, intervals
+from tests.builders.read_codes import covered, intervals
 
 
 def test_an_archive_holds_the_spreadsheet(tmp_path: Path) -> None:

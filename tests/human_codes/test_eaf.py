@@ -8,7 +8,7 @@ from aucli.errors import OptionsError, TableError
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import EVENTS, Child, Event, eaf
-from tests.human_codes.reading_help import covered, intervals, write
+from tests.builders.read_codes import covered, intervals, write
 
 
 def test_tiers_become_intervals_of_the_film(tmp_path: Path) -> None:

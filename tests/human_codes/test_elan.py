@@ -9,7 +9,7 @@ from aucli.errors import OptionsError, TableError
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedIntervals, CodeOptions
 from tests.builders.coded_files import EVENTS, Event, elan_per_tier, elan_rows
-from tests.human_codes.reading_help import covered, intervals, write
+from tests.builders.read_codes import covered, intervals, write
 
 FORMATS = ("hh", "ss", "ms", "pal")
 MEDIA = '"#file:///D:/films/Session%201.mp4 -- offset: 0, duration: 00:00:04.000 / 4.000 / 4000, ms per sample: 40.0"\n'

@@ -8,7 +8,7 @@ import pytest
 from aucli.errors import OptionsError, TableError
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
-from tests.human_codes.reading_help import frames, write
+from tests.builders.read_codes import frames, write
 
 
 @pytest.mark.parametrize(

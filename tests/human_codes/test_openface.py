@@ -9,7 +9,7 @@ from aucli.errors import TableError
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedFrames, CodeOptions
 from tests.builders.coded_files import openface
-from tests.human_codes.reading_help import frames, write
+from tests.builders.read_codes import frames, write
 
 ROWS = [(k / 25, int(10 <= k < 30), 2.5 if 10 <= k < 30 else 0.4, k != 50) for k in range(100)]
 

@@ -15,7 +15,7 @@ from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodedFrames, CodeOptions
 from aucli.synth.expressions import SYNTH_AUS
 from aucli.synth.table import SCHEMA
-from tests.human_codes.reading_help import frames
+from tests.builders.read_codes import frames
 
 
 def labels(**columns: Any) -> pl.DataFrame:

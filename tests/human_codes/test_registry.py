@@ -17,7 +17,7 @@ from aucli.human_codes.reading import read_codes
 from aucli.human_codes.times import CodedTime
 from aucli.human_codes.values import CodeOptions, Codes
 from tests.builders.coded_tables import table, write_table
-from tests.human_codes.reading_help import covered, intervals, write
+from tests.builders.read_codes import covered, intervals, write
 
 HUMAN_CODES = Path(registry.__file__).parent
 

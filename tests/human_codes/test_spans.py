@@ -9,7 +9,7 @@ from aucli.errors import OptionsError, TableError
 from aucli.human_codes.occurrence import occurrence
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
-from tests.human_codes.reading_help import TIMES_25, covered, intervals, write
+from tests.builders.read_codes import TIMES_25, covered, intervals, write
 
 
 @pytest.mark.parametrize(

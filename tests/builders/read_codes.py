@@ -1,4 +1,4 @@
-"""What the tests of several readers share."""
+"""Codes written into a file and read, as the tests of several readers and of commands do it."""
 
 from __future__ import annotations
 
