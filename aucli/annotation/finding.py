@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from aucli.faces.appearance import Observation
 from aucli.faces.search import LOOK_EVERY_FRAMES, LOOK_EVERY_S, FaceSearch, Sighting
 from aucli.runtime.concurrency import map_ahead
 from aucli.video.values import FrameBatch
+
+RUN_BYTES: Final = 40 * 2**20
+"""A run's frames take no more, unless they are fewer than..."""
+FEWEST_FRAMES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,18 @@ def _find_in_windows(
         seen = search.search_run(run.before, [frame.frame_rgb for frame in run.frames[:-1]], run.last)
         return [replace(frame, seen=one) for frame, one in zip(run.frames, seen, strict=True)]
 
-    for frames in map_ahead(engine.pool, find, placed(), ahead=engine.workers):
+    for frames in map_ahead(engine.pool, find, placed(), ahead=max(1, engine.workers - 1)):
         yield from frames
 
 
+def frames_of_a_run(frame_rgb: Any) -> int:
+    """How many frames a run has at most: fewer where frames are large, for whole runs lie in memory."""
+    height, width = frame_rgb.shape[:2]
+    return min(max(RUN_BYTES // (height * width * 3), FEWEST_FRAMES), LOOK_EVERY_FRAMES)
+
+
 def cut_into_runs(batches: Iterable[FrameBatch], stretch_frames: int) -> Iterator[Run]:
-    """Cut a film into runs whose last frames are searched whole; `LOOK_EVERY_S` and `LOOK_EVERY_FRAMES` apart at most.
+    """Cut a film into runs whose last frames are searched whole; `LOOK_EVERY_S` and `frames_of_a_run` apart at most.
 
     The first frame of every stretch, and what follows a gap in time, is a run of its own.
     """
@@ -101,7 +111,7 @@ def cut_into_runs(batches: Iterable[FrameBatch], stretch_frames: int) -> Iterato
                 run = []
             run.append(frame)
             in_stretch = position % stretch_frames
-            if in_stretch in (0, stretch_frames - 1) or len(run) == LOOK_EVERY_FRAMES:
+            if in_stretch in (0, stretch_frames - 1) or len(run) >= frames_of_a_run(frame.frame_rgb):
                 looked_s = frame.time_s
                 yield Run(run, starts_stretch=in_stretch == 0)
                 run = []

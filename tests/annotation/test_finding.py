@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.annotation.engine import Engine
-from aucli.annotation.finding import SeenFrame, cut_into_runs, find_faces
+from aucli.annotation.finding import SeenFrame, cut_into_runs, find_faces, frames_of_a_run
 from aucli.annotation.options import AnnotateOptions
 from aucli.faces.search import LOOK_EVERY_FRAMES, LOOK_EVERY_S
 from aucli.video.values import FrameBatch
@@ -41,6 +41,11 @@ def _runs(time_s: Sequence[float], sizes: Sequence[int]) -> list[tuple[list[int]
 
 def test_no_frames_no_runs() -> None:
     assert _runs([], [8]) == []
+
+
+@pytest.mark.parametrize(("width", "height", "most"), [(2, 2, 8), (1280, 720, 8), (1920, 1080, 6), (3840, 2160, 4)])
+def test_runs_of_large_frames_are_short(width: int, height: int, most: int) -> None:
+    assert frames_of_a_run(np.broadcast_to(np.uint8(0), (height, width, 3))) == most
 
 
 steps = st.lists(st.sampled_from([0.0, 1 / 60, 0.04, 0.1, 0.2, 0.34, 5.0]), max_size=60)
