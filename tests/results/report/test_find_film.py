@@ -20,7 +20,7 @@ def film(label: str, path: Path, *, by_fingerprint: bool = True) -> StudyFilm:
         sha256=content_digest(path),
         fingerprint=content_fingerprint(path) if by_fingerprint else "",
     )
-    return StudyFilm(1, label, record, StudyRun({}, (), ()), slice(0, 0), 0, 0, 0.0, 0.0, 0.0, 0.0)
+    return StudyFilm(1, label, record, StudyRun({}, (), ()), slice(0, 0), 0, 0, 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("by_fingerprint", [True, False])
