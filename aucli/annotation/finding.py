@@ -91,7 +91,7 @@ def _find_in_windows(
 def frames_of_a_run(frame_rgb: Any) -> int:
     """How many frames a run has at most: fewer where frames are large, for whole runs lie in memory."""
     height, width = frame_rgb.shape[:2]
-    return min(max(RUN_BYTES // (height * width * 3), FEWEST_FRAMES), LOOK_EVERY_FRAMES)
+    return min(max(RUN_BYTES // (int(height) * int(width) * 3), FEWEST_FRAMES), LOOK_EVERY_FRAMES)
 
 
 def cut_into_runs(batches: Iterable[FrameBatch], stretch_frames: int) -> Iterator[Run]:
