@@ -81,11 +81,16 @@ def list_models() -> tuple[list[Model], list[str]]:
 
 
 def find_model(name_or_path: str) -> Model:
-    """Find a model by name, or by the path of its folder.
+    """Find a model by name, or by the path of its folder: a folder here never stands in for a model of its name.
 
     Raises:
         ModelError: if there is none, or its config is damaged.
     """
+    if MODEL_NAME.fullmatch(name_or_path):
+        if (bundled_folder("models") / name_or_path / CONFIG_NAME).is_file():
+            return _read(bundled_folder("models") / name_or_path, "bundled")
+        if (user_folder() / "models" / name_or_path / CONFIG_NAME).is_file():
+            return _read(user_folder() / "models" / name_or_path, "imported")
     try:
         path = Path(name_or_path).expanduser()
         if (path / CONFIG_NAME).is_file():
@@ -95,11 +100,6 @@ def find_model(name_or_path: str) -> Model:
         raise ModelError(f"there can be no model called {name_or_path[:100]!r} ({error})") from error
     if is_folder:
         raise ModelError(f"{path} is a folder without {CONFIG_NAME}: not a model")
-    if MODEL_NAME.fullmatch(name_or_path):
-        if (bundled_folder("models") / name_or_path / CONFIG_NAME).is_file():
-            return _read(bundled_folder("models") / name_or_path, "bundled")
-        if (user_folder() / "models" / name_or_path / CONFIG_NAME).is_file():
-            return _read(user_folder() / "models" / name_or_path, "imported")
     raise ModelError(
         f"unknown model {name_or_path!r}; known are: {', '.join(model_names()) or 'none'}, or give the path of a model "
         "folder"

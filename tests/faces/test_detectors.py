@@ -69,7 +69,7 @@ def test_a_blended_face_is_the_weighted_mean_of_cells_side_by_side() -> None:
     heatmap, size, offset, points = (np.zeros((n, 8, 12), np.float32) for n in (1, 2, 2, 10))
     size[:] = np.log(5.0)  # 20 px each way
     points[:] = 0.5  # all in the middle
-    heatmap[0, 2, 3], heatmap[0, 2, 4], heatmap[0, 2, 6] = 0.9, 0.6, 0.5  # the last is two cells off
+    heatmap[0, 2, 3], heatmap[0, 2, 4], heatmap[0, 2, 5] = 0.9, 0.6, 0.5  # the last is two cells off
     offset[1, 2, 4] = 0.5  # x
     (alone,) = decode_centerface(heatmap, size, offset, points, scale=0.5).landmarks_xy
     (blended,) = decode_centerface(heatmap, size, offset, points, scale=0.5, blend=True).landmarks_xy

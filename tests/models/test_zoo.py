@@ -89,6 +89,16 @@ def _same_json(a: bytes, b: bytes) -> bool:
         return False
 
 
+def test_a_folder_here_never_stands_in_for_a_bundled_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    empty = Path("aunce-small")
+    empty.mkdir()
+    assert find_model("aunce-small").origin == "bundled"
+    shutil.copytree(folder, empty, dirs_exist_ok=True)
+    assert find_model("aunce-small").origin == "bundled"
+    assert find_model("./aunce-small").origin == "path"
+
+
 def test_import_checks_copies_and_does_not_replace_unasked(folder: Path) -> None:
     model = import_model(folder)
     assert model.folder == user_folder() / "models" / "tiny"
