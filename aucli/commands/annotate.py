@@ -24,6 +24,7 @@ from aucli.commands.options import (
 )
 from aucli.commands.output import Printer, quoted
 from aucli.errors import AucliError, OptionsError
+from aucli.runtime.packages import NEEDED_BY, missing_packages
 
 if TYPE_CHECKING:
     from aucli.annotation.outcome import Outcome
@@ -325,7 +326,10 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
         out.result(f"-> {tables}{outcome.tables[0] if len(outcome.tables) == 1 else where}")
         if page and page.outcome:
             print_report(out, page.outcome)
-        next_page = "" if page and page.outcome else f"aucli report {quoted(where)} -o report.html, "
+        no_page = (page and page.outcome) or missing_packages(
+            *NEEDED_BY["report"]
+        )  # there is one, or it cannot be made
+        next_page = "" if no_page else f"aucli report {quoted(where)} -o report.html, "
         out.result(f"next: {next_page}aucli {', '.join(NEXT)} or evaluate (-h says how), or aucli.read in Python")
     if page and page.problem:
         out.failed(str(page.path), page.problem)

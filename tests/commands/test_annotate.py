@@ -102,6 +102,12 @@ def test_the_end_says_what_was_found_and_what_to_type_next(video: Path) -> None:
     assert again.stdout.splitlines()[0] == "-> t.parquet"
 
 
+def test_a_page_that_cannot_be_made_here_is_not_named_next(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tiny_model(Path("m"), TINY)
+    monkeypatch.setattr("aucli.runtime.packages.is_installed", lambda module: module != "jinja2")
+    assert "\nnext: aucli summary, " in run("annotate", video, "-o", "t.parquet", "--model", "m").stdout
+
+
 def test_the_commands_named_next_exist() -> None:
     assert {*NEXT, "report", "evaluate"} <= {words for words, _ in commands()}
 
