@@ -49,7 +49,7 @@ class BatchOptions(Settings):
         accumulate: parts in which a process goes through its share, to save memory: the loss still compares all
             pictures of the batch.
         steps_per_epoch: cuts epochs of video, whose neighbouring frames hardly differ; 0 is one pass over the pictures.
-        pictures_per_subject: above 0 makes identity-balanced batches: so many pictures of each subject, who are drawn
+        pictures_per_subject: above 0 makes subject-balanced batches: so many pictures of each subject, who are drawn
             anew for every batch.
     """
 
@@ -152,7 +152,7 @@ class BatchMaker:
 
     @property
     def subjects_per_batch(self) -> int:
-        """In identity-balanced batches."""
+        """In subject-balanced batches."""
         return self.options.batch_size // self.options.pictures_per_subject
 
     @cached_property

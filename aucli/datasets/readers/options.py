@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -116,8 +116,20 @@ def _read(field: TypeAdapter[Any], text: str) -> Any:
         return field.validate_python(int(text))
 
 
+_EXPECTED: Final[Mapping[str, str]] = {
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "float_type": "expected a number",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+}
+"""Our words for pydantic's."""
+
+
 def _why(problem: Any) -> str:
-    return str(problem["msg"]).removeprefix("Value error, ")
+    return _EXPECTED.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
 
 
 class DatasetOptions(KeyValueOptions):
