@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from aucli.annotation.options import AnnotateOptions
-from aucli.faces.appearance import Observation, observe
+from aucli.faces.appearance import Observation, described
 from aucli.faces.detectors import open_detector
 from aucli.faces.search import FaceSearch
 from aucli.faces.values import Detector, WindowDetector
@@ -57,7 +57,4 @@ class Engine:
     def look(self, frames_rgb: Any) -> list[Observation]:
         """Detect and describe the faces of (B, H, W, 3) frames."""
         found = self.detector.detect(frames_rgb, min_face_px=self.min_face_px)
-        seen = [observe(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]
-        for observation in seen:  # here, in one of several threads, rather than in the one that tracks
-            _ = observation.appearances.features
-        return seen
+        return [described(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]

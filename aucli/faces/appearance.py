@@ -328,3 +328,10 @@ class Observation:
 def observe(frame_rgb: Any, faces: Faces) -> Observation:
     """Put together what a frame shows."""
     return Observation(faces, describe(frame_rgb, faces), describe_scene(frame_rgb, faces))
+
+
+def described(frame_rgb: Any, faces: Faces) -> Observation:
+    """The same, with what tracking compares worked out here, in one of several threads, not in the one that tracks."""
+    seen = observe(frame_rgb, faces)
+    _ = seen.appearances.features
+    return seen

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.faces.appearance import Appearances, Features, Observation
-from aucli.faces.values import START_SCORE, Faces, intersection_over_union
+from aucli.faces.values import START_SCORE, Faces, centres_and_sizes, intersection_over_union
 
 NEW_VIEW_DISTANCE: Final = 0.25
 """A face whose colours lie farther than this from all views kept of its person is kept, too."""
@@ -87,10 +87,7 @@ class FoundFaces:
     def of(cls, observation: Observation, time_s: float) -> FoundFaces:
         """Work it out."""
         faces = observation.faces
-        boxes = faces.boxes_xyxy.astype(np.float64)
-        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-        size = np.sqrt(sides[:, 0] * sides[:, 1])
+        centre, size = centres_and_sizes(faces.boxes_xyxy)
         return cls(observation, time_s, centre, size, _crowded(faces), faces.scores >= START_SCORE)
 
     def __len__(self) -> int:

@@ -18,10 +18,10 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from aucli.faces.appearance import Observation, observe
+from aucli.faces.appearance import Observation, described
 from aucli.faces.scenes import SceneThumbnail, describe_scene, same_scene, unlike_cells
 from aucli.faces.tracking import best_pairs
-from aucli.faces.values import START_SCORE, Faces, WindowDetector, working_scale
+from aucli.faces.values import START_SCORE, Faces, WindowDetector, centres_and_sizes, working_scale
 from aucli.faces.windows import Windows, find_in_windows, measured_anew, place_windows, windows_about
 
 LOOK_EVERY_S: Final = 1 / 3
@@ -107,14 +107,14 @@ class FaceSearch:
         frames = [*between_rgb, last.frame_rgb]
         if self._is_crowd(before, last):
             whole = [*(self.search(frame_rgb) for frame_rgb in between_rgb), last]
-            return [_described(one.frame_rgb, one.faces) for one in whole]
+            return [described(one.frame_rgb, one.faces) for one in whole]
         looks: list[Expected | Sighting] = [*(self._plan(before, between_rgb, last) if before else ()), last]
         found = self._look(frames, looks)
         again = [place for place, one in enumerate(found) if one is None]
         instead = [self._search_instead(frames[place], looks[place]) for place in again]
         for place, one in zip(again, self._look([frames[place] for place in again], instead), strict=True):
             found[place] = one
-        return [_described(frame, one) for frame, one in zip(frames, found, strict=True) if one is not None]
+        return [described(frame, one) for frame, one in zip(frames, found, strict=True) if one is not None]
 
     def _is_crowd(self, before: Sighting | None, last: Sighting) -> bool:
         """Whether there are so many faces that whole pictures cost less than their windows."""
@@ -235,19 +235,7 @@ def _same_faces(before: Sighting, after: Sighting) -> tuple[Expected, Expected] 
 
 def _alike(a: Faces, b: Faces) -> npt.NDArray[np.float64]:
     """(N, M): the nearer and the more alike in size, the higher; not above 0 for what cannot be one face."""
-    (middle_a, size_a), (middle_b, size_b) = (_middles_and_sizes(faces.boxes_xyxy) for faces in (a, b))
+    (middle_a, size_a), (middle_b, size_b) = (centres_and_sizes(faces.boxes_xyxy) for faces in (a, b))
     apart = np.linalg.norm(middle_a[:, None] - middle_b[None], axis=2) / np.maximum(size_a[:, None], size_b[None])
     grown = np.abs(np.log(size_a[:, None] / size_b[None]))
     return np.where((apart <= MOVED_SIZES) & (grown <= GROWN_LOG), 2.0 - apart - grown, -np.inf)
-
-
-def _middles_and_sizes(boxes_xyxy: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    boxes = boxes_xyxy.astype(np.float64)
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, np.sqrt(sides[:, 0] * sides[:, 1])
-
-
-def _described(frame_rgb: npt.NDArray[np.uint8], faces: Faces) -> Observation:
-    seen = observe(frame_rgb, faces)
-    _ = seen.appearances.features  # here, in one of several threads, rather than in the one that tracks
-    return seen

@@ -108,6 +108,13 @@ def working_scale(width: int, height: int, min_face_px: int | None = None) -> fl
     return min(1.0, 320.0 * math.sqrt(max(longer, 640) / 640.0) / longer)
 
 
+def centres_and_sizes(boxes_xyxy: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Centres (F, 2) of boxes (F, 4) and the geometric means (F,) of their sides, px."""
+    boxes = boxes_xyxy.astype(np.float64)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
+    return (boxes[:, :2] + boxes[:, 2:]) / 2, np.sqrt(sides[:, 0] * sides[:, 1])
+
+
 def intersection_over_union(a_xyxy: npt.NDArray[Any], b_xyxy: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Overlap of every box of `a_xyxy` (N, 4) with every box of `b_xyxy` (M, 4): (N, M), 0 to 1."""
     a, b = np.asarray(a_xyxy, np.float64)[:, None], np.asarray(b_xyxy, np.float64)[None]
