@@ -21,7 +21,6 @@ def episodes(
     output: result_options.ResultFile = None,
     aus: result_options.Aus = None,
     smooth: result_options.Smooth = 0.2,
-    hysteresis: result_options.Hysteresis = 0.2,
     min_duration: result_options.MinDuration = 0.1,
     join_gap: result_options.JoinGap = 0.2,
     bridge_gap: result_options.BridgeGap = 0.0,
@@ -46,13 +45,13 @@ def episodes(
 
     out = Printer("episodes", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
     with fields_as_options(OPTION_OF):
-        rules = EpisodeRules(smooth, hysteresis, min_duration, join_gap, bridge_gap)
+        rules = EpisodeRules(smooth, min_duration, join_gap, bridge_gap)
         row_filter = RowFilter(min_interocular, max_yaw, max_pitch, min_sharpness, min_brightness)
         if output is not None:
             require_result_file(output)
         read = read_tables(tables)
         columns = read.rows.columns
-        signals = signals_of(action_units(columns, result_options.au_list(aus)), columns, read.thresholds)
+        signals = signals_of(action_units(columns, result_options.au_list(aus)), columns)
         faces = rows_of_faces(read.rows, row_filter)
         found = episodes_of(faces, signals, rules)
         if output is not None:

@@ -21,7 +21,7 @@ OPTION_OF: Final = {
     "raw": "--raw",
 }
 """Option by field of `ExportOptions`, `EpisodeRules` and `RowFilter`."""
-_RULES: Final = ("smooth", "hysteresis", "min_duration", "join_gap", "bridge_gap")
+_RULES: Final = ("smooth", "min_duration", "join_gap", "bridge_gap")
 
 
 def complete_targets(incomplete: str) -> list[str]:
@@ -52,7 +52,6 @@ def export(
         bool, typer.Option("--raw", help="elan, boris: the table's occurrence as it is, in place of episodes.")
     ] = False,
     smooth: result_options.Smooth = 0.2,
-    hysteresis: result_options.Hysteresis = 0.2,
     min_duration: result_options.MinDuration = 0.1,
     join_gap: result_options.JoinGap = 0.2,
     bridge_gap: result_options.BridgeGap = 0.0,
@@ -87,7 +86,7 @@ def export(
     sources = [context.get_parameter_source(name) for name in _RULES]
     is_given = any(source is not None and source.name != "DEFAULT" for source in sources)
     with fields_as_options(OPTION_OF):
-        rules = EpisodeRules(smooth, hysteresis, min_duration, join_gap, bridge_gap)
+        rules = EpisodeRules(smooth, min_duration, join_gap, bridge_gap)
         options = ExportOptions(
             aus=result_options.au_list(aus),
             overwrite=overwrite,
@@ -103,10 +102,15 @@ def export(
         files=[str(file) for file in done.files],
         n_videos=done.n_videos,
         n_rows=done.n_rows,
+        n_stretches=done.n_stretches,
+        what=done.what,
         notes=notes,
     )
     for note in notes:
         out.note(f"note: {note}")
     where = f"{len(done.files):,} files in {output}" if len(done.files) > 1 else str(done.files[0])
     videos = "1 video" if done.n_videos == 1 else f"{done.n_videos:,} videos"
-    out.result(f"{videos}, {done.n_rows:,} rows -> {where}")
+    rows = f"{done.n_rows:,} rows" if done.n_stretches is None else f"{done.n_stretches:,} stretches"
+    out.result(f"{videos}, {rows} -> {where}")
+    more = "; --raw gives every frame as it is in the table" if done.n_stretches is not None and not raw else ""
+    out.result(done.what + more)

@@ -18,7 +18,6 @@ OPTION_OF: Final = {
     "output": "--output",
     "aus": "--aus",
     "smooth_s": "--smooth",
-    "hysteresis": "--hysteresis",
     "min_duration_s": "--min-duration",
     "join_gap_s": "--join-gap",
     "bridge_gap_s": "--bridge-gap",
@@ -38,12 +37,8 @@ Aus = Annotated[
 ]
 Smooth = Annotated[
     float,
-    typer.Option(metavar="TIME", help="Width of the moving mean of a probability: 0.2s or 200ms.", parser=as_seconds),
-]
-Hysteresis = Annotated[
-    float,
     typer.Option(
-        metavar="SHARE", help="How far below its threshold t a probability ends an episode: t - SHARE * min(t, 1 - t)."
+        metavar="TIME", help="Window in which the majority of the time decides: 0.2s or 200ms.", parser=as_seconds
     ),
 ]
 MinDuration = Annotated[float, typer.Option(metavar="TIME", help="Leave out shorter episodes.", parser=as_seconds)]

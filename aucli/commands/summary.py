@@ -14,6 +14,7 @@ from aucli.commands.output import Printer
 if TYPE_CHECKING:
     import polars
 
+    from aucli.results.episodes import EpisodeRules
     from aucli.results.summary import Summary
 
 OPTION_OF: Final = {**result_options.OPTION_OF, "people": "--people", "by": "--by"}
@@ -39,7 +40,6 @@ def summary(
     ] = None,
     aus: result_options.Aus = None,
     smooth: result_options.Smooth = 0.2,
-    hysteresis: result_options.Hysteresis = 0.2,
     min_duration: result_options.MinDuration = 0.1,
     join_gap: result_options.JoinGap = 0.2,
     bridge_gap: result_options.BridgeGap = 0.0,
@@ -68,7 +68,7 @@ def summary(
     if bool(by) != (people is not None):
         raise OptionsError("--by and --people go together: a column, and the CSV that has it")
     with fields_as_options(OPTION_OF):
-        rules = EpisodeRules(smooth, hysteresis, min_duration, join_gap, bridge_gap)
+        rules = EpisodeRules(smooth, min_duration, join_gap, bridge_gap)
         row_filter = RowFilter(min_interocular, max_yaw, max_pitch, min_sharpness, min_brightness)
         for file in (output, co_occurrence):
             if file is not None:
@@ -77,7 +77,6 @@ def summary(
         read = read_tables(tables)
         found = sum_up(
             read.rows,
-            thresholds=read.thresholds,
             aus=result_options.au_list(aus),
             people=of_people,
             by=by or (),
@@ -91,7 +90,7 @@ def summary(
             write_result(co_occurrence, found.co_occurrence)
     notes = result_options.all_notes(out, read, found.left_out, *found.notes)
     if output is None:
-        _print(out, found, by or [])
+        _print(out, found, by or [], rules)
     for what, file, frame in (("rows", output, rows), ("pairs", co_occurrence, found.co_occurrence)):
         if file is not None:
             out.result(f"{len(frame):,} {what} -> {file}")
@@ -111,7 +110,7 @@ def summary(
         )
 
 
-def _print(out: Printer, found: Summary, by: list[str]) -> None:
+def _print(out: Printer, found: Summary, by: list[str], rules: EpisodeRules) -> None:
     import polars as pl
 
     faces = found.faces.select("video", "face").unique(maintain_order=True)
@@ -124,6 +123,7 @@ def _print(out: Printer, found: Summary, by: list[str]) -> None:
             named = ", ".join(f"{name} {'not known' if v is None else v}" for name, v in zip(by, values, strict=True))
             _print_figures(out, f"{named}: {_counted(part)}", part)
             _print_pairs(out, found.co_occurrence.filter(chosen))
+        out.result(_what_is_counted(rules))
         return
     if len(faces) <= FACES_SHOWN:
         for video, face in faces.iter_rows():
@@ -132,6 +132,14 @@ def _print(out: Printer, found: Summary, by: list[str]) -> None:
     else:
         _print_figures(out, f"all together: {_counted(found.groups)}; -o FILE writes each", found.groups)
     _print_pairs(out, found.co_occurrence)
+    out.result(_what_is_counted(rules))
+
+
+def _what_is_counted(rules: EpisodeRules) -> str:
+    """What the two sides of the table are."""
+    parts = [f"pauses up to {rules.join_gap_s:g} s joined"] if rules.join_gap_s else []
+    parts += [f"from {rules.min_duration_s:g} s on"] if rules.min_duration_s else []
+    return "\n".join(["present: frames as in the table", ", ".join(["episodes: their stretches", *parts])])
 
 
 def _counted(groups: polars.DataFrame) -> str:

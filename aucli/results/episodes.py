@@ -5,11 +5,12 @@ How they are found, for each face and action unit:
 1. Rows of a face whose frames follow one another without a break form a *run*. A run ends where the face is not seen
    (or its row is left out) in a frame of the film, and where the film itself lacks frames; a break of at most
    `bridge_gap_s` is taken into the run, and the time in it is reported (``unseen_s``).
-2. The probability is smoothed: its mean over `smooth_s` seconds around the middle of the frame's time, each frame
-   counting for as long as it is shown, cut off at the ends of the run.
-3. Hysteresis: an episode begins with the first frame whose smoothed probability is at or above the threshold t, and
-   goes on as long as it is at or above t - `hysteresis` * min(t, 1 - t): 0.5 and 0.4 where t is 0.5.
-4. Episodes of a run with at most `join_gap_s` between them are joined; then those shorter than `min_duration_s` go.
+2. Presence is the table's column of occurrences (`annotate` has decided it, with hysteresis), smoothed by majority: a
+   frame belongs to an episode if the action unit is present in at least half of the `smooth_s` seconds around the
+   middle of the frame's time, each frame counting for as long as it is shown, cut off at the ends of the run.
+3. Episodes of a run with at most `join_gap_s` between them are joined; then those shorter than `min_duration_s` go.
+
+So an action unit that is present in no frame has no episode, and one that is present in all of a run has one.
 
 Time is kept in whole microseconds and probabilities in steps of 2^-24, so that sums are exact: what is found of a face
 never depends on what else is in the table.
@@ -26,9 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError
-from aucli.results.columns import ROW_COLUMNS, Thresholds, action_units, column_of, is_action_unit, require_columns
+from aucli.results.columns import ROW_COLUMNS, Thresholds, action_units, require_columns
 from aucli.results.film_times import US_PER_S, BoolArray, IntArray
-from aucli.results.read import TableGiven, rows_and_thresholds
+from aucli.results.presence import decided_anew
+from aucli.results.read import TableGiven, lazy_rows
 from aucli.results.row_filter import LEFT_OUT, RowFilter
 from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 from aucli.results.runs import P_STEPS, REASONS, FloatArray, Runs, steps_of
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS: Final = 250_000
 """Rows worked on at once; a face has all of its rows in one chunk."""
+MAJORITY: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,7 @@ class EpisodeRules:
     """How episodes are found; docs/episodes.md says it step by step.
 
     Attributes:
-        smooth_s: width of the moving mean, seconds; 0 smooths nothing.
-        hysteresis: how far below its threshold a probability may fall before the episode ends, as a share (0 to below
-            1) of the threshold's distance from the nearer of 0 and 1.
+        smooth_s: width of the window in which the majority decides, seconds; 0 smooths nothing.
         min_duration_s: shorter episodes are left out, seconds.
         join_gap_s: longest pause between two episodes that are joined, seconds; the face is seen in it.
         bridge_gap_s: longest break without the face inside an episode, seconds.
@@ -57,7 +58,6 @@ class EpisodeRules:
     """
 
     smooth_s: float = 0.2
-    hysteresis: float = 0.2
     min_duration_s: float = 0.1
     join_gap_s: float = 0.2
     bridge_gap_s: float = 0.0
@@ -67,8 +67,6 @@ class EpisodeRules:
             value = getattr(self, name)
             if not (math.isfinite(value) and 0 <= value <= 3600):
                 raise OptionsError(f"`{name}` is {value}; allowed are 0 to 3600 seconds")
-        if not 0 <= self.hysteresis < 1:
-            raise OptionsError(f"`hysteresis` is {self.hysteresis}; allowed is 0 to below 1")
 
 
 def episode_schema() -> dict[str, polars.DataType]:
@@ -111,7 +109,6 @@ def episodes(
     thresholds: Thresholds | None = None,
     aus: str | int | Sequence[str | int] | None = None,
     smooth_s: float = 0.2,
-    hysteresis: float = 0.2,
     min_duration_s: float = 0.1,
     join_gap_s: float = 0.2,
     bridge_gap_s: float = 0.0,
@@ -122,13 +119,11 @@ def episodes(
     Args:
         table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives,
             also lazy. Leave the rows without a face in: they tell when the face was not seen.
-        thresholds: action unit -> probability from which it is present, as ``{"AU12": 0.45}`` or ``{12: 0.45}``; None:
-            those of the table's files, which rows alone do not know. For an action unit without one the column of
-            occurrences is smoothed in place of the probability, with a threshold of 0.5: present is what was present
-            most of the time.
+        thresholds: action unit -> probability, as ``{"AU12": 0.45}`` or ``{12: 0.45}``: presence of these action units
+            is decided anew by the probabilities, see `aucli.results.presence.decided_anew`; else, and of all others, it
+            is what the table's columns of occurrences say.
         aus: only these action units, as ``["AU12", 4]`` or ``"AU12"``; else all.
         smooth_s: see `EpisodeRules`, as for all that follow.
-        hysteresis: likewise.
         min_duration_s: likewise.
         join_gap_s: likewise.
         bridge_gap_s: likewise.
@@ -142,14 +137,15 @@ def episodes(
         OptionsError: if a value is out of its range, or an action unit is not in the table.
         TableError: if the table cannot be read, lacks a column, or has two rows of one face in one frame.
     """
-    rules = EpisodeRules(smooth_s, hysteresis, min_duration_s, join_gap_s, bridge_gap_s)
-    given, thresholds = rows_and_thresholds(table, thresholds)
+    rules = EpisodeRules(smooth_s, min_duration_s, join_gap_s, bridge_gap_s)
+    given = lazy_rows(table)
     known = given.collect_schema().names()
     require_columns(known)
     row_filter = row_filter or RowFilter()
-    signals = signals_of(action_units(known, aus), known, thresholds)
+    signals = signals_of(action_units(known, aus), known)
     columns = [*ROW_COLUMNS, *row_filter.columns, *(c for s in signals.values() for c in s.columns)]
     rows = given.select([name for name in dict.fromkeys(columns) if name in known]).collect()
+    rows = decided_anew(rows, thresholds)
     return episodes_of(rows_of_faces(rows, row_filter), signals, rules)
 
 
@@ -166,39 +162,25 @@ def episodes_of(faces: RowsOfFaces, signals: Mapping[str, Signal], rules: Episod
 
 @dataclass(frozen=True)
 class Signal:
-    """What of a table is looked at for one action unit."""
+    """What of a table is looked at for one action unit.
 
-    smoothed: str
+    Attributes:
+        occurrence: column that says when it is present.
+        probability: column that says how likely; that of the occurrence where the table has none.
+    """
+
+    occurrence: str
     probability: str
-    threshold: float
 
     @property
     def columns(self) -> tuple[str, str]:
         """Columns that are needed."""
-        return self.smoothed, self.probability
+        return self.occurrence, self.probability
 
 
-def signals_of(names: Sequence[str], columns: Sequence[str], thresholds: Thresholds) -> dict[str, Signal]:
-    """What to look at for each action unit of a table with these columns; see `episodes` for the thresholds.
-
-    Raises:
-        OptionsError: if a threshold is out of its range, or of no action unit.
-    """
-    of_column = {column_of(au): threshold for au, threshold in thresholds.items()}
-    for column in of_column:
-        if not is_action_unit(column):
-            raise OptionsError(f"`thresholds` has {column}, which is no action unit; write AU12 or 12")
-    return {name: _signal_of(name, columns, of_column) for name in names}
-
-
-def _signal_of(name: str, columns: Sequence[str], thresholds: Mapping[str, float]) -> Signal:
-    probability = f"{name}_p" if f"{name}_p" in columns else name
-    if name not in thresholds:
-        return Signal(name, probability, 0.5)
-    threshold = float(thresholds[name])
-    if not 0 <= threshold <= 1:
-        raise OptionsError(f"`thresholds` has {threshold} for {name}; allowed is 0 to 1")
-    return Signal(probability, probability, threshold)
+def signals_of(names: Sequence[str], columns: Sequence[str]) -> dict[str, Signal]:
+    """What to look at for each action unit of a table with these columns."""
+    return {name: Signal(name, f"{name}_p" if f"{name}_p" in columns else name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -236,8 +218,8 @@ class _Finder:
         import polars as pl
 
         faces, rules = self._faces, self._rules
-        smoothed, probability = (faces.rows[name].cast(pl.Float64).fill_nan(None) for name in signal.columns)
-        usable = (smoothed.is_not_null() & probability.is_not_null() & faces.rows[LEFT_OUT].is_null()).to_numpy()
+        occurrence, probability = (faces.rows[name].cast(pl.Float64).fill_nan(None) for name in signal.columns)
+        usable = (occurrence.is_not_null() & probability.is_not_null() & faces.rows[LEFT_OUT].is_null()).to_numpy()
         if self._runs is None or not np.array_equal(self._runs.usable, usable):
             self._runs = Runs(
                 faces.group,
@@ -248,13 +230,11 @@ class _Finder:
             )
         runs = self._runs
         raw = probability.to_numpy()[runs.rows]
-        level = runs.smooth(smoothed.to_numpy()[runs.rows])
-        high, low = _levels(signal.threshold, rules.hysteresis)
-        begin, last = _stretches(_with_hysteresis(level, high, low, runs.is_first), runs, rules)
+        begin, last = _stretches(runs.smooth(occurrence.to_numpy()[runs.rows]) >= MAJORITY, runs, rules)
         total = np.r_[0, np.cumsum(steps_of(raw) * runs.shown_us)]
         seen_us = runs.until_us[last + 1] - runs.until_us[begin]
         mean = np.where(seen_us > 0, (total[last + 1] - total[begin]) / np.maximum(seen_us, 1) / P_STEPS, raw[begin])
-        apex, peak = _apexes(level, raw, begin, last)
+        apex, peak = _apexes(runs.smooth(raw), raw, begin, last)
         return _Found(
             runs.rows[begin],
             runs.rows[apex],
@@ -285,20 +265,6 @@ def _stretches(is_on: BoolArray, runs: Runs, rules: EpisodeRules) -> tuple[npt.N
 
 def _us(seconds: float) -> int:
     return round(seconds * US_PER_S)
-
-
-def _levels(threshold: float, hysteresis: float) -> tuple[float, float]:
-    """The levels at which an episode begins and below which it ends; compared as the table compares: as float32."""
-    high = round(float(np.float32(threshold)) * P_STEPS) / P_STEPS
-    return high, high - hysteresis * min(high, 1 - high)
-
-
-def _with_hysteresis(level: FloatArray, high: float, low: float, is_first: BoolArray) -> BoolArray:
-    """On from `high` on, off below `low`, in between as the row before; a run begins as off."""
-    is_high = level >= high
-    is_decided = is_high | (level < low) | is_first
-    decided_by = np.maximum.accumulate(np.where(is_decided, np.arange(len(level)), 0))
-    return np.asarray(is_high[decided_by])
 
 
 def _apexes(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
-from aucli.results.columns import Thresholds, with_right_types
+from aucli.results.columns import with_right_types
 from aucli.results.rows import rows_of_file
 from aucli.runtime.packages import require
 
@@ -116,18 +116,15 @@ def rows_given(table: Any) -> polars.LazyFrame | None:
     )
 
 
-def rows_and_thresholds(table: TableGiven, thresholds: Thresholds | None) -> tuple[polars.LazyFrame, Thresholds]:
-    """The rows of a table, and its thresholds: those that are given, else those that its files have in common.
+def lazy_rows(table: TableGiven) -> polars.LazyFrame:
+    """The rows of a table, however it was given.
 
     Raises:
         OptionsError: if it is neither paths nor a polars frame.
         TableError: if it cannot be read.
     """
     rows = rows_given(table)
-    if rows is not None:
-        return rows, thresholds or {}
-    tables = read_tables(cast("TablePaths", table))
-    return tables.rows.lazy(), tables.thresholds if thresholds is None else thresholds
+    return read_tables(cast("TablePaths", table)).rows.lazy() if rows is None else rows
 
 
 def table_files(path: TablePaths) -> list[Path]:
@@ -186,7 +183,7 @@ def _common_thresholds(aus: Sequence[str], metadata: Sequence[dict[str, Any]]) -
     if differing:
         notes.append(
             f"the tables have different thresholds for {', '.join(differing)}: what counts as present differs between "
-            "them, and episodes follow the column of occurrences"
+            "them"
         )
     return common, notes
 

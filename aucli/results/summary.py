@@ -1,8 +1,8 @@
 """Summaries: how much of the time each action unit is present, how often and how long, and which go together.
 
 Shares, means and co-occurrence weigh each frame by the time it is shown, so that they are true for variable frame
-rates; in a photograph its one frame counts. Presence is the table's column of occurrences; episodes are those of
-`episodes`. Time in which a face is not seen, or its row is left out, counts nowhere.
+rates; in a photograph its one frame counts. Presence is the table's column of occurrences, and `episodes` are stretches
+of the same. Time in which a face is not seen, or its row is left out, counts nowhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from aucli.results.columns import ROW_COLUMNS, Thresholds, action_units, require
 from aucli.results.episodes import EpisodeRules, episodes_of, signals_of
 from aucli.results.film_times import US_PER_S
 from aucli.results.people import join_people, listed, people_given
-from aucli.results.read import TableGiven, rows_and_thresholds
+from aucli.results.presence import decided_anew
+from aucli.results.read import TableGiven, lazy_rows
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 
@@ -88,7 +89,7 @@ def summary(
     Args:
         table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives,
             also lazy, those without a face too.
-        thresholds: for episodes, see `episodes`.
+        thresholds: decide presence anew, see `episodes`.
         aus: only these action units, as ``["AU12", 4]`` or ``"AU12"``; else all.
         people: a frame, or a CSV's path, with the column ``video`` (and ``face``, where a video shows several people)
             and those of `by`.
@@ -105,14 +106,15 @@ def summary(
     by = [by] if isinstance(by, str) else by
     of_people = people_given(people)
     row_filter, rules = row_filter or RowFilter(), rules or EpisodeRules()
-    given, thresholds = rows_and_thresholds(table, thresholds)
+    given = lazy_rows(table)
     known = given.collect_schema().names()
     require_columns(known)
     names = action_units(known, aus)
     require_columns(known, names)
-    signals = signals_of(names, known, thresholds)
+    signals = signals_of(names, known)
     columns = [*ROW_COLUMNS, *row_filter.columns, *names, *(f"{name}_p" for name in names)]
     rows = given.select([name for name in dict.fromkeys(columns) if name in known]).collect()
+    rows = decided_anew(rows, thresholds)
     faces = rows_of_faces(rows, row_filter)
     return summary_of(faces, episodes_of(faces, signals, rules), names, people=of_people, by=by)
 

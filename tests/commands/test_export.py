@@ -22,10 +22,10 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
 
     def record(*given: Any) -> Exported:
         calls.append(given)
-        return Exported(given[1], (Path("o"),), 0, 0, ())
+        return Exported(given[1], (Path("o"),), 0, 0, None, "", ())
 
     monkeypatch.setattr(export_run, "export", record)
-    rules = ("--smooth", 0.1, "--hysteresis", 0.3, "--min-duration", 0.4, "--join-gap", 0.5, "--bridge-gap", 0.6)
+    rules = ("--smooth", 0.1, "--min-duration", 0.4, "--join-gap", 0.5, "--bridge-gap", 0.6)
     rows = ("--min-interocular", 30, "--max-yaw", 25, "--max-pitch", 20, "--min-sharpness", 1, "--min-brightness", 2)
     given: tuple[object, ...] = (
         "t.parquet",
@@ -48,7 +48,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
         aus=["4", "AU12"],
         overwrite=True,
         row_filter=RowFilter(30, 25, 20, 1, 2),
-        rules=EpisodeRules(0.1, 0.3, 0.4, 0.5, 0.6),
+        rules=EpisodeRules(0.1, 0.4, 0.5, 0.6),
         root=Path("films"),
     )
     assert calls == [
@@ -61,7 +61,10 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
 def test_it_says_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_study(study(), Path("t.parquet"))
-    assert run("export", "t.parquet", "--to", "csv", "-o", "t.csv").stdout == "2 videos, 15 rows -> t.csv\n"
+    assert run("export", "t.parquet", "--to", "csv", "-o", "t.csv").stdout.splitlines() == [
+        "2 videos, 15 rows -> t.csv",
+        "presence frame by frame, as in the table",
+    ]
     again = run("export", "t.parquet", "--to", "csv", "-o", "t.csv", code=2)
     (line,) = again.stderr.splitlines()
     assert line == "error: --output t.csv is there already; name another place, or replace it with --overwrite"
@@ -74,7 +77,30 @@ def test_it_says_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "day 1/anna.mp4 and 1 more not found: the program will ask for it; say where the videos lie with --root",
     ]
     folder = run("export", "t.parquet", "--to", "openface", "-o", "of")
-    assert folder.stdout == "2 videos, 15 rows -> 2 files in of\n"
+    assert folder.stdout.splitlines()[0] == "2 videos, 15 rows -> 2 files in of"
+
+
+def test_elan_and_boris_say_whether_they_hold_episodes_or_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_study(study(), Path("t.parquet"))
+    rules = "episodes: smoothed over 0.2 s, pauses up to 0.2 s joined, from 0.1 s on"
+    for options, what, hint in (
+        ((), rules, "; --raw gives every frame as it is in the table"),
+        (
+            ("--smooth", 0),
+            "episodes: pauses up to 0.2 s joined, from 0.1 s on",
+            "; --raw gives every frame as it is in the table",
+        ),
+        (("--raw",), "presence frame by frame, as in the table", ""),
+    ):
+        lines = run(
+            "export", "t.parquet", "--to", "boris", "-o", "t.boris", "--overwrite", *options
+        ).stdout.splitlines()
+        assert lines[0].endswith(" stretches -> t.boris")
+        assert lines[1] == what + hint
+        assert json.loads(Path("t.boris").read_text())["project_description"].endswith(f"; {what}")
 
 
 @pytest.mark.parametrize(

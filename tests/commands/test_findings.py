@@ -18,7 +18,7 @@ from tests.builders.command_line import left_out, run
 from tests.builders.studies import THRESHOLDS, study, write_study
 
 FILTER = ("--min-interocular", 1, "--max-yaw", 2, "--max-pitch", 3, "--min-sharpness", 0.25, "--min-brightness", 5)
-RULES = ("--smooth", 0.5, "--hysteresis", 0.25, "--min-duration", 0.3, "--join-gap", 0.4, "--bridge-gap", 0.6)
+RULES = ("--smooth", 0.5, "--min-duration", 0.3, "--join-gap", 0.4, "--bridge-gap", 0.6)
 
 
 @pytest.fixture
@@ -57,21 +57,20 @@ def test_every_option_reaches_the_library(
     given = (table, "-o", tmp_path / "o.csv", "--aus", "12", *RULES, *FILTER, *(more if command == "summary" else ()))
     assert left_out(command, given, but=frozenset({"--json", "--quiet"})) == set()
     run(command, *given)
-    rules = EpisodeRules(0.5, 0.25, 0.3, 0.4, 0.6)
+    rules = EpisodeRules(0.5, 0.3, 0.4, 0.6)
     assert marked == [RowFilter(1, 2, 3, 0.25, 5)]
     if command == "summary":
         assert (seen["rules"], seen["aus"], seen["by"]) == (rules, ["12"], ["condition"])
-        assert seen["thresholds"] == THRESHOLDS
         assert seen["people"].columns == ["video", "condition"]
         assert (tmp_path / "c.csv").exists()
     else:
         _, signals, given_rules = seen["given"]
         assert given_rules == rules
-        assert {name: one.threshold for name, one in signals.items()} == {"AU12": THRESHOLDS["AU12"]}
+        assert list(signals) == ["AU12"]
 
 
 def test_episodes_of_the_command_are_those_of_the_library(table: Path, tmp_path: Path) -> None:
-    expected = aucli.episodes(aucli.read(table), thresholds=THRESHOLDS)
+    expected = aucli.episodes(aucli.read(table))
     assert len(expected) == 2
     for name, read in (("e.csv", pl.read_csv), ("e.parquet", pl.read_parquet)):
         run("episodes", table, "-o", tmp_path / name)

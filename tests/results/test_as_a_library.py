@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, Callable[[Any, Path], Any]] = {
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Thresholds of 0.8, where the columns of occurrences have 0.5: who does not know them finds other episodes."""
+    """Thresholds of 0.8, where the columns of occurrences have 0.5: the columns decide."""
     return write_study(tmp_path / "t.parquet", FILMS, run={"thresholds": [0.8] * 4})
 
 
@@ -39,10 +39,21 @@ def test_paths_give_what_the_commands_give(table: Path, tmp_path: Path) -> None:
     assert aucli.summary(table, people=people, by="condition").groups.equals(
         pl.read_parquet(tmp_path / "groups.parquet")
     )
-    rows = aucli.read(table)
+    assert found.equals(aucli.episodes(aucli.read(table))), "rows alone give what the file gives"
+
+
+def test_thresholds_decide_presence_anew_for_every_function(table: Path, tmp_path: Path) -> None:
     thresholds: dict[str | int, float] = {1: 0.8, "4": 0.8, "AU12": 0.8, "AU25": 0.8}
-    assert found.equals(aucli.episodes(rows, thresholds=thresholds))
-    assert not found.equals(aucli.episodes(rows))
+    found = aucli.episodes(table, thresholds=thresholds)
+    assert not found.equals(aucli.episodes(table))
+    options = aucli.ExportOptions(thresholds=thresholds)
+    (file,) = aucli.export(table, "csv", tmp_path / "x.csv", options).files
+    rows = pl.read_csv(file).with_columns(pl.col("^AU..$").cast(pl.Boolean))
+    assert found.select("video", "face", "au", "onset_frame", "offset_frame").equals(
+        aucli.episodes(rows).select("video", "face", "au", "onset_frame", "offset_frame")
+    )
+    shares = aucli.summary(rows).faces["share_present"]
+    assert aucli.summary(table, thresholds=thresholds).faces["share_present"].to_list() == pytest.approx(shares)
 
 
 @pytest.mark.parametrize("name", ["episodes", "summary", "export"])

@@ -19,12 +19,11 @@ from aucli.results.episodes import EpisodeRules, episode_schema, episodes
 from aucli.results.row_filter import RowFilter
 from tests.builders.films import film_rows, steady_film
 
-RAW: dict[str, Any] = {"smooth_s": 0.0, "hysteresis": 0.0, "min_duration_s": 0.0, "join_gap_s": 0.0}
-T = {"AU12": 0.5}
+RAW: dict[str, Any] = {"smooth_s": 0.0, "min_duration_s": 0.0, "join_gap_s": 0.0}
 
 
 def found(table: pl.DataFrame, **options: Any) -> list[tuple[float, float]]:
-    rows = episodes(table, thresholds=T, **options)
+    rows = episodes(table, **options)
     return [(round(a, 6), round(b, 6)) for a, b in rows.select("onset_s", "offset_s").iter_rows()]
 
 
@@ -37,7 +36,7 @@ def test_no_rows_give_no_episodes() -> None:
 
 def test_an_episode_with_all_its_columns() -> None:
     table = steady_film("a.mp4", [0.1, 0.6, 0.9, 0.75, 0.1, 0.2], rate=10)
-    (row,) = episodes(table, thresholds=T, **RAW).rows(named=True)
+    (row,) = episodes(table, **RAW).rows(named=True)
     assert row == {
         "video": "a.mp4",
         "face": 0,
@@ -74,19 +73,6 @@ def test_a_single_frame_is_smoothed_away_and_a_short_dip_is_bridged() -> None:
     assert found(steady_film("a.mp4", dip)) == [(0.0, 1.64)]
 
 
-def test_hysteresis_keeps_on_what_has_begun() -> None:
-    table = steady_film("a.mp4", [0.42, 0.5, 0.42, 0.39, 0.42])
-    options = RAW | {"hysteresis": 0.2}
-    assert found(table, **options) == [(0.04, 0.12)]
-    assert found(table, **RAW) == [(0.04, 0.08)]
-
-
-def test_the_levels_of_a_low_threshold_lie_between_it_and_zero() -> None:
-    table = steady_film("a.mp4", [0.03, 0.025, 0.023, 0.03])
-    rows = episodes(table, thresholds={"AU12": 0.03}, **RAW | {"hysteresis": 0.2})
-    assert rows["n_frames"].to_list() == [2, 1]
-
-
 def test_pauses_are_joined_and_short_ones_left_out_afterwards() -> None:
     on, off = 0.9, 0.1
     table = steady_film("a.mp4", [on, off, on, off, off, off, on], rate=10)
@@ -97,7 +83,7 @@ def test_pauses_are_joined_and_short_ones_left_out_afterwards() -> None:
 
 def test_a_face_that_is_not_seen_ends_an_episode_and_says_so() -> None:
     table = steady_film("a.mp4", [0.9, 0.9, None, 0.9, 0.9], rate=10)
-    rows = episodes(table, thresholds=T, **RAW | {"join_gap_s": 10.0})
+    rows = episodes(table, **RAW | {"join_gap_s": 10.0})
     assert rows.select("onset_s", "offset_s", "onset_reason", "offset_reason").rows() == [
         (0.0, 0.2, "film_edge", "face_not_seen"),
         (0.3, 0.5, "face_not_seen", "film_edge"),
@@ -106,7 +92,7 @@ def test_a_face_that_is_not_seen_ends_an_episode_and_says_so() -> None:
 
 def test_a_break_is_bridged_where_that_is_asked_for_and_the_time_is_told() -> None:
     table = steady_film("a.mp4", [0.9, 0.9, None, 0.9, 0.9], rate=10)
-    (row,) = episodes(table, thresholds=T, bridge_gap_s=0.1).rows(named=True)
+    (row,) = episodes(table, bridge_gap_s=0.1).rows(named=True)
     assert (row["onset_s"], row["offset_s"], row["n_frames"]) == (0.0, 0.5, 4)
     assert row["unseen_s"] == pytest.approx(0.1)
 
@@ -114,14 +100,14 @@ def test_a_break_is_bridged_where_that_is_asked_for_and_the_time_is_told() -> No
 def test_another_face_in_the_frame_does_not_stand_in() -> None:
     on = [0.9] * 5
     table = film_rows("a.mp4", [i / 10 for i in range(5)], {0: {"AU12": [0.9, 0.9, None, 0.9, 0.9]}, 7: {"AU12": on}})
-    rows = episodes(table, thresholds=T, **RAW)
+    rows = episodes(table, **RAW)
     assert rows.select("face", "onset_s", "offset_s").rows() == [(0, 0.0, 0.2), (0, 0.3, 0.5), (7, 0.0, 0.5)]
 
 
 def test_variable_frame_rates_count_time_and_not_frames() -> None:
     times = [0.0, 0.1, 0.2, 0.6, 0.7, 0.8, 0.9, 1.0]
     table = film_rows("a.mp4", times, {0: {"AU12": [0.1, 0.1, 0.6, 1.0, 0.1, 0.1, 0.1, 0.1]}})
-    (row,) = episodes(table, thresholds=T, **RAW).rows(named=True)
+    (row,) = episodes(table, **RAW).rows(named=True)
     assert (row["onset_s"], row["offset_s"]) == (0.2, 0.7)
     assert row["mean_probability"] == pytest.approx((0.6 * 0.4 + 1.0 * 0.1) / 0.5)
 
@@ -130,13 +116,13 @@ def test_missing_frames_are_not_bridged() -> None:
     """As where a stretch did not decode (frames are numbered on), and where rows without a face were thrown away."""
     times = [i / 25 for i in range(10)] + [2 + i / 25 for i in range(10)]
     table = film_rows("a.mp4", times, {0: {"AU12": [0.9] * 20}})
-    rows = episodes(table, thresholds=T)
+    rows = episodes(table)
     assert rows.select("onset_s", "offset_s", "onset_reason", "offset_reason").rows() == [
         (0.0, pytest.approx(0.4), "film_edge", "no_frame"),
         (2.0, pytest.approx(2.4), "no_frame", "film_edge"),
     ]
     thrown = steady_film("a.mp4", [0.9] * 8 + [None] + [0.9] * 8).drop_nulls("face")
-    assert episodes(thrown, thresholds=T)["offset_reason"].to_list() == ["no_frame", "film_edge"]
+    assert episodes(thrown)["offset_reason"].to_list() == ["no_frame", "film_edge"]
 
 
 def test_a_table_with_one_frame_a_second_is_whole() -> None:
@@ -149,7 +135,7 @@ def test_a_table_with_one_frame_a_second_is_whole() -> None:
 def test_a_photograph_has_no_episode_of_any_length() -> None:
     photograph = film_rows("a.jpg", [0.0], {0: {"AU12": [0.9]}})
     assert found(photograph) == []
-    (row,) = episodes(photograph, thresholds=T, **RAW).rows(named=True)
+    (row,) = episodes(photograph, **RAW).rows(named=True)
     assert (row["duration_s"], row["mean_probability"]) == (0.0, pytest.approx(0.9))
 
 
@@ -157,7 +143,7 @@ def test_rows_that_are_left_out_are_unknown_and_not_absent() -> None:
     table = steady_film("a.mp4", [0.9] * 6, rate=10).with_columns(
         pl.Series("interocular_px", [50.0, 50.0, 20.0, 50.0, None, 50.0])
     )
-    rows = episodes(table, thresholds=T, row_filter=RowFilter(min_interocular_px=30), **RAW)
+    rows = episodes(table, row_filter=RowFilter(min_interocular_px=30), **RAW)
     assert rows.select("onset_frame", "offset_frame", "onset_reason", "offset_reason").rows() == [
         (0, 1, "film_edge", "left_out"),
         (3, 3, "left_out", "left_out"),
@@ -165,7 +151,8 @@ def test_rows_that_are_left_out_are_unknown_and_not_absent() -> None:
     ]
 
 
-def test_without_thresholds_what_was_present_most_of_the_time_is_present() -> None:
+def test_what_the_table_says_most_of_the_time_is_present() -> None:
+    """Where the column of occurrences and the probabilities disagree (annotate's hysteresis), the column counts."""
     table = steady_film("a.mp4", [0.9, 0.9, 0.9, 0.1, 0.9, 0.1, 0.1, 0.1, 0.1], rate=10)
     flags = table.with_columns(AU12_p=pl.lit(0.2, pl.Float32))
     rows = episodes(flags, smooth_s=0.3)
@@ -183,18 +170,18 @@ def test_action_units_are_chosen_by_name_or_number() -> None:
 
 def test_lazy_frames_and_any_order_of_rows() -> None:
     table = pl.concat([steady_film("b.mp4", [0.9] * 9), steady_film("a.mp4", [0.1] * 3 + [0.9] * 9)])
-    expected = episodes(table, thresholds=T)
+    expected = episodes(table)
     assert expected["video"].to_list() == ["b.mp4", "a.mp4"]
-    assert episodes(table.lazy(), thresholds=T).equals(expected)
+    assert episodes(table.lazy()).equals(expected)
     mixed = table.sort("time_s")
-    assert episodes(mixed, thresholds=T).equals(expected)
+    assert episodes(mixed).equals(expected)
 
 
 def test_faces_in_chunks_are_the_faces_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     table = pl.concat([steady_film(f"{n}.mp4", [0.9, 0.2, 0.9, 0.9, 0.9, 0.1] * (n + 1)) for n in range(5)])
-    expected = episodes(table, thresholds=T, **RAW)
+    expected = episodes(table, **RAW)
     monkeypatch.setattr(module, "CHUNK_ROWS", 20)
-    assert episodes(table, thresholds=T, **RAW).equals(expected)
+    assert episodes(table, **RAW).equals(expected)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +204,6 @@ def test_what_is_no_table_is_refused_in_one_line(broken: Any, message: str) -> N
     [
         ({"smooth_s": -1}, "`smooth_s` is -1"),
         ({"min_duration_s": float("nan")}, "`min_duration_s` is nan"),
-        ({"hysteresis": 1.0}, "`hysteresis` is 1.0"),
         ({"thresholds": {"AU12": 2}}, "`thresholds` has 2.0 for AU12"),
     ],
 )
@@ -234,6 +220,7 @@ Frame = tuple[Fraction, Fraction, Fraction | None]  # begin, end, probability
 def _slow_runs(
     times_us: list[int], numbers: list[int], values: list[float | None], bridge: Fraction
 ) -> list[list[Any]]:
+    """The rows of one face as runs of (begin, end, probability, index)."""
     steps = [b - a for a, b in pairwise(times_us)]
     jumps = [b - a for a, b in pairwise(numbers)]
     middle = round(median(steps)) if steps else 0
@@ -256,33 +243,35 @@ def _slow_runs(
     return runs
 
 
-def _slow_level(run: list[Any], frame: Any, smooth_us: int) -> Fraction:
+def _slow_mean(run: list[Any], values: list[Fraction], at: int, smooth_us: int) -> Fraction:
+    frame = run[at]
     middle = frame[0] + Fraction(int((frame[1] - frame[0]) * 10**6) // 2, 10**6)
     begin = middle - Fraction(smooth_us // 2, 10**6)
     end = begin + Fraction(smooth_us, 10**6)
     weights = [max(Fraction(0), min(end, b) - max(begin, a)) for a, b, *_ in run]
     if not sum(weights):
-        return Fraction(frame[2])
-    return Fraction(sum(w * f[2] for w, f in zip(weights, run, strict=True)) / sum(weights))
+        return values[at]
+    return Fraction(sum(w * value for w, value in zip(weights, values, strict=True)) / sum(weights))
 
 
 def _slow_episodes(
-    times_us: list[int], numbers: list[int], values: list[float | None], rules: EpisodeRules, threshold: float
+    times_us: list[int], numbers: list[int], values: list[float | None], rules: EpisodeRules
 ) -> list[tuple[int, int, int]]:
     """First, apex and last frame of each episode of one face."""
 
     def exact(seconds: float) -> Fraction:
         return Fraction(round(seconds * 10**6), 10**6)
 
-    high = Fraction(round(threshold * 2**24), 2**24)
-    low = high - Fraction(rules.hysteresis) * min(high, 1 - high)
     result = []
     for run in _slow_runs(times_us, numbers, values, exact(rules.bridge_gap_s)):
-        levels = [_slow_level(run, frame, round(rules.smooth_s * 10**6)) for frame in run]
+        smooth_us = round(rules.smooth_s * 10**6)
+        probabilities = [frame[2] for frame in run]
+        present = [Fraction(p >= 0.5) for p in probabilities]
+        levels = [_slow_mean(run, probabilities, at, smooth_us) for at in range(len(run))]
         stretches: list[list[int]] = []
         is_on = False
-        for i, level in enumerate(levels):
-            was_on, is_on = is_on, level >= (low if is_on else high)
+        for i in range(len(run)):
+            was_on, is_on = is_on, _slow_mean(run, present, i, smooth_us) >= Fraction(1, 2)
             if is_on and was_on:
                 stretches[-1][1] = i
             elif is_on:
@@ -309,7 +298,6 @@ def test_episodes_are_those_of_a_slow_loop(data: st.DataObject) -> None:
     values = data.draw(st.lists(levels, min_size=n, max_size=n))
     rules = EpisodeRules(
         smooth_s=data.draw(st.sampled_from([0.0, 0.1, 0.2, 0.5])),
-        hysteresis=data.draw(st.sampled_from([0.0, 0.25, 0.5])),
         min_duration_s=data.draw(st.sampled_from([0.0, 0.1, 0.3])),
         join_gap_s=data.draw(st.sampled_from([0.0, 0.08, 0.2])),
         bridge_gap_s=data.draw(st.sampled_from([0.0, 0.04, 0.5])),
@@ -320,8 +308,8 @@ def test_episodes_are_those_of_a_slow_loop(data: st.DataObject) -> None:
         numbers.append(numbers[-1] + jump)
     table = film_rows("a.mp4", [t / 1e6 for t in times_us], {0: {"AU12": values}}, frames=numbers)
     other = steady_film("b.mp4", [0.9, None, 0.2])
-    rows = episodes(pl.concat([other, table]), thresholds=T, **asdict(rules)).filter(pl.col("video") == "a.mp4")
-    expected = [tuple(numbers[i] for i in frames) for frames in _slow_episodes(times_us, numbers, values, rules, 0.5)]
+    rows = episodes(pl.concat([other, table]), **asdict(rules)).filter(pl.col("video") == "a.mp4")
+    expected = [tuple(numbers[i] for i in frames) for frames in _slow_episodes(times_us, numbers, values, rules)]
     assert rows.select("onset_frame", "apex_frame", "offset_frame").rows() == expected
     # What holds of any episode.
     assert (rows["mean_probability"] <= rows["peak_probability"]).all()

@@ -18,7 +18,7 @@ from aucli.results.row_filter import RowFilter
 from aucli.results.summary import FIGURES, summary
 from tests.builders.films import film_rows, steady_film
 
-RAW = EpisodeRules(smooth_s=0, hysteresis=0, min_duration_s=0, join_gap_s=0)
+RAW = EpisodeRules(smooth_s=0, min_duration_s=0, join_gap_s=0)
 TWO = film_rows(
     "a.mp4",
     [0.0, 0.1, 0.2, 0.6],

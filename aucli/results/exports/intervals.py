@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aucli.results.columns import Thresholds, with_codes
+from aucli.results.columns import with_codes
 from aucli.results.episodes import EpisodeRules, episodes
 from aucli.results.film_times import US_PER_S, film_times
 from aucli.results.row_filter import LEFT_OUT, RowFilter
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 UNSCORABLE: Final = "unscorable"
 """The code of stretches in which a face is not seen, or its rows are left out."""
-RAW: Final = EpisodeRules(smooth_s=0, hysteresis=0, min_duration_s=0, join_gap_s=0, bridge_gap_s=0)
-"""Without thresholds: the table's occurrence as it is."""
+RAW: Final = EpisodeRules(smooth_s=0, min_duration_s=0, join_gap_s=0, bridge_gap_s=0)
+"""The table's occurrence as it is."""
 _TIE_MS: Final = 1e-6
 """Times this close to the middle of two milliseconds are taken for the middle: sums of floats are not exact."""
 
@@ -69,20 +69,16 @@ Intervals = Mapping[str, FilmIntervals]
 """By video."""
 
 
-def find_intervals(
-    rows: polars.DataFrame, rules: EpisodeRules, thresholds: Thresholds, row_filter: RowFilter
-) -> Intervals:
+def find_intervals(rows: polars.DataFrame, rules: EpisodeRules, row_filter: RowFilter) -> Intervals:
     """Find when action units are present, and when faces cannot be scored.
 
     Args:
         rows: marked by `row_filter`.
-        rules: how episodes are found; `RAW` without thresholds gives the table's occurrence as it is.
-        thresholds: as of `episodes`.
+        rules: how episodes are found; `RAW` gives the table's occurrence as it is.
         row_filter: the filter.
     """
     found = episodes(
         rows.drop(LEFT_OUT),
-        thresholds=thresholds,
         row_filter=row_filter,
         **asdict(rules),
     )
@@ -113,6 +109,11 @@ def find_intervals(
             frame_interval_s=float(np.median(np.diff(begin_s))) if len(frames) > 1 else 0.0,
         )
     return films
+
+
+def count_present(intervals: Intervals) -> int:
+    """Stretches in which an action unit is present, of all films."""
+    return sum(one.code != UNSCORABLE for film in intervals.values() for one in film.intervals)
 
 
 def to_ms(time_s: float) -> int:

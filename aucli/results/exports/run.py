@@ -16,9 +16,10 @@ from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
 from aucli.results.columns import Thresholds, action_units, require_columns
 from aucli.results.episodes import EpisodeRules
-from aucli.results.exports.intervals import RAW, find_intervals
+from aucli.results.exports.intervals import RAW, count_present, find_intervals
 from aucli.results.exports.registry import find_target
 from aucli.results.exports.target import Content, ExportTarget
+from aucli.results.presence import decided_anew
 from aucli.results.read import TableGiven, TablePaths, read_tables, rows_given
 from aucli.results.row_filter import LeftOut, RowFilter
 from aucli.runtime.files import whole_or_nothing
@@ -39,7 +40,7 @@ class ExportOptions:
         rules: how ELAN's and BORIS's episodes are found; None for the defaults of `episodes`.
         raw: ELAN and BORIS get the table's occurrence as it is, frame by frame, in place of episodes.
         root: folder that the videos' names begin in, for links to them; None for the current folder.
-        thresholds: action unit -> probability from which an episode may begin; a table's own are taken from its file.
+        thresholds: action unit -> probability: presence is decided anew, see `aucli.episodes`; every target gets it.
     """
 
     aus: str | int | Sequence[str | int] | None = None
@@ -76,6 +77,8 @@ class Exported:
         files: in the order of the table.
         n_rows: rows of the table.
         n_videos: videos in it.
+        n_stretches: stretches of presence, in all files; None where the target has a row per frame.
+        what: what the files say of presence, in a few words.
         notes: what a reader should know, one line each.
     """
 
@@ -83,6 +86,8 @@ class Exported:
     files: tuple[Path, ...]
     n_rows: int
     n_videos: int
+    n_stretches: int | None
+    what: str
     notes: tuple[str, ...]
 
 
@@ -111,7 +116,8 @@ def export(
     rules = options.rules_for(target)
     require(*target.packages, for_=f"exporting to {target.name}")
     source = _read(table)
-    rows = options.row_filter.mark(_with_chosen(source.rows, options.aus))
+    rows = decided_anew(_with_chosen(source.rows, options.aus), options.thresholds)
+    rows = options.row_filter.mark(rows)
     if not rows.height:
         raise TableError("the table has no rows")
     videos = rows["video"].unique(maintain_order=True).to_list()
@@ -119,9 +125,9 @@ def export(
     _require_free(set(places.values()), overwrite=options.overwrite)
     parts = dict(_parts(rows, places))
     _require_room(parts, target)
-    thresholds = source.thresholds if options.thresholds is None else options.thresholds
-    thresholds = {} if options.raw else thresholds
-    intervals = find_intervals(rows, rules, thresholds, options.row_filter) if target.is_intervals else None
+    intervals = find_intervals(rows, rules, options.row_filter) if target.is_intervals else None
+    what = _what(rules, is_raw=intervals is None or options.raw)
+    made_by = _made_by(source.metadata) + (f"; {what}" if target.is_intervals else "")
     records = {name: known for one in source.metadata for name, known in one["videos"].items()}
     films = {video: _find_film(video, options.root, records.get(video, {}).get("size_bytes")) for video in videos}
     for place, part in parts.items():
@@ -129,7 +135,7 @@ def export(
             rows=part,
             is_filtered=bool(options.row_filter.rules),
             aus=action_units(rows.columns),
-            made_by=_made_by(source.metadata),
+            made_by=made_by,
             intervals=intervals,
             films=films,
             records=records,
@@ -140,7 +146,22 @@ def export(
     notes = [*source.notes, LeftOut.of(rows, options.row_filter).sentence()]
     if target.is_intervals:
         notes.append(_lost_films([video for video, film in films.items() if film is None]))
-    return Exported(target.name, tuple(parts), rows.height, len(videos), tuple(filter(None, notes)))
+    return Exported(
+        target=target.name,
+        files=tuple(parts),
+        n_rows=rows.height,
+        n_videos=len(videos),
+        n_stretches=None if intervals is None else count_present(intervals),
+        what=what,
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def _what(rules: EpisodeRules, *, is_raw: bool) -> str:
+    if is_raw:
+        return "presence frame by frame, as in the table"
+    smoothed = f"smoothed over {rules.smooth_s:g} s, " if rules.smooth_s else ""
+    return f"episodes: {smoothed}pauses up to {rules.join_gap_s:g} s joined, from {rules.min_duration_s:g} s on"
 
 
 @dataclass(frozen=True)
@@ -149,7 +170,6 @@ class _Source:
 
     rows: polars.DataFrame
     metadata: tuple[dict[str, Any], ...] = ()
-    thresholds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -161,7 +181,7 @@ def _read(table: Any) -> _Source:
         require_columns(rows.columns)
         return _Source(rows.with_columns(pl.col("video").cast(pl.String)))
     tables = read_tables(cast("TablePaths", table))
-    return _Source(tables.rows, tuple(read_metadata(file) for file in tables.files), tables.thresholds, tables.notes)
+    return _Source(tables.rows, tuple(read_metadata(file) for file in tables.files), tables.notes)
 
 
 def _with_chosen(rows: polars.DataFrame, wanted: str | int | Sequence[str | int] | None) -> polars.DataFrame:

@@ -89,8 +89,7 @@ def render_page(
             table_argument=shlex.join(study.paths) if study.paths else "TABLE.parquet",
             table_literal=_literal(study),
             given=_given(study),
-            arguments=_arguments(study, by_path=bool(study.paths) and not study.chosen),
-            film_arguments=_arguments(study, by_path=False),
+            arguments=_arguments(study),
         )
     )
     return text.encode("utf-8", "backslashreplace")
@@ -132,12 +131,11 @@ def _given(study: Study) -> str:
     return f"aucli.read({_literal(study)}).filter(pl.col('video').is_in({list(study.chosen)!r}))"
 
 
-def _arguments(study: Study, *, by_path: bool) -> str:
-    """What they hand over besides; a table on disk brings its own thresholds."""
+def _arguments(study: Study) -> str:
+    """What they hand over besides."""
     rules = study.left_out.row_filter.rules
     limits = ", ".join(f"{name}={limit!r}" for name, limit in rules.items())
-    thresholds = "" if by_path else f", thresholds={study.thresholds!r}"
-    return thresholds + (f", row_filter=aucli.RowFilter({limits})" if rules else "")
+    return f", row_filter=aucli.RowFilter({limits})" if rules else ""
 
 
 def _source(name: str) -> str:

@@ -79,7 +79,7 @@ def count_rates(study: Study) -> Rates:
     row_filter = study.left_out.row_filter
     values = [name for au in aus for name in (au, f"{au}_p") if name in known]
     faces = rows_of_faces(study.rows.select(*ROW_COLUMNS, *row_filter.columns, *values), row_filter)
-    found = episodes_of(faces, signals_of(aus, known, study.thresholds), EpisodeRules())
+    found = episodes_of(faces, signals_of(aus, known), EpisodeRules())
     summed = summary_of(faces, found, aus)
     numbers = {film.label: film.number for film in study.films}
 

@@ -42,7 +42,7 @@ def test_an_observation_per_video_and_a_state_per_stretch(tmp_path: Path) -> Non
     assert smiles == [(0.08, 2), (0.2, 5), (0.28, 7), (0.4, 10)]
     assert list(anna["media_info"]["fps"].values()) == [25.0]
     assert read["behaviors_conf"]["1"]["description"] == "Lip corner puller"
-    assert read["project_description"].endswith(", model made-up (01234567)")
+    assert read["project_description"].endswith(", model made-up (01234567); presence frame by frame, as in the table")
     assert read["observations"]["day 2/none.mov"]["events"] == []
 
 
