@@ -123,7 +123,7 @@ def _print(out: Printer, found: Summary, by: list[str], rules: EpisodeRules) -> 
             named = ", ".join(f"{name} {'not known' if v is None else v}" for name, v in zip(by, values, strict=True))
             _print_figures(out, f"{named}: {_counted(part)}", part)
             _print_pairs(out, found.co_occurrence.filter(chosen))
-        out.result(_what_is_counted(rules))
+        _print_what_is_counted(out, rules)
         return
     if len(faces) <= FACES_SHOWN:
         for video, face in faces.iter_rows():
@@ -132,14 +132,15 @@ def _print(out: Printer, found: Summary, by: list[str], rules: EpisodeRules) -> 
     else:
         _print_figures(out, f"all together: {_counted(found.groups)}; -o FILE writes each", found.groups)
     _print_pairs(out, found.co_occurrence)
-    out.result(_what_is_counted(rules))
+    _print_what_is_counted(out, rules)
 
 
-def _what_is_counted(rules: EpisodeRules) -> str:
-    """What the two sides of the table are."""
+def _print_what_is_counted(out: Printer, rules: EpisodeRules) -> None:
+    """What the two sides of the tables are."""
+    out.result("present: frames, as the table has them")
     parts = [f"pauses up to {rules.join_gap_s:g} s joined"] if rules.join_gap_s else []
     parts += [f"from {rules.min_duration_s:g} s on"] if rules.min_duration_s else []
-    return "\n".join(["present: frames as in the table", ", ".join(["episodes: their stretches", *parts])])
+    out.result(", ".join(["episodes: stretches of these", *parts]))
 
 
 def _counted(groups: polars.DataFrame) -> str:
@@ -161,7 +162,7 @@ def _print_figures(out: Printer, title: str, rows: polars.DataFrame) -> None:
     for row in rows.iter_rows(named=True):
         table.add_row(
             result_options.au_name(row["au"]),
-            _figure(row["share_present"], ".1%"),
+            _share(row["share_present"]),
             _figure(row["mean_probability"], ".2f"),
             f"{row['n_episodes']:,}",
             _figure(row["episodes_per_minute"], ".1f"),
@@ -187,12 +188,17 @@ def _print_pairs(out: Printer, pairs: polars.DataFrame) -> None:
             *(str(int(row[name].removeprefix("AU"))) for name in ("au_a", "au_b")),
             f"{row['phi']:+.2f}",
             f"{row['seconds_both']:.1f}",
-            _figure(row["share_b_given_a"], ".1%"),
-            _figure(row["share_a_given_b"], ".1%"),
+            _share(row["share_b_given_a"]),
+            _share(row["share_a_given_b"]),
         )
     out.table(table)
     if len(known) > PAIRS_SHOWN:
         out.result(f"the {PAIRS_SHOWN} strongest of {len(known)} pairs; --co-occurrence FILE writes all")
+
+
+def _share(value: float | None) -> str:
+    """A share in percent; little is not nothing: an action unit with an episode is never written as 0 %."""
+    return "<0.1%" if value and value < 0.0005 else _figure(value, ".1%")
 
 
 def _figure(value: Any, form: str) -> str:

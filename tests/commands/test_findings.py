@@ -15,7 +15,8 @@ from aucli.results import summary as summary_module
 from aucli.results.episodes import EpisodeRules
 from aucli.results.row_filter import RowFilter
 from tests.builders.command_line import left_out, run
-from tests.builders.studies import THRESHOLDS, study, write_study
+from tests.builders.films import steady_film
+from tests.builders.studies import THRESHOLDS, annotated, study, write_study
 
 FILTER = ("--min-interocular", 1, "--max-yaw", 2, "--max-pitch", 3, "--min-sharpness", 0.25, "--min-brightness", 5)
 RULES = ("--smooth", 0.5, "--min-duration", 0.3, "--join-gap", 0.4, "--bridge-gap", 0.6)
@@ -102,6 +103,14 @@ def test_screens_fit_80_columns_and_say_what_is_left_out(command: str, table: Pa
         "rows_left_out": 2,
         "by_rule": {"--min-interocular": {"limit": 30.0, "rows": 2}},
     }
+
+
+def test_a_short_episode_in_a_long_film_is_not_written_as_nothing(tmp_path: Path) -> None:
+    rows = annotated(steady_film("a.mp4", [0.1] * 9000 + [0.9] * 4))
+    table = write_study(rows.with_columns(AU01=rows["AU12"], AU01_p=rows["AU12_p"]), tmp_path / "t.parquet")
+    lines = run("summary", table, "--aus", "12").stdout.splitlines()
+    (line,) = [line for line in lines if "Lip corner puller" in line]
+    assert line.split()[-6:] == ["<0.1%", "0.10", "1", "0.2", "0.16", "0.16"]
 
 
 def test_a_summary_by_people_says_who_is_missing(table: Path, tmp_path: Path) -> None:
