@@ -25,6 +25,7 @@ BIN_BYTES: Final = 7
 TIMELINES: Final = ((1, 6), (2, 6), (2, 4), (2, 3), (3, 3), (3, 2), (4, 2), (4, 1), (6, 1))
 """Width of a bin in pixels and faces drawn, from rich to poor."""
 PICTURES: Final = (
+    (4, 32, Sizes(still=224, overview=640)),
     (16, 12, Sizes(still=224, overview=640)),
     (34, 8, Sizes(still=160, overview=480)),
     (52, 6, Sizes(still=160, overview=320)),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,6 @@ from aucli.results.report.study import Study, StudyFilm
 from aucli.results.report.timeline import Stretches, stretches
 from aucli.results.report.words import au_label, duration, percent
 
-if TYPE_CHECKING:
-    pass
-
 NO_PICTURES = FilmPictures({})
 
 
@@ -40,6 +36,7 @@ class FilmPart:
         timeline: SVG, empty where none is drawn.
         bin_s: length of a bin in the timeline, None where every frame is drawn.
         peaks: moments with a number in the timeline.
+        without_still: why -> names of the action units that are present and have no still for this reason.
         overview: frame that shows who has which number.
         pictures: of the peaks and the overview.
         why_no_pictures: a sentence, empty where there are some or none were asked for.
@@ -52,6 +49,7 @@ class FilmPart:
     timeline: str
     bin_s: float | None
     peaks: tuple[Peak, ...]
+    without_still: Mapping[str, tuple[str, ...]]
     overview: Overview | None
     pictures: FilmPictures
     why_no_pictures: str
@@ -90,9 +88,12 @@ def make_film_part(
     drawn = faces[: budget.n_faces] if film.number <= budget.n_timelines else faces[:0]
     found = rates.episodes.filter(pl.col("film") == film.number)
     peaks: tuple[Peak, ...] = ()
+    without: Mapping[str, str] = {}
     overview, pictures, why = None, NO_PICTURES, ""
     if folders is not None and len(faces):
-        peaks = choose_peaks(study, film, found, rates.face[faces[: budget.n_faces]].tolist(), budget.n_stills)
+        present = [au for at, au in enumerate(study.aus) if np.nanmax(rates.share[faces, at], initial=0.0) > 0]
+        shown = rates.face[faces[: budget.n_faces]].tolist()
+        peaks, without = choose_peaks(study, film, found, shown, budget.n_stills, present)
         overview = choose_overview(study, film, peaks)
         if picture_bytes_left <= 0:
             why = "the page holds as many stills as keep it quick to open; a page about this video alone shows them"
@@ -112,11 +113,16 @@ def make_film_part(
         timeline=timeline,
         bin_s=None if n_bins is None else (film.end_s - film.begin_s) / n_bins,
         peaks=peaks,
+        without_still=_by_reason(without),
         overview=overview,
         pictures=pictures,
         why_no_pictures=why,
         distrust=film_distrust(study, film, rates, broken_by),
     )
+
+
+def _by_reason(without: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {why: tuple(au for au, its in without.items() if its == why) for why in dict.fromkeys(without.values())}
 
 
 def _pictures(
