@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aucli.errors import OptionsError, VideoError
 from aucli.video.display import Display, transfer_of
-from aucli.video.times import NO_TIMESTAMP, Joints, TimestampGuess, frame_rate, rate_is_assumed
+from aucli.video.times import NO_TIMESTAMP, AviSlots, Joints, TimestampGuess, frame_rate, rate_is_assumed
 from aucli.video.values import MAX_PIXELS, VideoInfo
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def first_timestamp(info: VideoInfo) -> tuple[int, int] | None:
     """Count the frames before the first that has a timestamp, and return that too; None where no frame has one."""
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
-        guess = TimestampGuess.of(container, stream)
+        guess = TimestampGuess.of(container)
         for n, frame in enumerate(decode_tolerantly(container, stream, [])):
             timestamp = guess(frame.pts, frame.dts)
             if timestamp != NO_TIMESTAMP:
@@ -239,7 +239,7 @@ def decode_tolerantly(
     import av
 
     packets = container.demux(stream)
-    joints = Joints(container, stream)
+    joints, slots = Joints(container, stream), AviSlots(container, stream)
     at_end = False
     while not at_end:
         try:
@@ -252,6 +252,7 @@ def decode_tolerantly(
             at_end, packet = True, None  # what the decoder still holds is good
         try:
             if packet is not None:
+                slots.correct(packet)
                 joints.carry_on(packet)
             yield from stream.codec_context.decode(packet)
         except av.error.EOFError:

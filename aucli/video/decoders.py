@@ -150,7 +150,7 @@ class PyAVSource:
 
         self.name = f"pyav {av.__version__}"
         self.broken: str | None = None
-        self._info, self._expected, self._careful = info, scan.timestamps, careful
+        self._info, self._scan, self._expected, self._careful = info, scan, scan.timestamps, careful
 
     def frames(self) -> Iterator[tuple[int, ShownFrame]]:
         """See `Source`."""
@@ -158,7 +158,7 @@ class PyAVSource:
         n = 0
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
-            guess = TimestampGuess.of(container, stream)
+            guess = TimestampGuess.of(container, usual_ticks=self._scan.usual_ticks)
             stream.codec_context.thread_type = "AUTO"
             if self._careful:
                 stream.codec_context.thread_count = 1

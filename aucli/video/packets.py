@@ -6,7 +6,7 @@ import io
 import itertools
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
 from aucli.video.orientation import UPRIGHT
 from aucli.video.shapes import ShapeWatch
-from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, Joints
+from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints
 from aucli.video.values import VideoInfo
 
 FRAME_STEP: Final = Fraction(1, 25)
@@ -36,12 +36,13 @@ class PacketScan:
     Attributes:
         timestamps: int64, ascending: when the frame of each packet is shown, if every packet decodes. Packets that an
             edit list hides are left out. Empty where packets do not say when their frames are shown.
-        n_expected: frames that are to be shown: one for each packet, and those that the header promises and the file
-            does not hold. What an edit list hides is not among them.
+        n_expected: frames that are to be shown: one for each packet, and those that the header, or an AVI's index,
+            promises and the file does not hold. What an edit list hides is not among them.
         n_hidden: frames in the file that its edit list hides.
         n_joints: times that timestamps begin anew.
         lacks_times: whether a packet says neither when it is shown nor when it is decoded.
-        usual_ticks: median distance between timestamps that are there, in the stream's units; 0 where there are none.
+        usual_ticks: median distance between timestamps that are there, in the stream's units; where packets only say
+            when they are decoded, between these; 0 where there are none.
         gop_lengths: packets of each group of pictures that decodes on its own; empty where decord is out.
         why_not_decord: None where packets and frames correspond one to one, so that decord's n-th frame is the frame
             of the n-th timestamp.
@@ -63,7 +64,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     """Go through the packets of a file."""
     import av
 
-    shown = array("q")
+    shown, decoded = array("q"), array("q")
     is_key = array("b")
     n_hidden = n_damaged = 0
     end_s = 0.0
@@ -71,8 +72,9 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     lacks_times = False
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
-        joints, shape = Joints(container, stream), ShapeWatch(stream)
+        joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
         n_promised = promised_frames(container, stream)
+        in_slots = info.container == "avi" and not stream.codec_context.has_b_frames  # see `TimestampGuess`
         # Where the header does not count frames, all streams together tell whether the file is whole.
         packets = container.demux(stream) if n_promised else container.demux()
         try:
@@ -83,6 +85,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                     end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index != stream.index:
                     continue
+                slots.correct(packet)
                 joints.carry_on(packet)
                 shape.look(packet)
                 n_damaged += packet.is_corrupt
@@ -90,7 +93,9 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 if packet.is_discard:
                     n_hidden += 1
                 else:
-                    shown.append(NO_TIMESTAMP if packet.pts is None else packet.pts)
+                    stamp = packet.dts if in_slots else packet.pts
+                    shown.append(NO_TIMESTAMP if stamp is None else stamp)
+                    decoded.append(NO_TIMESTAMP if packet.dts is None else packet.dts)
                     is_key.append(packet.is_keyframe)
         except av.error.FFmpegError as error:
             error_text = reason_of(error)
@@ -138,18 +143,28 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
         # Matroska counts its duration from 0, also where the pictures start later.
         ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
-    n_expected = len(timestamps) + n_missing
+    n_expected = max(len(timestamps) + n_missing, slots.n_frames)
     return PacketScan(
         timestamps=timestamps if is_regular else timestamps[:0],
         n_expected=n_expected,
         n_hidden=n_in_file - len(timestamps),
         n_joints=joints.count,
         lacks_times=lacks_times,
-        usual_ticks=_usual_step(timestamps),
+        usual_ticks=_usual_step(timestamps) or _usual_step(np.array(decoded, dtype=np.int64)),
         gop_lengths=gop_lengths,
         why_not_decord=why_not,
         ends_early=ends_early,
     )
+
+
+def described_by_packets(info: VideoInfo, scan: PacketScan) -> VideoInfo:
+    """Correct what a header claims by what its packets tell: how many frames there are, and an AVI's rate.
+
+    Its header counts slots, and every second one may be empty.
+    """
+    is_sparse = info.container == "avi" and scan.usual_ticks > 1
+    fps = info.fps / scan.usual_ticks if is_sparse else info.fps
+    return replace(info, n_frames_header=scan.n_expected, fps=fps)
 
 
 def _usual_step(timestamps: npt.NDArray[np.int64]) -> float:

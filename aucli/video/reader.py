@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -19,7 +18,7 @@ from aucli.errors import OptionsError, VideoError
 from aucli.video.container import describe_file, first_timestamp, open_container, video_stream
 from aucli.video.decoders import DecordSource, GivesUpError, PyAVSource, Source
 from aucli.video.display import ShownFrame
-from aucli.video.packets import PacketScan, join_pieces, scan_packets
+from aucli.video.packets import PacketScan, described_by_packets, join_pieces, scan_packets
 from aucli.video.pictures import PictureSource, is_photograph
 from aucli.video.selection import BatchBuffer, FrameDevice, FrameSelection
 from aucli.video.times import Clock
@@ -55,7 +54,7 @@ def probe(path: Path | str, *, stream: int | None = None, picture_rate: float | 
         return PictureSource(path, picture_rate, stream).info
     with _memory_for(path), open_container(path) as container:
         info = describe_file(path, container, stream)
-    return info if info.n_frames_header else replace(info, n_frames_header=scan_packets(info).n_expected)
+    return info if info.n_frames_header else described_by_packets(info, scan_packets(info))
 
 
 @contextmanager
@@ -149,7 +148,7 @@ class FrameReader:
                     first = first_timestamp(info)
                 if first:
                     self._clock.count_back(*first)
-            self.info = replace(info, n_frames_header=self._scan.n_expected)
+            self.info = described_by_packets(info, self._scan)
         self._batch_size = batch_size or default_batch_size(self.info, self._device)
         self._sizes: list[str] = []
         self.decoder = ""

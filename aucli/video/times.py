@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     import av.container
     from av.packet import Packet
@@ -20,6 +22,9 @@ STAMPLESS: Final = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS: a raw stream; what timestamps it has are made up, at 25 frames a second."""
 MAY_BEGIN_ANEW: Final = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT: a stream meant to be cut and joined, as of MPEG."""
+
+AVI_CHUNK_HEAD: Final = 8
+"""Bytes before a chunk's data in an AVI: its name and its length."""
 
 FALLS_S: Final = 0.1
 JUMPS_S: Final = 10.0
@@ -108,34 +113,64 @@ class Joints:
         return stamp <= (self._first or 0) + self._falls and stamp + self._offset + self._falls < self._last
 
 
+class AviSlots:
+    """The slots of an AVI's frames, as its index tells them; for other files nothing.
+
+    FFmpeg counts the slots of frames as it comes upon them. A frame whose chunk is destroyed it passes over, and all
+    frames after that one would be shown a slot too early.
+
+    Attributes:
+        n_frames: frames that the index lists; 0 where there is none, or PyAV (before 17) does not hand it out.
+    """
+
+    def __init__(self, container: av.container.InputContainer, stream: VideoStream) -> None:
+        entries: Any = getattr(stream, "index_entries", ()) if container.format.name == "avi" else ()
+        listed = [(entry.pos + AVI_CHUNK_HEAD, entry.timestamp) for entry in entries if entry.size > 0]
+        self._positions, self._slots = np.array(sorted(listed), np.int64).reshape(-1, 2).T
+        self.n_frames = len(listed)
+
+    def correct(self, packet: Packet[Any]) -> None:
+        """Move a packet's times to its slot."""
+        if not self.n_frames or packet.pos is None or packet.dts is None:
+            return
+        at = int(np.searchsorted(self._positions, packet.pos))
+        if at < self.n_frames and self._positions[at] == packet.pos and self._slots[at] != packet.dts:
+            late = int(self._slots[at]) - packet.dts
+            packet.dts += late
+            if packet.pts is not None:
+                packet.pts += late
+
+
 class TimestampGuess:
     """FFmpeg's best-effort timestamp (``guess_correct_pts``), which PyAV does not hand out.
 
     Presentation times count unless they are missing or run backwards more often than decoding times do.
 
-    An AVI has a slot for each packet and no presentation times; what FFmpeg gives as such is made up, and out of order
-    where frames are (H.264 with B-frames). The slots alone count there: frames come out in the order in which they are
-    shown, and the last ones, which wait in the decoder, follow slot by slot.
+    An AVI has a slot for each packet and no presentation times; what FFmpeg gives as such is made up, wrong where slots
+    are empty, and out of order where frames are (H.264 with B-frames). The slots alone count there: frames come out in
+    the order in which they are shown, and the last ones, which wait in the decoder, follow at the usual distance.
 
     Args:
-        slots_only: the file is an AVI whose frames are not stored in the order in which they are shown.
+        slots_only: the file is an AVI.
+        usual_slots: from frame to frame there, in slots; 2 where every second slot is empty.
     """
 
-    def __init__(self, *, slots_only: bool = False) -> None:
+    def __init__(self, *, slots_only: bool = False, usual_slots: float = 1.0) -> None:
         self._slots_only = slots_only
+        self._usual_slots = max(1, round(usual_slots))
         self._faulty_pts = self._faulty_dts = 0
         self._last_pts = self._last_dts = NO_TIMESTAMP
 
     @staticmethod
-    def of(container: av.container.InputContainer, stream: VideoStream) -> TimestampGuess:
-        """For the frames of an open file."""
-        return TimestampGuess(slots_only=container.format.name == "avi" and bool(stream.codec_context.has_b_frames))
+    def of(container: av.container.InputContainer, *, usual_ticks: float = 1.0) -> TimestampGuess:
+        """For the frames of an open file, whose packets lie so far apart."""
+        return TimestampGuess(slots_only=container.format.name == "avi", usual_slots=usual_ticks)
 
     def __call__(self, pts: int | None, dts: int | None) -> int:
         """Return the timestamp of the next frame; `NO_TIMESTAMP` if it has neither."""
         if self._slots_only:
             if dts is None and self._last_dts != NO_TIMESTAMP:
-                dts = self._last_dts + 1
+                dts = self._last_dts + self._usual_slots
             pts = None
         if dts is not None:
             self._faulty_dts += dts <= self._last_dts

@@ -208,6 +208,18 @@ def damage(path: Path, *, start: float, share: float, seed: int = 0) -> Path:
     return path
 
 
+def destroy_chunk(path: Path, number: int) -> Path:
+    """Overwrite one frame of an AVI with noise, its chunk's name and length too: FFmpeg passes it over."""
+    data = bytearray(path.read_bytes())
+    at, begins = data.index(b"movi"), []
+    while (at := data.find(b"00dc", at + 1, data.index(b"idx1"))) >= 0:
+        begins.append(at)
+    begin, end = begins[number], begins[number + 1]
+    data[begin:end] = np.random.default_rng(0).bytes(end - begin)
+    path.write_bytes(data)
+    return path
+
+
 def hide_beginning(path: Path, ticks: int) -> Path:
     """Move the start of an MP4's first edit later by so many ticks of the track: the frames before are in the file,
     but a player does not show them (what phones do when a user trims a video)."""
@@ -249,9 +261,10 @@ def decode_plainly(path: Path) -> Decoded:
             except av.error.FFmpegError:
                 continue
             for frame in decoded:
-                assert frame.pts is not None
-                timestamps.append(frame.pts)
-                times.append(float(frame.pts * stream.time_base) - (container.start_time or 0) / 1e6)  # type: ignore[operator]
+                stamp = frame.dts if path.suffix == ".avi" else frame.pts  # an AVI holds nothing but slots
+                assert stamp is not None
+                timestamps.append(stamp)
+                times.append(float(stamp * stream.time_base) - (container.start_time or 0) / 1e6)  # type: ignore[operator]
                 frames.append(np.rot90(convert_plainly(frame), frame.rotation // 90))
     return Decoded(timestamps, np.array(times), frames)
 
