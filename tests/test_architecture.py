@@ -135,6 +135,21 @@ def test_the_library_names_parameters_where_commands_have_options() -> None:
                 assert not re.search(r"(?<![\w-])(--[a-z]|-o\b)", rest), f"{module}: {text!r} names an option"
 
 
+def test_parquet_is_read_through_its_door() -> None:
+    """polars ends the whole process over some damaged files. It alone can open tables of schema 1 under every arrow."""
+    by_polars = re.compile(r"\b(pl|polars)\.(read|scan)_parquet")
+    found = {module for module, path in FILES.items() if by_polars.search(path.read_text(encoding="utf-8"))}
+    assert found == {"aucli.results.rows"}
+    # Beside the door: what aucli itself has just written, with checksums or checked otherwise.
+    by_arrow = re.compile(r"\bpq\.(ParquetFile\(|read_table|read_schema|read_metadata)")
+    found = {module for module, path in FILES.items() if by_arrow.search(path.read_text(encoding="utf-8"))}
+    assert found == {
+        "aucli.runtime.parquet",
+        *("aucli.annotation.finished", "aucli.annotation.segments", "aucli.annotation.writing"),
+        "aucli.synth.generation",
+    }
+
+
 @pytest.mark.parametrize("room", ["runtime", "video", "faces", "models", "annotation", "results", "human_codes"])
 def test_importing_a_room_loads_nothing_heavy(room: str) -> None:
     """`aucli annotate` on a CPU must run where torch, timm and insightface are not installed."""

@@ -16,6 +16,7 @@ from aucli.annotation.records import VideoRecord
 from aucli.annotation.segments import Segments
 from aucli.annotation.table import SCHEMA_VERSION, parse_metadata, table_schema
 from aucli.errors import TableError
+from aucli.runtime.parquet import open_parquet
 
 ROW_GROUP_ROWS: Final = 50_000
 """Rows that a row group has at least where there are as many: half an hour of one person at 30 frames/s."""
@@ -59,10 +60,8 @@ class ExistingTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.footer = pq.read_metadata(path)
-        except (OSError, pa.ArrowException) as error:
-            raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+        with open_parquet(path, error=TableError, wanted=None) as file:
+            self.footer = file.metadata
         self.metadata = parse_metadata(path, self.footer)
         if self.metadata["schema"] != SCHEMA_VERSION:
             raise TableError(

@@ -56,8 +56,6 @@ def is_one_table(output: Path) -> bool:
             raise OptionsError(
                 f"`output` {output}: its name may have {NAME_BYTES - len(WORK_SUFFIX)} bytes and is longer"
             )
-        if output.exists() and not output.is_file() and not output.is_dir():
-            raise OptionsError(f"`output` {output}: is a pipe or device; name a file that ends in {TABLE_SUFFIX}")
         return True
     if suffix in FILE_SUFFIXES and not output.is_dir():
         named = output

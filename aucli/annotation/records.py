@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,8 @@ _KINDS: dict[str, Any] = {
 }
 """What a field of each type is in JSON."""
 LARGEST: Final = 2.0**63
+DIGESTS: Final = {"model": "model_digest", "detector": "detector_digest"}
+"""Of a `RunRecord`: what tells two of the same name apart."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +180,36 @@ class RunRecord:
     options: dict[str, Any]
     experimental: tuple[str, ...] = ()
 
-    def differences(self, other: dict[str, Any]) -> list[str]:
-        """Say what differs from a record read from a file: ``["detect_every 1 -> 5"]``; nothing if all agrees."""
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """Say what differs from a record read from a file; nothing if all agrees.
+
+        Returns:
+            Fields of `AnnotateOptions` with their values there and here: ``["`detect_every` 1 -> 5"]``.
+        """
         mine = json.loads(json.dumps(asdict(self)))
-        names = ("model", "aus", "thresholds", "detector")
-        found = [f"{name} {other.get(name)} -> {mine[name]}" for name in names if mine[name] != other.get(name)]
+        found = [f"`{name}` {other.get(name)} -> {mine[name]}" for name in DIGESTS if mine[name] != other.get(name)]
+        if mine["aus"] != other.get("aus") and not found:
+            found.append("`model` with other action units")
         if not found:
-            digests = ("model_digest", "detector_digest")
-            found = [f"another {name.replace('_', ' ')}" for name in digests if mine[name] != other.get(name)]
+            found = [f"another `{name}` of this name" for name, of in DIGESTS.items() if mine[of] != other.get(of)]
+            found += self._other_thresholds(other.get("thresholds") or ())
         before, now = other.get("options", {}), mine["options"]
-        return found + [f"{k} {before.get(k)} -> {now[k]}" for k in now if now[k] != before.get(k)]
+        changed = [name for name in now if now[name] != before.get(name)]
+        if "detect_every" not in changed and "face_search" in changed:
+            found.append(f"faces searched by {before.get('face_search')} -> {now['face_search']} (`device`)")
+        options = [name for name in changed if name != "face_search"]
+        return found + [f"`{name}` {_said(before.get(name))} -> {_said(now[name])}" for name in options]
+
+    def _other_thresholds(self, before: Sequence[float]) -> list[str]:
+        pairs = [pair for pair in zip(self.aus, before, self.thresholds, strict=False) if pair[1] != pair[2]]
+        if not pairs and len(before) == len(self.thresholds):
+            return []
+        shown = ", ".join(f"{au} {_said(was)} -> {_said(now)}" for au, was, now in pairs[:3])
+        return [f"`thresholds` {shown}{' ...' if len(pairs) > 3 else ''}".rstrip()]
+
+
+def _said(value: Any) -> str:
+    """A value of an option in a message."""
+    if value is None:
+        return "not given"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

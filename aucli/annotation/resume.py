@@ -11,10 +11,11 @@ from typing import Final
 
 from aucli.annotation.earlier import is_earlier_table_of
 from aucli.annotation.finished import ExistingTable, FinishedVideo
-from aucli.annotation.output import assign_places, is_one_table, places_in_folder
+from aucli.annotation.output import TABLE_SUFFIX, assign_places, is_one_table, places_in_folder
 from aucli.annotation.records import RunRecord
 from aucli.annotation.segments import OTHER_CONTENT, WorkFolder
-from aucli.errors import TableError
+from aucli.errors import OptionsError, TableError
+from aucli.runtime.place import require_place_for_file, require_place_for_folder
 from aucli.video.content import content_fingerprint
 from aucli.video.inputs import VideoInput
 
@@ -41,14 +42,14 @@ class Output:
         """Take a path that ends in ``.parquet`` for one table, any other for a folder of tables.
 
         Raises:
-            OptionsError: if it is neither.
-            TableError: if something else is there.
+            OptionsError: if it is neither, or something else is there.
+            StorageError: if this machine does not let one be written there.
         """
         one = is_one_table(path)
-        if one and path.is_dir():
-            raise TableError(f"{path} is a folder; name a file, or a folder without .parquet in its name")
-        if not one and path.exists() and not path.is_dir():
-            raise TableError(f"{path} is a file; name a folder, or a file that ends in .parquet")
+        if one:
+            require_place_for_file(path)
+        else:
+            require_place_for_folder(path, wanted=f"a folder, or a file that ends in {TABLE_SUFFIX}")
         return cls(path, one, path.with_name(f"{path.name}.partial") if one else path / "aucli.partial")
 
 
@@ -85,7 +86,7 @@ def plan_run(
         overwrite: do this run's videos again.
 
     Raises:
-        TableError: if what is there is no table of aucli, or was made with other options.
+        OptionsError: if what is there is no table of aucli, or was made with other options.
     """
     labels = [video.label for video in videos]
     if not output.is_one_table:
@@ -224,21 +225,25 @@ def _others_of_table(table: Path, run: RunRecord, labels: set[str]) -> dict[str,
     """The videos of a table that stay when some are done again; none if the table is no table, or of another run."""
     try:
         existing = _open_existing(table, run)
-    except TableError:
+    except OptionsError:
         return {}
     records = existing.records.items()
     return {label: FinishedVideo(label, record, existing) for label, record in records if label not in labels}
 
 
 def _open_existing(table: Path, run: RunRecord) -> ExistingTable:
-    existing = ExistingTable(table)
+    try:
+        existing = ExistingTable(table)
+    except TableError as error:
+        remedy = "" if "`overwrite`" in str(error) else "; choose another `output`, or have it replaced by `overwrite`"
+        raise OptionsError(f"{error}{remedy}") from error
     _require_same_run(existing, run)
     return existing
 
 
 def _require_same_run(existing: ExistingTable, run: RunRecord) -> None:
     if differences := run.differences(existing.metadata):
-        raise TableError(
+        raise OptionsError(
             f"{existing.path} was made with other options ({'; '.join(differences)}); use the same, another `output`, "
             "or `overwrite`"
         )

@@ -61,8 +61,8 @@ def annotate(
         AucliError: if nothing can be done at all: options, model, detector or output are wrong, or the disk is full.
     """
     options, journal = options or AnnotateOptions(), journal or NoJournal()
-    inputs = _find(videos, options)
     place = Output.of(Path(output))
+    inputs = _find(videos, options)
     with errors_of_the_caller(on_progress) as report, Engine(options) as engine:
         run = _describe_run(engine, options)
         with WorkFolder(place.work_folder, run, overwrite=options.overwrite) as work:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.table import SCHEMA_VERSION
-from aucli.errors import StorageError, TableError, VideoError
+from aucli.errors import OptionsError, StorageError, TableError, VideoError
 from aucli.runtime.files import folder_lock, is_temporary, whole_or_nothing
 
 SEGMENT_KEY: Final = b"aucli-segment"
@@ -169,7 +169,8 @@ class WorkFolder:
 
     Raises:
         BusyError: if another run is at work there.
-        TableError: if the segments of another run are there, or nothing can be written.
+        OptionsError: if the segments of another run are there.
+        StorageError: if nothing can be written.
     """
 
     def __init__(self, folder: Path, run: RunRecord, *, overwrite: bool) -> None:
@@ -180,7 +181,7 @@ class WorkFolder:
                 stack.enter_context(folder_lock(folder))  # before anything is looked at or removed
                 self._begin(run, overwrite=overwrite)
             except OSError as error:
-                raise TableError(
+                raise StorageError(
                     f"cannot write into {folder.parent}: {error.strerror or error}; choose another `output`"
                 ) from error
             self._stack = stack.pop_all()
@@ -194,9 +195,9 @@ class WorkFolder:
                 segments.append(path)
         if segments and (difference := self._difference(run)):
             if not overwrite:
-                raise TableError(
-                    f"{self.folder} holds an interrupted run with other options ({difference}); repeat that run's "
-                    "options to finish it, or begin anew with `overwrite`"
+                raise OptionsError(
+                    f"{self.folder} holds an interrupted run with other options ({difference}); use the same, another "
+                    "`output`, or `overwrite`"
                 )
             for path in segments:
                 path.unlink()

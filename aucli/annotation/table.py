@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,10 +24,13 @@ from aucli.annotation.records import check_record
 from aucli.errors import TableError
 from aucli.faces.head_pose import head_pose
 from aucli.faces.tracking import TrackedFaces
+from aucli.runtime.parquet import open_parquet
 
 SCHEMA_VERSION: Final = 3
 READABLE_SCHEMAS: Final = (1, 2, 3)
 METADATA_KEY: Final = b"aucli"
+WANTED: Final = "a table of annotate (x.parquet)"
+"""What to name instead, where a path is no table's."""
 LANDMARK_COLUMNS: Final = tuple(
     f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
 )
@@ -180,11 +184,8 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         TableError: if the file is not a table of aucli.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            return parse_metadata(path, file.metadata)
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    with open_parquet(Path(path), error=TableError, wanted=WANTED) as file:
+        return parse_metadata(path, file.metadata)
 
 
 def parse_metadata(path: str | os.PathLike[str], footer: pq.FileMetaData) -> dict[str, Any]:

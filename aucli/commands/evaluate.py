@@ -25,6 +25,7 @@ OPTION_OF: Final = {
     "replicates": "--replicates",
     "metric": "--metric",
     "kind": "--format",
+    "output": "--output",
 }
 """Option by field of `ModelOnBenchmark` and `ScoringOptions`; those about human codes are in `code_options`."""
 
@@ -104,6 +105,7 @@ def evaluate(
     from aucli.errors import OptionsError
     from aucli.evaluation import benchmarks
     from aucli.evaluation.score_tables import render
+    from aucli.runtime.place import require_place_for_file
 
     out = Printer("evaluate", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
     with fields_as_options(OPTION_OF):
@@ -112,6 +114,9 @@ def evaluate(
         code_options.refuse_without_codes(context)
     if (model is not None) + bool(codes) + bool(paths and not codes) != 1:
         raise OptionsError("give one of: folders of runs; a table and --codes; or --model with --dataset and --cache")
+    if output is not None:
+        with fields_as_options(OPTION_OF):
+            require_place_for_file(output, inputs=[*(paths or ()), *(codes or ()), *(against or ())])
     evaluated: Evaluated
     if model is not None:
         from aucli.datasets.source import DatasetSource

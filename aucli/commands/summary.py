@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from aucli.results.episodes import EpisodeRules
     from aucli.results.summary import Summary
 
-OPTION_OF: Final = {**result_options.OPTION_OF, "people": "--people", "by": "--by"}
+OPTION_OF: Final = {
+    **result_options.OPTION_OF,
+    "co_occurrence": "--co-occurrence",
+    "people": "--people",
+    "by": "--by",
+}
 """Option by field of `EpisodeRules`, `RowFilter` and `summary`."""
 FACES_SHOWN: Final = 6
 PAIRS_SHOWN: Final = 8
@@ -70,9 +75,12 @@ def summary(
     with fields_as_options(OPTION_OF):
         rules = EpisodeRules(smooth, min_duration, join_gap, bridge_gap)
         row_filter = RowFilter(min_interocular, max_yaw, max_pitch, min_sharpness, min_brightness)
-        for file in (output, co_occurrence):
+        read_besides = [people] if people else []
+        for field, file in (("output", output), ("co_occurrence", co_occurrence)):
             if file is not None:
-                require_result_file(file)
+                require_result_file(file, field=field, inputs=read_besides)
+        if output is not None and output == co_occurrence:
+            raise OptionsError("`co_occurrence` is the file of `output`; give each one of its own")
         of_people = None if people is None else read_people(people)
         read = read_tables(tables)
         found = sum_up(

@@ -35,6 +35,7 @@ from aucli.faces.detectors import open_detector
 from aucli.faces.values import Detector
 from aucli.runtime.device import available_cores, check_device_name, resolve_device
 from aucli.runtime.files import folder_lock
+from aucli.runtime.place import require_place_for_folder
 from aucli.runtime.progress import OnProgress, Reporter
 
 SIDE_PX: Final = 256
@@ -142,6 +143,7 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
     Raises:
         AucliError: if nothing can be done at all.
     """
+    require_place_for_folder(options.out, field="cache")
     device = resolve_device(options.device)
     detector = open_detector(options.detector, device=device)
     content = _content(options, detector)

@@ -28,6 +28,7 @@ from aucli.errors import DatasetError
 from aucli.evaluation.values import Predictions
 from aucli.facs import au_column
 from aucli.runtime.files import whole_or_nothing
+from aucli.runtime.parquet import read_parquet
 
 PREDICTIONS_NAME: Final = "predictions.parquet"
 METADATA_KEY: Final = b"aucli_predictions"
@@ -119,10 +120,7 @@ def read_predictions(path: Path) -> FoldPredictions:
     Raises:
         DatasetError: if the file cannot be read or holds something else.
     """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
+    table = read_parquet(path, error=DatasetError, wanted="the predictions of a training run")
     raw = (table.schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise DatasetError(f"{path} holds no predictions of a training run")

@@ -13,6 +13,8 @@ from aucli.human_codes.frames import based_frames, chosen_subjects, find_au_colu
 from aucli.human_codes.names import MAX_GRADE
 from aucli.human_codes.text import shown
 from aucli.human_codes.values import CodedFrames, CodeOptions, Codes
+from aucli.runtime.parquet import open_parquet
+from aucli.runtime.parquet import read_parquet as read_whole
 
 _VIDEO_NAMES: Final = ("video", "path", "file")
 _PERSON_NAMES: Final = ("person", "subject", "face", "face_id")
@@ -28,14 +30,10 @@ def read_parquet(file: CodeFile, options: CodeOptions) -> list[Codes]:
         TableError: if the file is damaged, a column is lacking or of the wrong kind, or a frame occurs twice.
     """
     import polars as pl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     source = file.source
-    try:
-        header = list(pq.read_schema(source).names)
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise TableError(f"{source} is a damaged Parquet file: {shown(str(error))}") from None
+    with open_parquet(source, error=TableError, wanted="a table of codes") as opened:
+        header = list(opened.schema_arrow.names)
     frame_at, time_at = ("frame" in header, next((n for n in ("time_s", "timestamp", "time") if n in header), None))
     if not frame_at and time_at is None:
         raise TableError(f"{source} has no column frame or time_s; it has {shown(', '.join(header))}")
@@ -47,7 +45,7 @@ def read_parquet(file: CodeFile, options: CodeOptions) -> list[Codes]:
     needed = columns.needed()
     try:
         wanted = [*keys, *(header[i] for i in needed)]
-        table = pl.DataFrame(pq.ParquetFile(source).read(columns=wanted, use_threads=False))
+        table = pl.DataFrame(read_whole(source, wanted, error=TableError, wanted="a table of codes"))
         if person_at is not None:
             table = table.filter(pl.col(person_at).is_not_null())
         table = table.with_columns(pl.col(name).cast(pl.String) for name in (video_at, person_at) if name)
@@ -58,7 +56,7 @@ def read_parquet(file: CodeFile, options: CodeOptions) -> list[Codes]:
         table = table.with_columns(pl.col(header[i]).cast(pl.Float64) for i in needed)
         by = [name for name in (video_at, person_at) if name]
         groups = table.partition_by(by, maintain_order=True) if by else [table]
-    except (OSError, pa.ArrowException, pl.exceptions.PolarsError, ValueError, TypeError) as error:
+    except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
         raise TableError(f"{source} is damaged or has columns of the wrong kind: {shown(str(error))}") from None
     if not table.height:
         raise TableError(f"{source} has no rows")

@@ -17,6 +17,7 @@ from aucli.models.zoo import CONFIG_NAME, Model, free_place, import_model, verif
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.onnx_file import external_files
 from aucli.runtime.packages import is_installed, require
+from aucli.runtime.place import require_place_for_file
 
 if TYPE_CHECKING:
     from aucli.models.aunce_checkpoint import PublishedModel
@@ -156,13 +157,13 @@ def export_model(model: Model, output: Path, *, kind: Literal["onnx", "safetenso
 
     Raises:
         ModelError: if the model is damaged, or has no heads and therefore no graph.
-        OptionsError: if the file's name does not end in its kind.
+        OptionsError: if the file's name does not end in its kind, or no file can be there.
+        StorageError: if this machine does not let it be written.
     """
     if output.suffix != f".{kind}":
-        raise OptionsError(f"the output is {output}; its name must end in .{kind}")
+        raise OptionsError(f"`output` is {output}; its name must end in .{kind}")
+    require_place_for_file(output, inputs=[model.folder / name for name in model.config.files])
     verify(model)
-    if not output.parent.is_dir():
-        raise ModelError(f"{output.parent} is not a folder")
     about = {CONFIG_KEY: model.config.to_json(), CARD_KEY: model.card()}
     try:
         with whole_or_nothing(output) as temporary:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aucli.annotation.earlier import as_current_schema
+from aucli.annotation.table import WANTED
 from aucli.errors import TableError
+from aucli.runtime.parquet import first_line, open_parquet
 
 if TYPE_CHECKING:
     import polars
@@ -20,9 +22,6 @@ SCHEMA_OF_LISTS: Final = 1
 def rows_of_file(file: Path, metadata: dict[str, Any], *, video: str | None = None) -> polars.DataFrame:
     """Return the rows of a table's file, or those of one video, in the columns of `table_schema`.
 
-    They are read by arrow: polars ends the whole process over a damaged page whose length is absurd. Pages have
-    checksums, so that changed bytes are no wrong rows.
-
     Args:
         file: of the table.
         metadata: of `read_metadata`.
@@ -33,13 +32,12 @@ def rows_of_file(file: Path, metadata: dict[str, Any], *, video: str | None = No
     """
     import polars as pl
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         if metadata["schema"] == SCHEMA_OF_LISTS:
             rows = pl.read_parquet(file, glob=False)
         else:
-            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            with open_parquet(file, error=TableError, wanted=WANTED) as parquet:
                 rows = _as_polars(_read(parquet, video))
         if video is not None:
             rows = rows.filter(pl.col("video").cast(pl.String) == video)
@@ -47,7 +45,7 @@ def rows_of_file(file: Path, metadata: dict[str, Any], *, video: str | None = No
     except KeyError as error:
         raise TableError(f"{file} has no column {error}") from error
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise TableError(f"{file} cannot be read: {(str(error).splitlines() or ['it is damaged'])[0]}") from error
+        raise TableError(f"{file} is damaged: {first_line(error)}") from error
 
 
 def _read(parquet: pq.ParquetFile, video: str | None) -> pa.Table:

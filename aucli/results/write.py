@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
 from aucli.runtime.files import whole_or_nothing
+from aucli.runtime.place import require_place_for_file
 
 if TYPE_CHECKING:
     import polars
@@ -16,14 +18,33 @@ if TYPE_CHECKING:
 RESULT_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".json")
 
 
-def require_result_file(path: Path) -> None:
-    """Refuse a name that says no kind of file, before any work.
+def require_result_file(path: Path, *, field: str = "output", inputs: Iterable[Path] = ()) -> None:
+    """Refuse a name that says no kind of file, or where none can be written, before any work.
+
+    A table of annotate is never replaced: it may be the work of days, and perhaps the one that is read.
+
+    Args:
+        path: of the file.
+        field: of the library, for messages.
+        inputs: other files that are read.
 
     Raises:
-        OptionsError: if it ends in none of `RESULT_SUFFIXES`.
+        OptionsError: if it ends in none of `RESULT_SUFFIXES`, or no such file can be there.
+        StorageError: if this machine does not let it be written.
     """
-    if path.suffix.lower() not in RESULT_SUFFIXES or path.is_dir():
-        raise OptionsError(f"`output` is {path}; name a file that ends in {', '.join(RESULT_SUFFIXES)}")
+    if path.suffix.lower() not in RESULT_SUFFIXES:
+        raise OptionsError(f"`{field}` is {path}; name a file that ends in {', '.join(RESULT_SUFFIXES)}")
+    require_place_for_file(path, field=field, inputs=inputs)
+    if path.is_file() and _is_table(path):
+        raise OptionsError(f"`{field}` is {path}, a table of annotate, which is kept; choose another name")
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        read_metadata(path)
+    except TableError:
+        return False
+    return True
 
 
 def write_result(path: Path, frame: polars.DataFrame, **more: polars.DataFrame) -> None:
@@ -42,7 +63,6 @@ def write_result(path: Path, frame: polars.DataFrame, **more: polars.DataFrame) 
     require_result_file(path)
     kind = path.suffix.lower()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_or_nothing(path) as temporary:
             if kind == ".parquet":
                 frame.write_parquet(temporary)

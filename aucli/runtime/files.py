@@ -35,7 +35,8 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
     """Write a file that appears under its name when it is complete and safe on disk, or not at all.
 
     The name to write to lies beside `path`, is hidden, ends in ``.tmp`` and depends on `path` alone: what a killed run
-    left there is written over by the next. Two runs that write the same file do so one after the other.
+    left there is written over by the next. Two runs that write the same file do so one after the other. Folders that
+    are missing are made.
 
     Yields:
         The temporary name. When the block ends well it is flushed to disk and renamed to `path`, else removed.
@@ -43,6 +44,7 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: if the file cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".aucli-{_key(path)}{TEMPORARY_SUFFIX}")
     with _held(temporary):
         try:
@@ -116,6 +118,27 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def why_not_a_file(path: Path) -> str | None:
+    """Say why a path is not that of a file that can be read, and never wait for a pipe; None if it is one.
+
+    Returns:
+        What follows the path in a sentence: ``does not exist``, ``is a folder``, ``is empty``.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "does not exist"
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be looked into, a NUL
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    if stat.S_ISDIR(status.st_mode):
+        return "is a folder"
+    if not stat.S_ISREG(status.st_mode):
+        return "is a pipe or device"
+    if not os.access(path, os.R_OK):
+        return "cannot be read (Permission denied)"
+    return None if status.st_size else "is empty"
 
 
 def is_temporary(path: Path) -> bool:

@@ -27,6 +27,7 @@ from aucli.errors import OptionsError, RenderError, RigError
 from aucli.runtime.device import available_cores
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import NEEDED_BY, require
+from aucli.runtime.place import require_place_for_folder
 from aucli.runtime.progress import OnProgress, Reporter
 from aucli.synth.appearance import IDENTITY_MODES
 from aucli.synth.expressions import SYNTH_AUS
@@ -69,13 +70,15 @@ def generate(options: SynthOptions, *, on_progress: OnProgress | None = None) ->
 
     Raises:
         OptionsError: if the folder holds a run with other options, of another rig or of another version of aucli, a
-            longer finished run, or a label table that is no run's; or if it cannot be made.
+            longer finished run, or a label table that is no run's; or if no folder can be there.
+        StorageError: if this machine does not let it be written.
         RigError: if the rig cannot be read, or not be rendered.
         RenderError: if there is no OpenGL.
         MissingPackageError: if moderngl is not installed.
     """
     require(*NEEDED_BY["synth"], for_="rendering")
     out = options.out
+    require_place_for_folder(out, field="out")
     rig = _whole_rig(options.rig)
     content = {"schema": SCHEMA_NUMBER, **options.content(), "rig_sha256": rig.sha256}
     _claim(options, content)
@@ -120,12 +123,7 @@ def _claim(options: SynthOptions, content: dict[str, Any]) -> None:
         _check_note(note, content)
     if (out / TABLE_NAME).exists():
         _check_table(out / TABLE_NAME, options, noted=noted)
-    try:
-        (out / _PARTS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionsError(
-            f"{out} cannot be the folder for the result: {error.strerror}; choose another `out`"
-        ) from None
+    (out / _PARTS).mkdir(parents=True, exist_ok=True)
     if not noted:
         with whole_or_nothing(note) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

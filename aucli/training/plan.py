@@ -16,10 +16,11 @@ from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFace
 from aucli.datasets.label_values import SplitName
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.source import DatasetSource
-from aucli.errors import OptionsError, RecipeError
+from aucli.errors import RecipeError
 from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
+from aucli.runtime.place import require_place_for_folder
 from aucli.training.distributed import first_process_first, world_size
 from aucli.training.options import TrainOptions
 from aucli.training.recipe import Recipe, load_recipe
@@ -99,9 +100,8 @@ def plan(
     Raises:
         AucliError: if recipe or data make no sense, or do not fit each other.
     """
+    require_place_for_folder(options.out, field="out")
     recipe = load_recipe(find_recipe(options), options.overrides)
-    if options.out.exists() and not options.out.is_dir():
-        raise OptionsError(f"`out` is {options.out}, which is a file; give a folder")
     if recipe.data != options.dataset:
         raise RecipeError(
             f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "

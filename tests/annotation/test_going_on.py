@@ -19,7 +19,7 @@ from aucli.annotation import run as annotation_run
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.problems import CHANGED
 from aucli.annotation.table import read_metadata
-from aucli.errors import TableError
+from aucli.errors import OptionsError
 from aucli.video.reader import FrameReader
 from aucli.video.values import FrameBatch
 from tests.builders.media import MadeVideo
@@ -65,7 +65,7 @@ def test_a_second_run_goes_on_and_other_options_refuse_to_mix(tmp_path: Path) ->
     before = table.read_bytes()
     assert aucli.annotate([first, second], table, options=options).n_frames == 0
     assert table.read_bytes() == before
-    with pytest.raises(TableError, match="detect_every None -> 3"):
+    with pytest.raises(OptionsError, match="`detect_every` not given -> 3"):
         aucli.annotate([first, second], table, options=replace(options, detect_every=3))
     assert table.read_bytes() == before
     outcome = aucli.annotate(second, table, options=replace(options, detect_every=3, overwrite=True))

@@ -39,12 +39,6 @@ def test_what_is_neither_is_refused_with_the_remedy(output: str, remedy: str) ->
         is_one_table(Path(output))
 
 
-def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "x.parquet")
-    with pytest.raises(OptionsError, match="is a pipe or device"):
-        is_one_table(tmp_path / "x.parquet")
-
-
 @pytest.mark.parametrize(
     ("label", "within", "places"),
     [

@@ -16,7 +16,7 @@ from aucli.annotation.records import RunRecord
 from aucli.annotation.resume import Output, Plan, plan_run
 from aucli.annotation.segments import WorkFolder
 from aucli.annotation.writing import write_table
-from aucli.errors import TableError
+from aucli.errors import OptionsError
 from aucli.runtime.fingerprint import fingerprint_files
 from aucli.video.content import content_digest
 from aucli.video.inputs import VideoInput
@@ -120,7 +120,7 @@ def test_overwrite_gives_up_the_rows_of_the_named_only(tmp_path: Path) -> None:
 def test_other_options_are_refused(tmp_path: Path, output: Output) -> None:
     video = _input(tmp_path, "a.mp4", b"a")
     _annotate(output, video)
-    with pytest.raises(TableError, match=r"detect_every 1 -> 5.*`overwrite`"):
+    with pytest.raises(OptionsError, match=r"`detect_every` 1 -> 5.*`overwrite`"):
         _plan(output, video, run=OTHER_RUN)
     assert not output.work_folder.exists()
 
@@ -255,7 +255,9 @@ def test_a_folder_or_a_pipe_in_the_place_of_a_table_is_passed_by(tmp_path: Path)
 def test_one_table_that_was_named_is_replaced_on_request(tmp_path: Path) -> None:
     output, video = Output.of(tmp_path / "t.parquet"), _input(tmp_path, "a.mp4", b"a")
     _text(output.path)
-    with pytest.raises(TableError, match="cannot be read as Parquet"):
+    with pytest.raises(
+        OptionsError, match="is no Parquet file; choose another `output`, or have it replaced by `overwrite`"
+    ):
         _plan(output, video)
     assert _plan(output, video, overwrite=True).tables == {"a.mp4": output.path}
 
@@ -265,7 +267,8 @@ def test_a_table_of_schema_1_is_not_added_to(tmp_path: Path) -> None:
     _earlier_table(output.path, tmp_path, video.path, "a.mp4")
     before = output.path.read_bytes()
     with pytest.raises(
-        TableError, match=r"aucli 0\.1\.0 \(schema 1\).*not added to in schema 3; .*another `output`, or .*`overwrite`"
+        OptionsError,
+        match=r"aucli 0\.1\.0 \(schema 1\).*not added to in schema 3; .*another `output`, or .*`overwrite`",
     ):
         _plan(output, video)
     assert output.path.read_bytes() == before
@@ -280,7 +283,7 @@ def test_a_table_of_schema_2_is_not_added_to(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "w.partial", RUN, overwrite=False) as work:
         write_table(output.path, RUN, [finished_video(work, "a.mp4", [1])], version="0.1.0")
     as_schema_2(output.path)
-    with pytest.raises(TableError, match=r"aucli 0\.1\.0 \(schema 2\), and is not added to in schema 3; .*`output`"):
+    with pytest.raises(OptionsError, match=r"aucli 0\.1\.0 \(schema 2\), and is not added to in schema 3; .*`output`"):
         _plan(output, video)
 
 

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 import aucli
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.table import LANDMARK_COLUMNS, table_schema
-from aucli.errors import OptionsError, TableError, VideoError
+from aucli.errors import OptionsError, VideoError
 from aucli.models.zoo import find_model
 from tests.builders.media import MadeVideo
 
@@ -192,15 +192,15 @@ def test_nothing_to_do(tmp_path: Path) -> None:
 def test_outputs_that_cannot_be(tmp_path: Path) -> None:
     video = MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match="is a file"):
+    with pytest.raises(OptionsError, match="is a file"):
         aucli.annotate(video, tmp_path / "file")
-    with pytest.raises(TableError, match="cannot write into"):
+    with pytest.raises(OptionsError, match="file is a file, not a folder"):
         aucli.annotate(video, tmp_path / "file" / "t.parquet")
     (tmp_path / "d.parquet").mkdir()
-    with pytest.raises(TableError, match="is a folder"):
+    with pytest.raises(OptionsError, match="a folder; name a file in it"):
         aucli.annotate(video, tmp_path / "d.parquet")
     (tmp_path / "foreign.parquet").write_text("mine", encoding="utf-8")
-    with pytest.raises(TableError, match="cannot be read as Parquet"):
+    with pytest.raises(OptionsError, match="is no Parquet file"):
         aucli.annotate(video, tmp_path / "foreign.parquet")
     assert (tmp_path / "foreign.parquet").read_text(encoding="utf-8") == "mine"
 

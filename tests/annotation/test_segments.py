@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aucli.annotation.segments import WorkFolder
-from aucli.errors import BusyError, TableError, VideoError
+from aucli.errors import BusyError, OptionsError, StorageError, VideoError
 from tests.builders.annotated import RUN, annotated_frames, finished_video, half_done, rows_of
 
 OTHER_RUN = replace(RUN, thresholds=(0.5, 0.6), options={"detect_every": 5})
@@ -107,7 +107,7 @@ def test_a_segment_that_is_missing_ends_what_is_known(tmp_path: Path) -> None:
 def test_other_options_are_refused_only_where_something_is_at_stake(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
         half_done(work, "a.mp4", [1])
-    with pytest.raises(TableError, match=r"thresholds .* detect_every 1 -> 5.*`overwrite`"):
+    with pytest.raises(OptionsError, match=r"`thresholds` .* `detect_every` 1 -> 5.*`overwrite`"):
         WorkFolder(tmp_path / "w", OTHER_RUN, overwrite=False)
     with WorkFolder(tmp_path / "w", OTHER_RUN, overwrite=True) as work:
         assert work.segments("a.mp4", "f").paths == []
@@ -120,7 +120,7 @@ def test_a_run_that_cannot_be_read_is_not_gone_on_with(tmp_path: Path, note: str
     with WorkFolder(tmp_path / "w", RUN, overwrite=False) as work:
         half_done(work, "a.mp4", [1])
     (tmp_path / "w" / "run.json").write_text(note, encoding="latin-1")
-    with pytest.raises(TableError, match="`overwrite`"):
+    with pytest.raises(OptionsError, match="`overwrite`"):
         WorkFolder(tmp_path / "w", RUN, overwrite=False)
 
 
@@ -144,7 +144,7 @@ def test_temporary_files_of_killed_runs_go(tmp_path: Path) -> None:
 
 def test_a_place_that_takes_nothing_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match=r"cannot write into .*file: .*; choose another `output`"):
+    with pytest.raises(StorageError, match=r"cannot write into .*file: .*; choose another `output`"):
         WorkFolder(tmp_path / "file" / "w", RUN, overwrite=False)
 
 

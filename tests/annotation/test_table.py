@@ -112,7 +112,7 @@ def test_a_frame_without_a_face_is_a_row_of_nulls() -> None:
 def test_other_weights_under_the_same_name_are_noticed() -> None:
     as_read = json.loads(json.dumps(RUN.__dict__))
     assert RUN.differences(as_read) == []
-    assert RUN.differences(as_read | {"model_digest": "x"}) == ["another model digest"]
+    assert RUN.differences(as_read | {"model_digest": "x"}) == ["another `model` of this name"]
 
 
 def test_files_hold_nothing_that_readers_of_the_last_years_lack(tmp_path: Path) -> None:

@@ -125,7 +125,10 @@ def test_a_page_is_written_as_well(video: Path) -> None:
 
 
 def test_a_page_that_cannot_be_written_is_told_before_any_work(video: Path) -> None:
-    for page, message in (("r.pdf", "--report is r.pdf; it must end in .html"), ("no/r.html", "there is no folder no")):
+    for page, message in (
+        ("r.pdf", "--report is r.pdf; it must end in .html"),
+        ("v.mp4/r.html", "v.mp4 is a file, not a folder"),
+    ):
         assert message in run("annotate", video, "-o", "t.parquet", "--report", page, code=2).stderr
     assert not Path("t.parquet").exists()
 

@@ -73,7 +73,7 @@ def test_the_end_says_what_the_page_holds_and_lacks() -> None:
     ("words", "message", "code"),
     [
         (["t.parquet", "-o", "r.pdf"], "-o is r.pdf; it must end in .html", 2),
-        (["t.parquet", "-o", "no/r.html"], "there is no folder no", 2),
+        (["t.parquet", "-o", "mine.html/r.html"], "mine.html is a file, not a folder", 2),
         (["t.parquet", "-o", "mine.html"], "give --overwrite", 2),
         (["t.parquet", "-o", "r.html", "--video", "b.mp4"], "--video names 'b.mp4', which the table has not", 2),
         (["t.parquet", "-o", "r.html", "--video-folder", "no"], "--video-folder names no, which is no folder", 2),

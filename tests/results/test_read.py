@@ -24,7 +24,7 @@ from tests.builders.earlier_tables import as_schema_2, write_schema_1
 def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
-    with pytest.raises(TableError, match="cannot be read as Parquet"):
+    with pytest.raises(TableError, match=r"is (empty|no Parquet file|damaged)"):
         read_table(path)
 
 

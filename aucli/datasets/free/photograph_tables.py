@@ -11,11 +11,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import DatasetError
+from aucli.runtime.parquet import read_parquet
+
+COLUMNS: Final = ("name", "jpeg", "identity", "smile")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +50,15 @@ def read_photograph_table(path: Path) -> PhotographTable:
     """
     import polars as pl
 
+    wanted = "a table of photographs: Parquet with name and jpeg"
+    table = pl.DataFrame(read_parquet(path, COLUMNS, error=DatasetError, wanted=wanted))
     try:
-        wanted: list[str] = [
-            name for name in ("name", "jpeg", "identity", "smile") if name in pl.read_parquet_schema(path)
-        ]
-        table = pl.read_parquet(path, columns=wanted)
         names = table["name"].cast(pl.String)
         jpegs = table["jpeg"].cast(pl.Binary)
-        identities = table["identity"].cast(pl.String) if "identity" in wanted else [None] * len(table)
-        smiles = table["smile"].cast(pl.Int8).fill_null(-1).to_numpy() if "smile" in wanted else np.full(len(table), -1)
-    except (OSError, pl.exceptions.PolarsError) as error:
+        has = table.columns
+        identities = table["identity"].cast(pl.String) if "identity" in has else [None] * len(table)
+        smiles = table["smile"].cast(pl.Int8).fill_null(-1).to_numpy() if "smile" in has else np.full(len(table), -1)
+    except pl.exceptions.PolarsError as error:
         reason = " ".join(str(error).split())[:160]
         raise DatasetError(f"{path} is not a table of photographs with name and jpeg: {reason}") from error
     if names.null_count() or jpegs.null_count() or not np.isin(smiles, (-1, 0, 1)).all():

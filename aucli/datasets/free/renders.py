@@ -18,6 +18,7 @@ from aucli.errors import DatasetError
 from aucli.faces.alignment import CropSpec, crop_faces, similarity_from_landmarks
 from aucli.faces.values import START_SCORE, Detector
 from aucli.facs import au_column
+from aucli.runtime.parquet import read_parquet
 
 RENDER_CROP: Final = CropSpec(size_px=192, scale=0.5)
 """Half again as wide as the crop that annotate makes: room to shift, turn and zoom."""
@@ -135,11 +136,8 @@ def _read_table(folder: Path) -> Any:
     import polars as pl
 
     path = folder / "labels.parquet"
-    try:
-        table = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DatasetError(f"{path} is not a label table ({error}); make one with aucli synth") from error
-    if "landmarks" not in table.columns or not len(table):
+    table = pl.DataFrame(read_parquet(path, error=DatasetError, wanted="a folder that aucli synth made"))
+    if not {"path", "person", "landmarks"} <= set(table.columns) or not len(table):
         raise DatasetError(f"{path} holds no rendered faces; make some with aucli synth")
     if table["path"].n_unique() != len(table):
         raise DatasetError(f"{folder} holds videos; training reads pictures (aucli synth --kind pictures)")

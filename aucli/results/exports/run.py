@@ -24,6 +24,7 @@ from aucli.results.read import TableGiven, TablePaths, read_tables, rows_given
 from aucli.results.row_filter import LeftOut, RowFilter
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import require
+from aucli.runtime.place import require_place_for_file, require_place_for_folder
 
 if TYPE_CHECKING:
     import polars
@@ -114,6 +115,7 @@ def export(
     """
     options, target = options or ExportOptions(), find_target(to)
     rules = options.rules_for(target)
+    is_one_file = _is_one_file(Path(output), target)
     require(*target.packages, for_=f"exporting to {target.name}")
     source = _read(table)
     rows = decided_anew(_with_chosen(source.rows, options.aus), options.thresholds)
@@ -121,7 +123,7 @@ def export(
     if not rows.height:
         raise TableError("the table has no rows")
     videos = rows["video"].unique(maintain_order=True).to_list()
-    places = _places(Path(output), videos, target)
+    places = _places(Path(output), videos, target, is_one_file=is_one_file)
     _require_free(set(places.values()), overwrite=options.overwrite)
     parts = dict(_parts(rows, places))
     _require_room(parts, target)
@@ -140,7 +142,6 @@ def export(
             films=films,
             records=records,
         )
-        place.parent.mkdir(parents=True, exist_ok=True)
         with whole_or_nothing(place) as temporary:
             target.write(content, temporary, place)
     notes = [*source.notes, LeftOut.of(rows, options.row_filter).sentence()]
@@ -197,27 +198,35 @@ def _made_by(metadata: Sequence[Mapping[str, Any]]) -> str:
     return f"aucli {__version__}" + (f", model {', '.join(models)}" if models else "")
 
 
-def _places(output: Path, videos: Sequence[str], target: ExportTarget) -> dict[str, Path]:
-    """Where each video goes: all into one file, or one file each in a folder, called as the videos are."""
+def _is_one_file(output: Path, target: ExportTarget) -> bool:
+    """Whether an output names one file for all videos, or a folder with a file per video.
+
+    Raises:
+        OptionsError: if it is neither.
+        StorageError: if this machine does not let it be written.
+    """
     suffix = output.suffix.lower()
-    if str(output) == "-":
-        raise OptionsError(
-            f"`output` is -: files are not written to standard output; name x{target.suffix} or a folder"
-        )
     if suffix == target.suffix and not output.is_dir():
+        require_place_for_file(output)
+        return True
+    if (suffix in FILE_SUFFIXES or suffix == ".parquet") and not output.is_dir():
+        raise OptionsError(
+            f"`output` {output}: a file for {target.name} ends in {target.suffix}; another name is that of a folder "
+            "with a file per video"
+        )
+    require_place_for_folder(output, wanted=f"a folder, or a file that ends in {target.suffix}")
+    return False
+
+
+def _places(output: Path, videos: Sequence[str], target: ExportTarget, *, is_one_file: bool) -> dict[str, Path]:
+    """Where each video goes: all into one file, or one file each in a folder, called as the videos are."""
+    if is_one_file:
         if target.is_one_video and len(videos) > 1:
             raise OptionsError(
                 f"`output` {output} is one file, and the table holds {len(videos):,} videos; {target.name} has a file "
                 "per video: name a folder"
             )
         return dict.fromkeys(videos, output)
-    if (suffix in FILE_SUFFIXES or suffix == ".parquet") and not output.is_dir():
-        raise OptionsError(
-            f"`output` {output}: a file for {target.name} ends in {target.suffix}; another name is that of a folder "
-            "with a file per video"
-        )
-    if output.exists() and not output.is_dir():
-        raise OptionsError(f"`output` {output} is a file; name a folder, or a file that ends in {target.suffix}")
     return {video: output / name for video, name in _file_names(videos, target.suffix).items()}
 
 

@@ -19,6 +19,7 @@ from aucli.results.overlay.paint import Painter, colour_of
 from aucli.results.row_filter import RowFilter
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.files import whole_or_nothing
+from aucli.runtime.place import require_place_for_file
 from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
 from aucli.video.pictures import PHOTOGRAPH
 from aucli.video.reader import FrameReader
@@ -125,7 +126,7 @@ def overlay(
         StorageError: the output cannot be written.
     """
     options, place = options or OverlayOptions(), Path(output)
-    _check_output(place, Path(video), options)
+    _check_output(place, [Path(video), Path(table)], options)
     film = find_annotated_film(table, video, options.row_filter)
     _check_face(film, options)
     with (
@@ -281,19 +282,15 @@ class Drawing:
             painter.tag(one.face).draw(frame_rgb, round(x), round(y))
 
 
-def _check_output(place: Path, video: Path, options: OverlayOptions) -> None:
+def _check_output(place: Path, inputs: list[Path], options: OverlayOptions) -> None:
     if place.suffix.lower() not in (*FILM_FORMATS, *PICTURE_FORMATS):
         raise OptionsError(
             f"`output` is {place}; it must end in {', '.join(FILM_FORMATS)}, or for a photograph in "
             f"{', '.join(PICTURE_FORMATS)}"
         )
-    if not place.parent.is_dir():
-        raise OptionsError(f"`output` is {place}; there is no folder {place.parent}")
-    if place.exists():
-        if video.exists() and place.samefile(video):
-            raise OptionsError(f"`output` is {place}, the video itself; choose another name")
-        if not options.overwrite:
-            raise OptionsError(_is_there(place))
+    require_place_for_file(place, inputs=inputs)
+    if place.exists() and not options.overwrite:
+        raise OptionsError(_is_there(place))
 
 
 def _is_there(place: Path) -> str:

@@ -19,6 +19,7 @@ from aucli.results.report.study import load_study
 from aucli.results.row_filter import RowFilter
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.packages import NEEDED_BY, require
+from aucli.runtime.place import require_place_for_file
 from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
 
 if TYPE_CHECKING:
@@ -150,15 +151,13 @@ def check_report(output: Path, options: ReportOptions) -> None:
 
     Raises:
         OptionsError: if the output makes no sense, or is there and is no page of ours.
+        StorageError: if this machine does not let it be written.
         MissingPackageError: if a package is missing.
     """
-    require(*NEEDED_BY["report"], for_="a report")
     if output.suffix.lower() not in (".html", ".htm"):
         raise OptionsError(f"`output` is {output}; it must end in .html")
-    if not output.parent.is_dir():
-        raise OptionsError(f"`output` is {output}; there is no folder {output.parent}")
-    if output.is_dir():
-        raise OptionsError(f"`output` is {output}, a folder; name a file in it")
+    require_place_for_file(output)
+    require(*NEEDED_BY["report"], for_="a report")
     if output.exists() and not options.overwrite and not _is_ours(output):
         raise OptionsError(f"{output} is there and is no page of aucli; choose another `output`, or give `overwrite`")
 

@@ -46,7 +46,7 @@ def test_a_name_that_occurs_twice(tmp_path: Path) -> None:
 
 def test_tables_that_make_no_sense(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"no")
-    with pytest.raises(DatasetError, match="not a table of photographs with name and jpeg"):
+    with pytest.raises(DatasetError, match="no Parquet file; name a table of photographs"):
         read_photograph_table(tmp_path / "x.parquet")
     pl.DataFrame({"name": ["a"]}).write_parquet(tmp_path / "y.parquet")
     with pytest.raises(DatasetError, match="not a table of photographs with name and jpeg"):

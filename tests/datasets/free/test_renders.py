@@ -43,7 +43,7 @@ def test_colour_is_kept_on_demand(renders: Path) -> None:
 
 
 def test_no_renders(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="make one with aucli synth"):
+    with pytest.raises(DatasetError, match=r"labels\.parquet does not exist; name a folder that aucli synth made"):
         read_renders(tmp_path, open_detector(None), (12,))
 
 

@@ -270,8 +270,8 @@ def test_what_makes_no_sense_is_refused_before_any_work(film: tuple[Path, Path],
         overlay(video, table, tmp_path / "o.mp4", options=OverlayOptions(face=3))
     with pytest.raises(OptionsError, match=r"must end in \.mp4"):
         overlay(video, table, tmp_path / "o.avi")
-    with pytest.raises(OptionsError, match="there is no folder"):
-        overlay(video, table, tmp_path / "no" / "o.mp4")
+    with pytest.raises(OptionsError, match="is a file, not a folder"):
+        overlay(video, table, table / "o.mp4")
     with pytest.raises(VideoError, match="no such file"):
         overlay(tmp_path / "no.mp4", table, tmp_path / "o.mp4")
     with pytest.raises(TableError, match="does not exist"):
