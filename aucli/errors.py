@@ -58,6 +58,14 @@ class TableError(AucliError):
     """A table that cannot be written, read or continued."""
 
 
+class NothingCodedError(TableError):
+    """A file of human codes without a single code: nothing occurred, or nobody has coded it."""
+
+
+class SubjectNotCodedError(OptionsError):
+    """A file of human codes that holds others than the subject that was asked for."""
+
+
 class StorageError(AucliError):
     """A disk that takes no more: full, read-only, gone. Nothing can go on, and all that was finished is kept."""
 

@@ -19,7 +19,7 @@ from aucli.human_codes import names
 if TYPE_CHECKING:
     from aucli.evaluation.agreement import AgreementOptions
     from aucli.evaluation.benchmarks import Evaluated, ScoringOptions
-    from aucli.evaluation.films import FaceWanted
+    from aucli.evaluation.coded_faces import FaceWanted
     from aucli.human_codes.values import CodeOptions
 
 OPTION_OF: Final[Mapping[str, str]] = {
@@ -55,7 +55,8 @@ def _option(*names: str, **settings: Any) -> Any:
 Codes = Annotated[
     list[Path] | None,
     _option(
-        help="A coder's files: ELAN, Datavyu, BORIS, OpenFace, CSV or Parquet. Can be repeated.", show_default=False
+        help="A coder's files, or folders of them: ELAN, Datavyu, BORIS, OpenFace, CSV or Parquet. Can be repeated.",
+        show_default=False,
     ),
 ]
 Against = Annotated[
@@ -111,7 +112,13 @@ Tolerance = Annotated[
     ),
 ]
 Video = Annotated[str | None, _option(help="The table's video that the codes belong to.", show_default="by names")]
-Face = Annotated[str, _option(help="The coded face: its number, largest, or auto (the only one, or by place).")]
+Face = Annotated[
+    str,
+    _option(
+        help="The coded face: its number, largest, a CSV of video, face and subject, or auto (the only one, by place, "
+        "or of a subject called face N)."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +204,7 @@ def refuse_without_codes(context: typer.Context) -> None:
             raise OptionsError(f"--{parameter.replace('_', '-')} goes with --codes")
 
 
-def evaluate_codes(table: Path | None, given: CodesGiven, scoring: ScoringOptions) -> Evaluated:
+def evaluate_codes(table: list[Path] | None, given: CodesGiven, scoring: ScoringOptions) -> Evaluated:
     """Compare a table with a coder, or two coders.
 
     Raises:
@@ -213,8 +220,8 @@ def evaluate_codes(table: Path | None, given: CodesGiven, scoring: ScoringOption
         if given.against:
             coders = compare_coders(given.codes, given.against, table=table, code_options=reading, options=comparing)
             return Evaluated(coders.evaluation, tuple(as_options(note, OPTION_OF) for note in coders.notes))
-        if table is None:
-            raise OptionsError("--codes needs one table of annotate or the folder of its tables, or --against")
+        if not table:
+            raise OptionsError("--codes needs a table of annotate or the folder of its tables, or --against")
         agreement = compare_files(table, given.codes, code_options=reading, options=comparing)
         return Evaluated(agreement.evaluation, tuple(as_options(note, OPTION_OF) for note in agreement.notes))
 
@@ -244,13 +251,18 @@ def _span(text: str) -> tuple[float, float]:
 
 def _face(text: str) -> FaceWanted:
     from aucli.errors import OptionsError
+    from aucli.evaluation.coded_faces import read_face_list
 
     match number_or_word(text):
         case int(number):
             return number
         case "auto" | "largest" as word:
             return word
-    raise OptionsError(f"--face is {text!r}; allowed are auto, largest, or the number of a face")
+    if Path(text).suffix.lower() in (".csv", ".tsv", ".txt") or Path(text).is_file():
+        return read_face_list(Path(text))
+    raise OptionsError(
+        f"--face is {text!r}; allowed are auto, largest, the number of a face, or a CSV with the columns video and face"
+    )
 
 
 def _grade(text: str) -> float:

@@ -34,7 +34,7 @@ def evaluate(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders of finished runs; or, with --codes, one table of annotate.", show_default=False),
+        typer.Argument(help="Folders of finished runs; or, with --codes, tables of annotate.", show_default=False),
     ] = None,
     codes: code_options.Codes = None,
     against: code_options.Against = None,
@@ -134,8 +134,6 @@ def evaluate(
             with out.progress() as progress:
                 evaluated = benchmarks.evaluate_on_benchmark(what, scoring, on_progress=progress)
     elif codes:
-        if paths is not None and len(paths) > 1:
-            raise OptionsError("--codes needs one table of annotate, or the folder of its tables")
         given = code_options.CodesGiven(
             codes=codes,
             against=against or (),
@@ -158,7 +156,7 @@ def evaluate(
             face=face,
             video=video,
         )
-        evaluated = code_options.evaluate_codes(paths[0] if paths else None, given, scoring)
+        evaluated = code_options.evaluate_codes(paths, given, scoring)
     else:
         evaluated = benchmarks.evaluate_runs(paths or [], scoring)
     _print(out, evaluated, render(evaluated.result, kind=format_, metric=metric), output)

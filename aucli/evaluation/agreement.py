@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,16 +13,19 @@ import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
 from aucli.evaluation.choices import Alignment, LostFaces
-from aucli.evaluation.films import FaceRows, FaceWanted, Film, Films
+from aucli.evaluation.coded_faces import FaceList, FaceWanted, Question, ask, pair_faces
+from aucli.evaluation.films import FaceRows, Film, Films
 from aucli.evaluation.pairing import FrameLabels, film_range, lay_on_frames
 from aucli.evaluation.scoring import evaluate_predictions
 from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, Predictions
 from aucli.facs import au_column
-from aucli.human_codes.reading import read_codes
+from aucli.human_codes.coder_files import read_coder
 from aucli.human_codes.values import CodedFrames, CodeOptions, Codes
 
 if TYPE_CHECKING:
     import polars
+
+    from aucli.results.read import TablePaths
 
 _LISTED_VIDEOS: Final = 20
 """With more videos than this the notes give sums only."""
@@ -37,8 +40,9 @@ class AgreementOptions:
             the frame number where there is one. Intervals in seconds are always aligned by time.
         tolerance_s: farthest a coded time may be from a frame's; None is half the smaller of the usual steps between
             frames and between codes.
-        face: which face was coded, where several are in a video: a track number, or ``largest`` in every frame.
-            ``auto`` accepts videos with one track, and codes that say where the face is.
+        face: which face was coded, where several are in a video: its number, ``largest`` in every frame, or a list by
+            video and subject (`read_face_list`). ``auto`` accepts videos with one face, codes that say where the face
+            is, and subjects that are called ``face 1``, as in aucli's own exports; a list falls back to it.
         video: the table's video that the codes belong to, where names do not tell; None goes by names.
         lost_faces: count frames without that face as predicted absent, or leave them out.
         replicates: bootstrap replicates over videos.
@@ -59,7 +63,7 @@ class AgreementOptions:
         if self.tolerance_s is not None and not self.tolerance_s >= 0:
             raise OptionsError(f"`tolerance_s` is {self.tolerance_s}; allowed is 0 or more")
         if isinstance(self.face, str) and self.face not in ("auto", "largest"):
-            raise OptionsError(f"`face` is {self.face!r}; allowed are auto, largest or a track number")
+            raise OptionsError(f"`face` is {self.face!r}; allowed are auto, largest, a number, or a list of faces")
 
 
 @dataclass(frozen=True)
@@ -122,17 +126,20 @@ class Agreement:
 
 
 def compare_files(
-    table: str | Path,
+    table: TablePaths,
     codes: Sequence[str | Path],
     *,
     code_options: CodeOptions | None = None,
     options: AgreementOptions | None = None,
 ) -> Agreement:
-    """Compare a table, or a folder of tables, with files of human codes.
+    """Compare a table, or a folder of tables, with files of human codes, film by film.
+
+    Films and codes find each other by name. A film without codes, codes without a film, and a subject whose face the
+    table has not are told and left out.
 
     Args:
-        table: written by `annotate`.
-        codes: files of codes; see `aucli.human_codes.registry`.
+        table: written by `annotate`: what `aucli.read` takes.
+        codes: files of one coder, or folders of them; see `aucli.human_codes.registry`.
         code_options: how to read the codes.
         options: how to compare.
 
@@ -150,8 +157,9 @@ def compare_files(
     def rate(wanted: str | None, source: Path) -> float | None:
         return films.rate(video or wanted, source)
 
-    found = [one for path in codes for one in read_codes(path, code_options, film_rate=rate)]
-    return compare(read.rows, found, thresholds=read.thresholds, code_options=code_options, options=options)
+    found, notes = read_coder(codes, code_options, film_rate=rate, but=read.files)
+    compared = compare(read.rows, found, thresholds=read.thresholds, code_options=code_options, options=options)
+    return replace(compared, notes=(*compared.notes, *notes))
 
 
 def compare(
@@ -176,11 +184,7 @@ def compare(
     if not aus:
         raise TableError(f"the table has none of the coded AUs {', '.join(map(str, coded))}")
     by_film, strangers = codes_by_film(films, codes, options.video)
-    parts = [
-        part
-        for name, of_film in by_film.items()
-        for part in _compare_film(films[name], of_film, aus, code_options, options)
-    ]
+    parts, not_compared_notes = _parts(films, by_film, aus, code_options, options)
     results = [part.face.results(aus) for part in parts]
     predictions = Predictions(
         name="agreement with human codes",
@@ -201,7 +205,14 @@ def compare(
         evaluation=evaluation,
         videos=videos,
         not_compared=not_compared,
-        notes=(*video_notes(videos), *strangers, *_left_out(coded, in_table), *notes_of(codes)),
+        notes=(
+            *video_notes(videos),
+            *_uncoded(films, by_film),
+            *strangers,
+            *not_compared_notes,
+            *_left_out(coded, in_table),
+            *notes_of(codes),
+        ),
     )
 
 
@@ -260,29 +271,74 @@ def codes_by_film(
     return found, notes
 
 
-def _compare_film(
-    film: Film, codes: Sequence[Codes], aus: tuple[int, ...], code_options: CodeOptions, options: AgreementOptions
-) -> list[_Part]:
-    """Lay the codes of each subject on a film's frames and find the face they are about."""
-    laid = [
-        lay_on_frames(one, film.frames, aus, code_options, align=options.align, tolerance_s=options.tolerance_s)
-        for one in codes
-    ]
+def _parts(
+    films: Films,
+    by_film: Mapping[str, Sequence[Codes]],
+    aus: tuple[int, ...],
+    code_options: CodeOptions,
+    options: AgreementOptions,
+) -> tuple[list[_Part], list[str]]:
+    """Every subject of every film with its face; and notes on those that are not compared.
+
+    Raises:
+        OptionsError: naming all films of which nobody can tell the face; or if nobody is left to compare.
+        TableError: if codes do not lie where the film, or its faces, are.
+    """
+    listed, notes = options.face.by_film(films) if isinstance(options.face, FaceList) else ({}, [])
+    wanted = "auto" if isinstance(options.face, FaceList) else options.face
+    parts: list[_Part] = []
+    questions: list[Question] = []
+    unpaired: list[str] = []
+    nothing: list[str] = []
+    for name, codes in by_film.items():
+        film = films[name]
+        laid = [
+            lay_on_frames(one, film.frames, aus, code_options, align=options.align, tolerance_s=options.tolerance_s)
+            for one in codes
+        ]
+        if not film.faces and not any((one.labels == 1).any() for one in laid):
+            nothing.append(name)
+            continue
+        faces: Sequence[FaceRows | None] | None = _by_place(film, codes, laid) if options.face == "auto" else None
+        if faces is None:
+            paired = pair_faces(film, codes, wanted, listed)
+            faces = paired.faces
+            questions += [paired.question] if paired.question else []
+            unpaired += paired.unpaired
+        parts += [_Part(film, *one) for one in zip(codes, laid, faces, strict=False) if one[2] is not None]  # type: ignore[arg-type]
+    if questions:
+        raise ask(questions)
+    if not parts:
+        raise OptionsError(unpaired[0] if unpaired else f"{nothing[0]} has no face, and nothing is coded in it")
+    notes += [f"not compared: {why}" for why in unpaired[:_LISTED_VIDEOS]]
+    if len(unpaired) > _LISTED_VIDEOS:
+        notes.append(f"not compared: {len(unpaired) - _LISTED_VIDEOS} more of this kind")
+    if nothing:
+        notes.append(f"not compared, no face in the table and nothing coded: {_short(', '.join(nothing))}")
+    return parts, notes
+
+
+def _by_place(film: Film, codes: Sequence[Codes], laid: Sequence[FrameLabels]) -> list[FaceRows] | None:
+    """The faces that lie where the codes say; None where they do not say, or there is no choice to make."""
     places = [one.centre_xy for one in codes if isinstance(one, CodedFrames) and one.centre_xy is not None]
-    by_place = len(places) == len(codes) and options.face == "auto" and (len(codes) > 1 or len(film.faces) > 1)
-    if by_place:
-        rows, found = [one.rows for one in laid], [one.found for one in laid]
-        faces = film.at_places(rows, [xy[at] for xy, at in zip(places, found, strict=True)])
-        if not any(face.rows.height for face in faces):
-            raise TableError(
-                f"{codes[0].source}: no coded face lies where {film.name} has one; say which face was coded with `face`"
-            )
-    elif len(codes) > 1:
-        subjects = ", ".join(str(one.subject) for one in codes[:12])
-        raise OptionsError(f"{codes[0].source} holds codes of {subjects} in {film.name}; choose one with `subject`")
-    else:
-        faces = [film.choose(options.face)]
-    return [_Part(film, one, on, face) for one, on, face in zip(codes, laid, faces, strict=True)]
+    if len(places) < len(codes) or (len(codes) == 1 and len(film.faces) <= 1):
+        return None
+    faces = film.at_places([one.rows for one in laid], [xy[one.found] for xy, one in zip(places, laid, strict=True)])
+    if not any(face.rows.height for face in faces):
+        raise TableError(
+            f"{codes[0].source}: no coded face lies where {film.name} has one; say which face was coded with `face`"
+        )
+    return faces
+
+
+def _uncoded(films: Films, by_film: Mapping[str, object]) -> list[str]:
+    """A note on the videos of the table that nobody coded."""
+    names = [name for name in films.names if name not in by_film]
+    return (
+        [f"{len(names)} of {len(films.names)} videos of the table have no codes: {_short(', '.join(names))}"]
+        if names
+        else []
+    )
 
 
 def _summary(part: _Part, probabilities: npt.NDArray[np.float32]) -> VideoAgreement:

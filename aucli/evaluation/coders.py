@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,11 @@ from aucli.evaluation.pairing import FilmFrames, FrameLabels, lay_on_frames
 from aucli.evaluation.reliability import PairSums, intraclass_correlations
 from aucli.evaluation.scoring import estimate, evaluate_predictions, mean_of_defined
 from aucli.evaluation.values import AuScores, Estimate, Evaluation, Predictions
-from aucli.human_codes.reading import read_codes
+from aucli.human_codes.coder_files import read_coder
 from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions, Codes
+
+if TYPE_CHECKING:
+    from aucli.results.read import TablePaths
 
 _SHOWN: Final = ("f1", "accuracy", "kappa", "free_kappa", "mcc")
 _MOST_FRAMES: Final = 10**8
@@ -43,7 +46,7 @@ def compare_coders(
     first: Sequence[str | Path],
     second: Sequence[str | Path],
     *,
-    table: str | Path | None = None,
+    table: TablePaths | None = None,
     code_options: CodeOptions | None = None,
     options: AgreementOptions | None = None,
 ) -> CoderAgreement:
@@ -62,17 +65,18 @@ def compare_coders(
         OptionsError: if a choice is needed.
     """
     code_options, options = code_options or CodeOptions(), options or AgreementOptions()
-    films = None
+    films, files = None, ()
     if table is not None:
-        from aucli.results.read import read_table
+        from aucli.results.read import read_tables
 
-        films = Films(read_table(table))
+        read = read_tables(table)
+        films, files = Films(read.rows), read.files
 
     def rate(wanted: str | None, source: Path) -> float | None:
         return films.rate(options.video or wanted, source) if films is not None else None
 
-    mine, others = (
-        [one for path in paths for one in read_codes(path, code_options, film_rate=rate)] for paths in (first, second)
+    (mine, of_first), (others, of_second) = (
+        read_coder(paths, code_options, film_rate=rate, but=files) for paths in (first, second)
     )
     if films is not None:
         pairs = _pairs_in_table(films, mine, others, options.video)
@@ -96,7 +100,7 @@ def compare_coders(
     ]
     if only_one:
         notes.append(f"coded by one of them only: AU {', '.join(map(str, only_one))}")
-    return CoderAgreement(evaluation, (*notes, *notes_of([*mine, *others])))
+    return CoderAgreement(evaluation, (*notes, *notes_of([*mine, *others]), *of_first, *of_second))
 
 
 def _coded_by_both(x: FrameLabels, y: FrameLabels) -> int:

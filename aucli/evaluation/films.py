@@ -18,8 +18,6 @@ from aucli.facs import au_column
 if TYPE_CHECKING:
     import polars
 
-FaceWanted = int | Literal["auto", "largest"]
-
 NEEDED_COLUMNS: Final = ("video", "frame", "time_s", "face", "x", "y", "w", "h")
 
 
@@ -117,7 +115,7 @@ class Film:
         self._seen = rows.filter(pl.col("face").is_not_null())
         self.faces: tuple[int, ...] = tuple(sorted(self._seen["face"].unique().to_list()))
 
-    def choose(self, wanted: FaceWanted) -> FaceRows:
+    def choose(self, wanted: int | Literal["auto", "largest"]) -> FaceRows:
         """One face in every frame.
 
         Raises:
@@ -131,16 +129,16 @@ class Film:
         if wanted == "auto":
             if len(self.faces) > 1:
                 raise OptionsError(
-                    f"{self.name} has {len(self.faces)} faces ({self._listed_faces}); say which one was coded with "
+                    f"{self.name} has {len(self.faces)} faces ({self.listed_faces}); say which one was coded with "
                     "`face`, or take the largest"
                 )
             return FaceRows(self, self._seen, f"{self.faces[0]}, the only one" if self.faces else "none")
         if wanted not in self.faces:
-            raise OptionsError(f"{self.name} has no face {wanted}; it has {self._listed_faces or 'none'} (`face`)")
+            raise OptionsError(f"{self.name} has no face {wanted}; it has {self.listed_faces or 'none'} (`face`)")
         return FaceRows(self, self._seen.filter(pl.col("face") == wanted), f"{wanted} of {len(self.faces)}")
 
     @cached_property
-    def _listed_faces(self) -> str:
+    def listed_faces(self) -> str:
         """Faces with the share of frames that each is in: ``0 in 98 %, 1 in 12 %``."""
         counts = dict(self._seen["face"].value_counts().iter_rows())
         listed = [f"{face} in {100 * counts[face] / len(self.frames.frame):.0f} %" for face in self.faces[:8]]

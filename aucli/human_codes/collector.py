@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from aucli.errors import OptionsError, TableError
+from aucli.errors import NothingCodedError, OptionsError, SubjectNotCodedError, TableError
 from aucli.human_codes.file import CodeFile
 from aucli.human_codes.headers import role_of
 from aucli.human_codes.names import MISSING, PRESENT, AuCode, Said, codes_in, codes_of_name, promises_codes, reading_of
@@ -77,26 +77,36 @@ class Collector:
         self.events.append(event)
 
     def finish(self) -> list[Codes]:
-        """One value per video.
+        """One value per video and, where several subjects were coded in it, per subject.
+
+        What is coded of nobody by name is coded of all subjects of its video.
 
         Raises:
+            NothingCodedError: if there is not a single code.
             TableError: if nothing was an action unit.
-            OptionsError: if there are several subjects or coders and none was chosen, or a frame rate is needed.
+            OptionsError: if there are several coders and none was chosen, the chosen subject is not there, or a frame
+                rate is needed.
         """
         meant = [(event, self._meaning(event)) for event in self.events]
-        meant = self._chosen(meant, "subject")
+        if self.options.subject is not None:
+            meant = self._chosen(meant, "subject")
         meant = _without_mere_ones(self._chosen(meant, "coder"))
         for _, codes in meant:
             self._one_sided.update(f"AU{code.au}{said.side[0].upper()}" for code, said in codes if said.side)
         occurring = {code.au for _, codes in meant for code, said in codes if code.au and self._counts(said)}
         if not occurring and not self.options.coded_aus:
             strange = self._strange + self._one_sided
+            kind = TableError if strange else NothingCodedError
             seen = ", ".join(shown(name) for name, _ in strange.most_common(5)) or "no interval at all"
             remedy = "count one-sided codes with `one_sided`" if self._one_sided else "say what is one with `names`"
-            raise TableError(f"nothing in {self.file.source} is an action unit; it has {seen}; {remedy}")
+            raise kind(f"nothing in {self.file.source} is an action unit; it has {seen}; {remedy}")
         aus = tuple(sorted(occurring | set(self.options.coded_aus)))
         notes = (*self._notes, *self._counted_notes(meant))
-        return [self._of_video(video, meant, aus, notes) for video in self.videos]
+        return [
+            self._of_video(video, subject, meant, aus, notes)
+            for video in self.videos
+            for subject in _subjects_in(video, meant)
+        ]
 
     def _meaning(self, event: CodedEvent) -> list[tuple[AuCode, Said]]:
         """Action units of an event and what is said of each; AU 0 for a stretch that could not be scored."""
@@ -153,7 +163,8 @@ class Collector:
             return meant
         if not any(wanted in names for names in there.values()):
             listed = ", ".join(map(shown, sorted(set().union(*there.values()))[:12]))
-            raise OptionsError(f"{self.file.source} has no {what} {wanted!r} (`{what}`); it holds {listed or 'none'}")
+            kind = SubjectNotCodedError if what == "subject" else OptionsError
+            raise kind(f"{self.file.source} has no {what} {wanted!r} (`{what}`); it holds {listed or 'none'}")
         for video, names in there.items():
             if wanted not in names:
                 del self.videos[video]
@@ -184,16 +195,15 @@ class Collector:
     def _of_video(
         self,
         video: str | None,
+        subject: str | None,
         meant: _Meant,
         aus: tuple[int, ...],
         notes: tuple[str, ...],
     ) -> CodedIntervals:
         rows: list[tuple[int, float, float, int, float]] = []
-        subjects = set()
         for event, codes in meant:
-            if event.video != video or not codes:
+            if event.video != video or event.subject not in ("", subject):
                 continue
-            subjects.add(event.subject)
             onset, offset = self._seconds(event.onset, video), self._seconds(event.offset, video)
             for code, said in codes:
                 state = ONE_SIDED if said.side and said.state == PRESENT else said.state
@@ -202,7 +212,7 @@ class Collector:
         return CodedIntervals(
             source=self.file.source,
             video=video,
-            subject=next(iter(subjects - {""}), None),
+            subject=subject,
             aus=columns[:, 0].astype(np.int32),
             onset=columns[:, 1],
             offset=columns[:, 2],
@@ -220,6 +230,12 @@ class Collector:
             return timecode_seconds(time) + (self.options.shift_s if self.unit == "s" else 0.0)
         except (OptionsError, TableError) as error:
             raise type(error)(f"{self.file.source}: {error}") from None
+
+
+def _subjects_in(video: str | None, meant: _Meant) -> list[str | None]:
+    """Who was coded in a video, by name; None where nobody is named."""
+    names = {event.subject for event, codes in meant if codes and event.video == video}
+    return sorted(names - {""}) or [None]
 
 
 def _without_mere_ones(meant: _Meant) -> _Meant:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from aucli.errors import OptionsError, TableError
+from aucli.errors import OptionsError, SubjectNotCodedError, TableError
 from aucli.facs import AU_NAMES
 from aucli.human_codes.file import CodeFile, CodingProgram
 from aucli.human_codes.headers import columns_by_role, unit_of
@@ -236,7 +236,7 @@ def chosen_subjects(codes: Sequence[CodedFrames], source: Path, options: CodeOpt
     found: list[Codes] = [one for one in codes if one.subject == options.subject]
     if not found:
         there = ", ".join(sorted({shown(one.subject) for one in codes if one.subject})[:12]) or "none"
-        raise OptionsError(f"{source} has no subject {options.subject!r} (`subject`); it holds {there}")
+        raise SubjectNotCodedError(f"{source} has no subject {options.subject!r} (`subject`); it holds {there}")
     return found
 
 

@@ -113,9 +113,9 @@ def test_every_option_about_codes_reaches_the_library(monkeypatch: pytest.Monkey
     run("evaluate", *given, "--against", "c.txt")
     run("evaluate", "t.parquet", "--codes", "a.txt")
     assert calls == [
-        (Path("t.parquet"), codes, {}, READING, COMPARING),
-        (codes, [Path("c.txt")], {"table": Path("t.parquet")}, READING, COMPARING),
-        (Path("t.parquet"), [Path("a.txt")], {}, CodeOptions(), AgreementOptions()),
+        ([Path("t.parquet")], codes, {}, READING, COMPARING),
+        (codes, [Path("c.txt")], {"table": [Path("t.parquet")]}, READING, COMPARING),
+        ([Path("t.parquet")], [Path("a.txt")], {}, CodeOptions(), AgreementOptions()),
     ]
 
 

@@ -65,8 +65,7 @@ def test_a_choice_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match="no observation 'third'"):
         read_codes(two, CodeOptions(observation="third"))
     people = write(tmp_path, boris_project({"one": [(t, who, "AU12", "") for who in ("A", "B") for t in (0.4, 1.2)]}))
-    with pytest.raises(OptionsError, match="subjects A, B; choose one with `subject`"):
-        read_codes(people)
+    assert [(one.video, one.subject) for one in read_codes(people)] == [("a.mp4", "A"), ("a.mp4", "B")]
 
 
 @pytest.mark.parametrize(

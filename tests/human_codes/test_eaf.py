@@ -6,7 +6,7 @@ import pytest
 
 from aucli.errors import OptionsError, TableError
 from aucli.human_codes.reading import read_codes
-from aucli.human_codes.values import CodeOptions
+from aucli.human_codes.values import CodedIntervals, CodeOptions
 from tests.builders.coded_files import EVENTS, Child, Event, eaf
 from tests.builders.read_codes import covered, intervals, write
 
@@ -81,8 +81,13 @@ def test_who_was_coded_and_who_coded(tmp_path: Path) -> None:
         Event("AU12 second", 0.4, 1.0, "C", "Anna", "R2"), Event("AU06", 0.0, 1.0),
     ]  # fmt: skip
     path = write(tmp_path, eaf(events), "a.eaf")
-    with pytest.raises(OptionsError, match="holds the subjects Anna, Ben; choose one with `subject`"):
-        read_codes(path)
+    anna, ben = read_codes(path, CodeOptions(coder="R1"))
+    assert isinstance(anna, CodedIntervals)
+    assert isinstance(ben, CodedIntervals)
+    assert [(one.subject, covered(one, 12), covered(one, 6)) for one in (anna, ben)] == [
+        ("Anna", (10, 29), (0, 24)),
+        ("Ben", (25, 49), (0, 24)),
+    ], "what is coded of nobody by name is coded of everybody"
     with pytest.raises(OptionsError, match="holds the coders R1, R2; choose one with `coder`"):
         read_codes(path, CodeOptions(subject="Anna"))
     codes = intervals(path, CodeOptions(subject="Anna", coder="R2"))

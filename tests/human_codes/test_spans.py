@@ -75,8 +75,8 @@ def test_films_people_and_coders_in_columns(tmp_path: Path) -> None:
         )
     )  # fmt: skip
     path = write(tmp_path, text)
-    with pytest.raises(OptionsError, match="`subject`"):
-        read_codes(path)
+    found = read_codes(path, CodeOptions(coder="R1"))
+    assert [(one.video, one.subject) for one in found] == [("a.mp4", "Anna"), ("a.mp4", "Ben"), ("b.mp4", "Anna")]
     with pytest.raises(OptionsError, match="`coder`"):
         read_codes(path, CodeOptions(subject="Anna"))
     one, other = read_codes(path, CodeOptions(subject="Anna", coder="R1"))

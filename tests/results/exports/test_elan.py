@@ -12,7 +12,6 @@ import polars as pl
 import pympi
 import pytest
 
-from aucli.errors import OptionsError
 from aucli.evaluation.agreement import AgreementOptions, compare
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
@@ -129,8 +128,9 @@ def test_raw_files_go_back_in_and_agree_fully(tmp_path: Path, target: str) -> No
                     (1, 1.0),
                     (12, 1.0),
                 ]
-    with pytest.raises(OptionsError, match="subjects face 0, face 1"):
-        read_codes(done.files[1])
+    both = compare(annotated(two), read_codes(done.files[1]))
+    assert [row.scores["kappa"].value for row in both.evaluation.per_au] == [1.0, 1.0]
+    assert [(one.subject, one.face) for one in both.videos] == [("face 0", "0 of 2"), ("face 1", "1 of 2")]
 
 
 @pytest.mark.parametrize("target", ["elan", "boris"])
