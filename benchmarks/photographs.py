@@ -25,6 +25,7 @@ from aucli.evaluation.scoring import evaluate
 from aucli.evaluation.values import Estimate, Evaluation
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import START_SCORE, Detector
+from aucli.faces.windows import aligned_as_in_film
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
 from aucli.runtime.files import bundled_folder
@@ -71,8 +72,8 @@ def look(jpeg: bytes, detector: Detector, predictor: Predictor, n_aus: int) -> n
     faces = detector.detect(frame[None], min_face_px=20)[0]
     if not len(faces) or faces.scores.max() < START_SCORE:
         return np.full(n_aus, np.nan, np.float32)
-    best = int(faces.scores.argmax())
-    of_face: npt.NDArray[np.float32] = predictor.predict([frame], np.zeros(1, np.intp), faces.landmarks_xy[[best]])[0]
+    face = aligned_as_in_film(frame, faces[[int(faces.scores.argmax())]], detector)
+    of_face: npt.NDArray[np.float32] = predictor.predict([frame], np.zeros(1, np.intp), face.landmarks_xy)[0]
     return of_face
 
 

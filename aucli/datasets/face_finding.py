@@ -20,6 +20,7 @@ from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError
 from aucli.faces.alignment import CropSpec, crop_faces, invert_similarity, similarity_from_landmarks
 from aucli.faces.values import START_SCORE, Detector, Faces
+from aucli.faces.windows import aligned_as_in_film
 from aucli.runtime.concurrency import iterate_in_thread, map_ahead
 from aucli.runtime.progress import Reporter
 
@@ -172,8 +173,11 @@ class FaceFinder:
         labels, frame = samples.labels[seen.row], int(samples.frame[seen.row])
         if chosen.face is None:
             return FaceRow(0, frame, labels)
-        picture, landmarks = cut_with_border(seen.frame_rgb, seen.faces.landmarks_xy[chosen.face], self._crop)
-        score = float(seen.faces.scores[chosen.face])
+        face = seen.faces[[chosen.face]]
+        score = float(face.scores[0])
+        if self._device == "cpu":  # as annotate does; on a GPU both search whole pictures alone
+            face = aligned_as_in_film(seen.frame_rgb, face, self._detector)
+        picture, landmarks = cut_with_border(seen.frame_rgb, face.landmarks_xy[0], self._crop)
         return FaceRow.of_picture(
             picture, landmarks, labels, sequence=0, frame=frame, score=score, quality=self._quality
         )

@@ -32,7 +32,7 @@ from aucli.datasets.source import DatasetSource
 from aucli.errors import AucliError, DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.faces.detectors import open_detector
-from aucli.faces.values import Detector
+from aucli.faces.values import Detector, WindowDetector
 from aucli.runtime.device import available_cores, check_device_name, resolve_device
 from aucli.runtime.files import folder_lock
 from aucli.runtime.place import require_place_for_folder
@@ -146,7 +146,7 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
     require_place_for_folder(options.out, field="cache")
     device = resolve_device(options.device)
     detector = open_detector(options.detector, device=device)
-    content = _content(options, detector)
+    content = _content(options, detector, device)
     root = options.source.root
     assert root is not None
     samples, read = load_dataset(options.source.dataset, root, options.source.reader_options)
@@ -205,13 +205,14 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
     return Prepared(options.out, full, failures, n_faces, n_written, len(records) - n_written)
 
 
-def _content(options: PrepareOptions, detector: Detector) -> dict[str, Any]:
+def _content(options: PrepareOptions, detector: Detector, device: str) -> dict[str, Any]:
     """Everything that decides what the cache holds, as JSON values."""
     return {
         "dataset": options.source.dataset,
         "options": options.source.reader_options.as_json(),
         "detector": detector.name,
         "detector_digest": detector.digest,
+        "landmarks": "window" if device == "cpu" and isinstance(detector, WindowDetector) else "whole picture",
         "crop": asdict(options.crop),
         "quality": options.quality,
     }

@@ -42,6 +42,7 @@ def choose_thresholds(
     max_false_alarms: float = 1.0,
     min_positives: int = 1,
     more: LabelledProbabilities | None = None,
+    expected: bool = False,
 ) -> Float64Array:
     """The threshold of highest F1 per AU, to be chosen on validation subjects and never on test subjects.
 
@@ -54,12 +55,18 @@ def choose_thresholds(
     easier. If they are too few even so, the threshold is 0.5, or the lowest above it that gives no more false alarms
     than allowed; and so it is for an AU with nothing but positives.
 
+    F1 can also be expected instead of counted (Lipton et al. 2014): each face counts as present to the degree of its
+    probability. That needs calibrated probabilities, and is steadier, for it does not hang on where the few faces that
+    show an AU happen to lie: see the model log.
+
     Args:
         labels: (N, A) int8: 1, 0, -1 missing.
         probabilities: (N, A) in 0..1, NaN where no face was found (left out).
         max_false_alarms: share of the absent faces, 0 to 1; 1 sets no limit.
         min_positives: faces that show an AU, 1 or more.
         more: other held-out faces, for AUs that are rare among these.
+        expected: whether F1 is the expected one, of AUs that ``min_positives`` faces show; false alarms are always
+            counted.
 
     Returns:
         (A,) float64, halfway between neighbouring probabilities.
@@ -68,6 +75,9 @@ def choose_thresholds(
     for a in range(labels.shape[1]):
         truth, p = LabelledProbabilities(labels, probabilities).of(a)
         absent = np.sort(p[~truth])
+        if expected and truth.any() and truth.sum() >= min_positives:
+            chosen[a] = _choose(p, p, absent, max_false_alarms, by_f1=True)
+            continue
         if truth.sum() < min_positives and more is not None:
             more_truth, more_p = more.of(a)
             truth, p = np.concatenate([truth, more_truth]), np.concatenate([p, more_p])
@@ -77,11 +87,13 @@ def choose_thresholds(
     return chosen
 
 
-def _choose(truth: BoolArray, p: Float64Array, absent: Float64Array, max_false_alarms: float, *, by_f1: bool) -> float:
+def _choose(
+    truth: BoolArray | Float64Array, p: Float64Array, absent: Float64Array, max_false_alarms: float, *, by_f1: bool
+) -> float:
     """One AU's threshold.
 
     Args:
-        truth, p: (N,) of the faces whose F1 counts.
+        truth, p: (N,) of the faces whose F1 counts; truth may be to some degree, 0 to 1.
         absent: (M,) ascending probabilities of the faces whose false alarms count.
         max_false_alarms: share of these.
         by_f1: else as near to 0.5 as the false alarms allow.

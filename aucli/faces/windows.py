@@ -20,6 +20,7 @@ import numpy.typing as npt
 from aucli.faces.values import (
     NMS_IOU,
     START_SCORE,
+    Detector,
     Faces,
     WindowDetector,
     intersection_over_union,
@@ -111,6 +112,23 @@ def measured_anew(faces: Faces, shown: Faces, found: npt.NDArray[np.bool_]) -> F
         np.where(found[:, None, None], shown.landmarks_xy, faces.landmarks_xy),
         np.where(found, scores, faces.scores).astype(np.float32),
     )
+
+
+def aligned_as_in_film(frame_rgb: npt.NDArray[np.uint8], faces: Faces, detector: Detector) -> Faces:
+    """Faces of a whole picture, measured as every frame of a film is: what a network learns from is laid out like that.
+
+    Landmarks of a window differ from those of a whole picture by more than chance (docs/model-log.md).
+
+    Args:
+        frame_rgb: (H, W, 3).
+        faces: what the detector found in it.
+        detector: if it does not look into windows, nothing changes.
+    """
+    if not len(faces) or not isinstance(detector, WindowDetector):
+        return faces
+    looks = [(frame_rgb, windows_about(faces.boxes_xyxy), faces.boxes_xyxy)]
+    ((shown, found),) = find_in_windows(looks, detector)
+    return measured_anew(faces, shown, found)
 
 
 @dataclass(frozen=True)

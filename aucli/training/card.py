@@ -92,7 +92,7 @@ Every value of the recipe:
 
 def _thresholds(recipe: Recipe, fold: TrainingFold) -> str:
     people = "the validation subjects" if len(fold.validation) else "the training subjects, for want of others"
-    rules = ["highest F1"]
+    rules = ["highest F1 that the calibrated probabilities expect" if recipe.decisions.expected_f1 else "highest F1"]
     if recipe.decisions.max_false_alarms < 1:
         rules.append(f"at most {100 * recipe.decisions.max_false_alarms:g} % false alarms")
     if recipe.decisions.min_positives > 1:

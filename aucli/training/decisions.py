@@ -57,5 +57,6 @@ def make_decisions(network: AUNetwork, fold: TrainingFold, recipe: Recipe) -> De
         max_false_alarms=options.max_false_alarms,
         min_positives=options.min_positives,
         more=more,
+        expected=options.expected_f1 and calibration is not None,
     )
     return Decisions(thresholds, calibration)

@@ -90,6 +90,8 @@ class FreeDataSection(Settings):
     """Of photographs coded by eye: fewer, and nearer the truth."""
     rare_repeats: int = Field(default=4, ge=1)
     """Of those that show an action unit, by eye, that few of them show."""
+    grimace_repeats: int = Field(default=1, ge=1)
+    """At least so often those that show, by eye, what is taken for a smile and no smile."""
     held_out: Literal["all", "coded"] = "all"
     """Whom thresholds and card are measured on: renders and photographs, or the photographs coded by eye alone."""
 
@@ -103,6 +105,14 @@ class DecisionsSection(Settings):
     """Most of the faces that do not show an AU that its threshold may call present; 1 sets no limit."""
     min_positives: int = Field(default=1, ge=1)
     """Faces that show an AU below which its threshold is not chosen by their F1 alone."""
+    expected_f1: bool = False
+    """Whether thresholds are those of the highest F1 that calibrated probabilities expect, or that was counted."""
+
+    @model_validator(mode="after")
+    def _only_calibrated_ones_expect(self) -> DecisionsSection:
+        if self.expected_f1 and not self.calibrate:
+            raise ValueError("expected_f1 needs calibrate = true: other probabilities expect nothing")
+        return self
 
 
 AFTER_ENCODER: Final = ("leave_out", "experimental", "linear", "decisions")

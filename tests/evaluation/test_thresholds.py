@@ -70,3 +70,36 @@ def test_others_help_where_positives_are_few_but_do_not_count_as_false_alarms() 
 def test_nothing_to_learn_from_keeps_the_default(n: int) -> None:
     labels, p = np.full((n, 2), -1, np.int8), np.full((n, 2), 0.7)
     assert choose_thresholds(labels, p, max_false_alarms=0.05, min_positives=10).tolist() == [0.5, 0.5]
+
+
+@given(st.integers(0, 10_000), st.integers(12, 80))
+@settings(max_examples=100, deadline=None)
+def test_the_threshold_of_the_highest_expected_f1_is_half_of_it(seed: int, n: int) -> None:
+    """Lipton, Elkan and Narayanaswamy 2014, theorem 1: what is called present has at least half of the best F1."""
+    random = np.random.default_rng(seed)
+    p = random.random((n, 1)) ** 2
+    labels = np.zeros((n, 1), np.int8)
+    labels[:10] = 1
+    (chosen,) = choose_thresholds(labels, p, min_positives=10, expected=True)
+
+    def expected_f1(threshold: float) -> float:
+        said = p >= threshold
+        return float(2 * p[said].sum() / (said.sum() + p.sum()))
+
+    best = max(expected_f1(t) for t in p[:, 0])
+    assert expected_f1(chosen) == pytest.approx(best)
+    assert p[p >= chosen].min() >= best / 2 - 1e-9
+    assert p[p < chosen].max(initial=0.0) <= best / 2 + 1e-9
+
+
+def test_expected_f1_keeps_to_the_false_alarms_that_were_counted_and_to_enough_positives() -> None:
+    p = np.linspace(0.005, 0.995, 100)[:, None]
+    labels = (p > 0.3).astype(np.int8)
+    labels[-3:] = 0  # three surely wrong of 33 absent ones
+    chosen = [choose_thresholds(labels, p, max_false_alarms=limit, expected=True)[0] for limit in (1.0, 0.05)]
+    assert chosen[0] < 0.5
+    assert (p[labels == 0] >= chosen[1]).mean() <= 0.05
+    counted = choose_thresholds(labels, p, min_positives=101)
+    np.testing.assert_array_equal(choose_thresholds(labels, p, min_positives=101, expected=True), counted)
+    nobody = np.zeros_like(labels)
+    np.testing.assert_array_equal(choose_thresholds(nobody, p, expected=True), choose_thresholds(nobody, p))

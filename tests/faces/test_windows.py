@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.faces.centerface import CenterFace, centerface_path
+from aucli.faces.search import FaceSearch
 from aucli.faces.values import Faces, intersection_over_union
 from aucli.faces.windows import (
     HELD_SHIFT,
     WINDOW_SCALE,
+    aligned_as_in_film,
     cut_window,
     find_in_windows,
     measured_anew,
@@ -135,3 +137,23 @@ def test_windows_of_several_frames_are_looked_into_at_once(
         ((alone, found_alone),) = find_in_windows([look], detector)
         np.testing.assert_array_equal(found, found_alone)
         np.testing.assert_allclose(faces.landmarks_xy, alone.landmarks_xy, atol=1e-2)
+
+
+def test_training_lays_faces_out_as_films_do(face_frame: Picture, seen: Faces, detector: CenterFace) -> None:
+    search = FaceSearch(detector)
+    ((in_film),) = search.search_run(None, [], search.search(face_frame))
+    (whole,) = detector.detect(face_frame[None])
+    in_training = aligned_as_in_film(face_frame, whole, detector)
+    np.testing.assert_array_equal(in_training.landmarks_xy, in_film.faces.landmarks_xy)
+    assert np.abs(in_training.landmarks_xy - whole.landmarks_xy).max() > 0  # not those of the whole picture
+    assert len(aligned_as_in_film(face_frame, Faces.empty(), detector)) == 0
+
+
+def test_a_detector_without_windows_has_the_last_word(face_frame: Picture, seen: Faces) -> None:
+    class WholeOnly:
+        name, digest = "whole", "0"
+
+        def detect(self, *_: object, **__: object) -> list[Faces]:
+            raise AssertionError
+
+    assert aligned_as_in_film(face_frame, seen, WholeOnly()) is seen

@@ -87,6 +87,7 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
         ("experimental=[12] leave_out=[12]", "experimental names AU 12, which is no column of the model"),
         ("decisions.max_false_alarms=5", "decisions.max_false_alarms is 5: Input should be less than or equal to 1"),
         ("decisions.min_positives=0", "decisions.min_positives is 0"),
+        ("decisions.expected_f1=true", "decisions.expected_f1 needs calibrate = true"),
         ("nonsense", "write it as section.key=value"),
         ("name.first=x", "name is no section of the recipe"),
     ],

@@ -16,6 +16,7 @@ from aucli.datasets.free.visual_codes import VisualCodes
 from aucli.datasets.label_values import SplitName
 from aucli.errors import DatasetError
 from aucli.faces.values import START_SCORE, Detector
+from aucli.faces.windows import aligned_as_in_film
 from aucli.runtime.files import whole_or_nothing
 
 BORDER: Final = 0.5
@@ -55,7 +56,10 @@ def find_central_face(picture_rgb: npt.NDArray[np.uint8], detector: Detector) ->
     centres = (faces.boxes_xyxy[:, :2] + faces.boxes_xyxy[:, 2:]) / 2 - border
     offset = np.abs(centres / np.array([width, height]) - 0.5)
     central = np.flatnonzero((offset < 0.3).all(axis=1) & (faces.scores >= START_SCORE))
-    return faces.landmarks_xy[central[0]] - border if len(central) else None
+    if not len(central):
+        return None
+    face: npt.NDArray[np.float32] = aligned_as_in_film(padded, faces[central[:1]], detector).landmarks_xy[0]
+    return face - np.float32(border)
 
 
 def save_landmarks(landmarks_xy: npt.NDArray[np.float32], path: Path) -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from aucli.datasets.faces import LabelledFaces, MixedFaces, split_of_subject
 from aucli.datasets.free.blendshapes import blendshape_scores
-from aucli.datasets.free.photograph_labels import PhotographLabels, label_photographs
+from aucli.datasets.free.photograph_labels import SMILE_AU, PhotographLabels, label_photographs
 from aucli.datasets.free.photograph_tables import PhotographTable, join_tables, read_photograph_table
 from aucli.datasets.free.photographs import (
     find_landmarks,
@@ -41,6 +41,13 @@ SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
 RARE_BELOW: Final = 100
 """Training photographs that show an action unit, by eye, below which each of them is shown more often."""
+
+LANDMARKS_VERSION: Final = 2
+"""Of how the detector is asked about photographs; 1 laid them out by whole pictures alone."""
+
+LIKE_A_SMILE: Final = (4, 6, 7, 9, 10, 15, 20, 24, 43)
+"""Action units of weeping, disgust, pain and anger: faces that show one of them without a smile are what a network
+takes for smiles."""
 
 OnMessage = Callable[[str], None]
 
@@ -131,6 +138,7 @@ class FreeDataWanted:
         photograph_repeats: how often an epoch shows a photograph that the teacher labelled, for every render.
         coded_repeats: the same of a photograph coded by eye.
         rare_repeats: the same of one that shows, by eye, an action unit that fewer than `RARE_BELOW` of them show.
+        grimace_repeats: the same of one that shows, by eye, one of `LIKE_A_SMILE` and no smile.
         held_out: whom a model is measured on: ``all``, or ``coded``, the photographs coded by eye alone where there
             are any.
         seed: of the division of the subjects.
@@ -146,6 +154,7 @@ class FreeDataWanted:
     photograph_repeats: int
     coded_repeats: int
     rare_repeats: int
+    grimace_repeats: int
     held_out: str
     seed: int
     validation: float
@@ -251,8 +260,21 @@ def _repeats(labels: PhotographLabels, rows: npt.NDArray[np.intp], wanted: FreeD
     shown = labels.by_eye[rows] == 1
     shows_rare = shown[:, shown.sum(axis=0) < RARE_BELOW].any(axis=1)
     coded = np.where(shows_rare, wanted.rare_repeats, wanted.coded_repeats)
+    coded = np.where(_grimaces(labels, rows), np.maximum(coded, wanted.grimace_repeats), coded)
     repeats: npt.NDArray[np.intp] = np.where(labels.is_coded[rows], coded, wanted.photograph_repeats).astype(np.intp)
     return repeats
+
+
+def _grimaces(labels: PhotographLabels, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """(N,) whether an eye saw one of `LIKE_A_SMILE` and no smile."""
+    by_eye = labels.by_eye[rows]
+    if SMILE_AU not in labels.aus:
+        return np.zeros(len(rows), bool)
+    like_a_smile = [column for column, au in enumerate(labels.aus) if au in LIKE_A_SMILE]
+    grimaces: npt.NDArray[np.bool_] = (by_eye[:, labels.aus.index(SMILE_AU)] == 0) & (by_eye[:, like_a_smile] == 1).any(
+        axis=1
+    )
+    return grimaces
 
 
 def _renders(
@@ -317,8 +339,8 @@ def _photographs(
 
 
 def _landmarks(digest: str, table: PhotographTable, cache: Path, report: OnMessage) -> npt.NDArray[np.float32]:
-    """What the detector finds; version 1 of how it is asked."""
-    prepared = cache / f"landmarks-{_digest({'version': 1, 'photographs': digest})}.npy"
+    """What the detector finds."""
+    prepared = cache / f"landmarks-{_digest({'version': LANDMARKS_VERSION, 'photographs': digest})}.npy"
     if not prepared.is_file():
         save_landmarks(find_landmarks(table.jpegs, open_detector(None), report=report), prepared)
     return load_landmarks(prepared)

@@ -26,6 +26,7 @@ WANTED = FreeDataWanted(
     photograph_repeats=1,
     coded_repeats=3,
     rare_repeats=3,
+    grimace_repeats=1,
     held_out="coded",
     seed=1,
     validation=0.2,
@@ -150,6 +151,30 @@ def test_photographs_that_show_what_few_show_come_more_often(
     labels = data.splits["train"].labels.tolist()
     assert [labels.count(of) for of in ([1, 0], [1, 1], [0, 0])] == [3, 7, 3]
     assert len(data.splits["test"].subjects) == 1
+
+
+def test_grimaces_without_a_smile_come_more_often(
+    tables: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = np.array([[60, 70], [100, 70], [80, 95], [65, 115], [95, 115]], np.float32)
+    monkeypatch.setattr(sources, "find_landmarks", lambda jpegs, *_, **__: np.stack([face] * len(jpegs)))
+    # AU4 with AU12 absent, with AU12 present, with AU12 not told; neither; and nobody of the test is repeated.
+    lines = ["c0,train,1,1,0", "c1,train,1,1,1", "c2,train,1,1,?", "c3,train,1,0,0", "c4,test,1,1,0"]
+    source = FreeSource(photographs=(tables[1],), codes=_codes(tmp_path, *lines))
+
+    def times(grimace_repeats: int, rare_repeats: int = 3, aus: tuple[int, ...] = WANTED.aus) -> list[int]:
+        wanted = replace(WANTED, grimace_repeats=grimace_repeats, rare_repeats=rare_repeats, aus=aus)
+        data = read_free_data(source, wanted, tmp_path, report=lambda _: None)
+        assert len(data.splits["test"].subjects) == 1
+        subjects = data.splits["train"].subjects.tolist()
+        return [subjects.count(name) for name in ("c0", "c1", "c2", "c3")]
+
+    monkeypatch.setattr(sources, "RARE_BELOW", 0)
+    assert times(grimace_repeats=8) == [8, 3, 3, 3]
+    assert times(grimace_repeats=2) == [3, 3, 3, 3]  # at least so often
+    monkeypatch.setattr(sources, "RARE_BELOW", 4)
+    assert times(grimace_repeats=8, rare_repeats=10) == [10, 10, 10, 3]
+    assert times(aus=(4,), grimace_repeats=8, rare_repeats=3) == [3, 3, 3, 3]
 
 
 @pytest.mark.skipif(not HAS_TEACHER, reason="mediapipe is not installed")
