@@ -20,8 +20,9 @@ class Engine:
 
     Raises:
         OptionsError: if the device cannot be used.
-        ModelError: if the model is unknown or damaged.
-        DetectorError: if the detector is unknown or damaged.
+        OptionsError: if there is no model or detector of this name.
+        ModelError: if the model is damaged.
+        DetectorError: if the detector is damaged.
     """
 
     def __init__(self, options: AnnotateOptions) -> None:

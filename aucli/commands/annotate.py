@@ -164,13 +164,15 @@ def annotate(
 ) -> None:
     """Annotate videos: one row per video, frame and face, with every action unit.
 
-    Exit status 0 if every video was annotated to its end, 1 if some were not (they are listed), 2 for wrong options.
+    Exit status 0 if every video was annotated to its end, 1 if some were not (they are listed), 2 for wrong usage.
     """
     from aucli.annotation import supervised
     from aucli.annotation.options import AnnotateOptions
 
-    out = Printer("annotate", as_json=as_json, quiet=quiet, option_of=OPTION_OF)
-    with fields_as_options(OPTION_OF):
+    # Who gave no --every may have given --fps, now or when the table was made: it is the same in another unit.
+    option_of = OPTION_OF if every is not None else {**OPTION_OF, "every_s": "--every (1 / --fps)"}
+    out = Printer("annotate", as_json=as_json, quiet=quiet, option_of=option_of)
+    with fields_as_options(option_of):
         options = AnnotateOptions(
             model=model,
             detector=detector,
@@ -240,8 +242,8 @@ def _seconds_per_frame(every_s: float | None, fps: float | None) -> float | None
         return every_s
     if every_s is not None:
         raise OptionsError("--every and --fps say the same in two ways; give one of them")
-    if not 0 < fps < 10_000:
-        raise OptionsError(f"--fps is {fps}; allowed is more than 0")
+    if not 1 / 86_400 <= fps <= 10_000:
+        raise OptionsError(f"--fps is {fps:g}; allowed is one frame a day to 10000 a second")
     return 1.0 / fps
 
 

@@ -136,6 +136,7 @@ def models_pull(
     from aucli.faces import scrfd
 
     output = Printer("models pull", as_json=as_json, quiet=quiet)
+    scrfd.check_pack(name)
     if not yes:
         if as_json or quiet:
             raise OptionsError(f"{scrfd.INSIGHTFACE_LICENCE}; with --json or --quiet nobody is asked: add --yes")

@@ -6,7 +6,6 @@ and no colours where ``NO_COLOR`` is set. What a file is called cannot make a te
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aucli.commands.options import as_options
 from aucli.errors import printable
+from aucli.runtime.json_text import strict_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -148,7 +148,7 @@ class Printer:
 def print_json(command: str, *, exit_status: int, **values: Any) -> None:
     """Print one JSON object: schema, command and exit status stand in each."""
     about = {"schema": JSON_SCHEMA, "command": command, "exit_status": exit_status}
-    print(json.dumps({**about, **values}), flush=True)
+    print(strict_json({**about, **values}), flush=True)
 
 
 def print_error(message: str) -> None:

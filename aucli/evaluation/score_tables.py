@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, get_args
@@ -18,6 +17,7 @@ from aucli.errors import OptionsError
 from aucli.evaluation.choices import Format
 from aucli.evaluation.values import LEVEL, METRICS, CrossValidation, Estimate, Evaluation
 from aucli.facs import AU_NAMES
+from aucli.runtime.json_text import strict_json
 
 TITLES: Final[Mapping[str, str]] = {
     "f1": "F1",
@@ -196,7 +196,7 @@ def _width(column: tuple[str, list[str]]) -> int:
 
 def to_json(result: Evaluation | CrossValidation) -> str:
     """Everything, as indented JSON; scores are shares between 0 and 1 (or -1 and 1), undefined ones null."""
-    return json.dumps(asdict(result), indent=2, ensure_ascii=False)
+    return strict_json(asdict(result), indent=2)
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:

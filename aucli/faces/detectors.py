@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from aucli.errors import DetectorError
+from aucli.errors import DetectorError, OptionsError
 from aucli.faces.centerface import CenterFace, centerface_path
 from aucli.faces.scrfd import INSIGHTFACE_PACKS, Scrfd, insightface_folder
 from aucli.faces.values import Detector
@@ -28,7 +28,8 @@ def open_detector(name_or_path: str | None, *, device: str = "cpu", threads: int
         threads: threads inside one call (CPU).
 
     Raises:
-        DetectorError: if it cannot be found or loaded; the message says what to do.
+        OptionsError: if there is none of this name.
+        DetectorError: if it cannot be loaded; the message says what to do.
     """
     if name_or_path is None or name_or_path == DEFAULT_DETECTOR:
         return CenterFace(centerface_path(), device=device, threads=threads)
@@ -86,7 +87,8 @@ def _find_scrfd(name_or_path: str) -> Path:
     known = installed_detectors()
     if name_or_path in known:
         return known[name_or_path]
-    hint = f"; fetch it with: aucli models pull {name_or_path}" if name_or_path in INSIGHTFACE_PACKS else ""
-    raise DetectorError(
-        f"unknown detector {name_or_path!r}; at hand are {', '.join(['centerface', *known])}, or an .onnx file{hint}"
+    if name_or_path in INSIGHTFACE_PACKS:
+        raise DetectorError(f"{name_or_path} is not here yet; fetch it with: aucli models pull {name_or_path}")
+    raise OptionsError(
+        f"unknown detector {name_or_path!r}; at hand are {', '.join(['centerface', *known])}, or an .onnx file"
     )

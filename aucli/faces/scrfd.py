@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.errors import DetectorError
+from aucli.errors import DetectorError, OptionsError
 from aucli.faces.values import KEEP_SCORE, Faces, ceil_to_stride, working_scale
 from aucli.runtime.files import sha256_file
 from aucli.runtime.onnx import import_onnxruntime, open_session
@@ -42,16 +42,27 @@ def insightface_problem() -> str | None:
     return None
 
 
+def check_pack(name: str) -> None:
+    """Make sure that a pack can be pulled, before anybody is asked anything.
+
+    Raises:
+        OptionsError: if the name is not a pack's.
+        DetectorError: if insightface does not import.
+    """
+    if name not in INSIGHTFACE_PACKS:
+        raise OptionsError(f"unknown pack {name!r}; insightface offers {', '.join(INSIGHTFACE_PACKS)}")
+    if problem := insightface_problem():
+        raise DetectorError(problem)
+
+
 def pull_pack(name: str) -> Path:
     """Download an insightface pack with insightface's own downloader.
 
     Raises:
-        DetectorError: if the name is not a pack's, insightface does not import, or the download fails.
+        OptionsError: if the name is not a pack's.
+        DetectorError: if insightface does not import, or the download fails.
     """
-    if name not in INSIGHTFACE_PACKS:
-        raise DetectorError(f"unknown pack {name!r}; insightface offers {', '.join(INSIGHTFACE_PACKS)}")
-    if problem := insightface_problem():
-        raise DetectorError(problem)
+    check_pack(name)
     from insightface.utils.storage import ensure_available
 
     try:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from aucli.errors import ModelError, printable
+from aucli.errors import ModelError, OptionsError, printable
 from aucli.models.config import GRAPH_NAME, MODEL_NAME, WEIGHTS_NAME, ModelConfig
 from aucli.runtime.child import call_apart
 from aucli.runtime.files import bundled_folder, is_temporary, sha256_file, user_folder, whole_folder_or_nothing
@@ -84,7 +84,8 @@ def find_model(name_or_path: str) -> Model:
     """Find a model by name, or by the path of its folder: a folder here never stands in for a model of its name.
 
     Raises:
-        ModelError: if there is none, or its config is damaged.
+        OptionsError: if there is none of this name.
+        ModelError: if its config is damaged, or the folder holds none.
     """
     if MODEL_NAME.fullmatch(name_or_path):
         if (bundled_folder("models") / name_or_path / CONFIG_NAME).is_file():
@@ -97,10 +98,10 @@ def find_model(name_or_path: str) -> Model:
             return _read(path, "path")
         is_folder = path.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, no such home
-        raise ModelError(f"there can be no model called {name_or_path[:100]!r} ({error})") from error
+        raise OptionsError(f"there can be no model called {name_or_path[:100]!r} ({error})") from error
     if is_folder:
         raise ModelError(f"{path} is a folder without {CONFIG_NAME}: not a model")
-    raise ModelError(
+    raise OptionsError(
         f"unknown model {name_or_path!r}; known are: {', '.join(model_names()) or 'none'}, or give the path of a model "
         "folder"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
 from aucli.runtime.files import whole_or_nothing
+from aucli.runtime.json_text import strict_json
 from aucli.runtime.place import require_place_for_file
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def write_result(path: Path, frame: polars.DataFrame, **more: polars.DataFrame) 
             if kind == ".parquet":
                 frame.write_parquet(temporary)
             elif kind == ".json":
-                temporary.write_text(json.dumps(_rows({"rows": frame, **more})), encoding="utf-8")
+                temporary.write_text(strict_json(_rows({"rows": frame, **more})), encoding="utf-8")
             else:
                 frame.write_csv(temporary, separator="\t" if kind == ".tsv" else ",")
     except OSError as error:

@@ -16,7 +16,7 @@ from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFace
 from aucli.datasets.label_values import SplitName
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.source import DatasetSource
-from aucli.errors import RecipeError
+from aucli.errors import OptionsError, RecipeError
 from aucli.models.network import AUNetwork
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
@@ -78,7 +78,7 @@ def find_recipe(options: TrainOptions) -> Path:
     """The recipe's file.
 
     Raises:
-        RecipeError: if there is none.
+        OptionsError: if there is none.
     """
     name = options.recipe or options.dataset
     bundled = bundled_folder("train")
@@ -86,7 +86,7 @@ def find_recipe(options: TrainOptions) -> Path:
         if path.is_file():
             return path
     known = sorted(str(path.relative_to(bundled).with_suffix("")) for path in bundled.rglob("*.toml"))
-    raise RecipeError(f"there is no recipe {name!r}; give a file, or one of {', '.join(known)}")
+    raise OptionsError(f"there is no recipe {name!r}; give a file, or one of {', '.join(known)}")
 
 
 def plan(
@@ -103,7 +103,7 @@ def plan(
     require_place_for_folder(options.out, field="out")
     recipe = load_recipe(find_recipe(options), options.overrides)
     if recipe.data != options.dataset:
-        raise RecipeError(
+        raise OptionsError(
             f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "
             f"add `overrides` data={options.dataset} if that is meant"
         )

@@ -6,6 +6,7 @@ and the crop these are the dataclasses that annotate uses.
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from aucli.datasets.readers.registry import FREE_DATA, READERS
-from aucli.errors import ModelError, RecipeError
+from aucli.errors import ModelError, OptionsError, RecipeError
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
 from aucli.models.network import EncoderConfig
@@ -210,17 +211,29 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises:
         RecipeError: if the file cannot be read, is no TOML, or holds a value that is not allowed; the message names it.
+        OptionsError: if the file is right, and what an override makes of it is not.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path} is not a readable recipe: {error}") from error
+    changed = copy.deepcopy(raw)
     for override in overrides:
-        _set(raw, override)
+        _set(changed, override)
     try:
-        return Recipe(**raw)
+        return Recipe(**changed)
     except ValidationError as error:
+        if overrides and _is_recipe(raw):
+            raise OptionsError(f"`overrides`: {first_problem(error)}") from error
         raise RecipeError(f"{path}: {first_problem(error)}") from error
+
+
+def _is_recipe(raw: dict[str, Any]) -> bool:
+    try:
+        Recipe(**raw)
+    except ValidationError:
+        return False
+    return True
 
 
 UNKNOWN_NAME = ("extra_forbidden", "unexpected_keyword_argument")
@@ -248,7 +261,9 @@ def _set(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     *sections, last = key.strip().split(".")
     if not equals or not last:
-        raise RecipeError(f"{override!r} is no setting; write it as section.key=value, e.g. optim.lr=3e-5")
+        raise OptionsError(
+            f"`overrides`: {override!r} is no setting; write it as section.key=value, e.g. optim.lr=3e-5"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -256,7 +271,7 @@ def _set(raw: dict[str, Any], override: str) -> None:
     for section in sections:
         raw = raw.setdefault(section, {})
         if not isinstance(raw, dict):
-            raise RecipeError(f"{override!r}: {section} is no section of the recipe")
+            raise OptionsError(f"`overrides`: {override!r}: {section} is no section of the recipe")
     raw[last] = value
 
 

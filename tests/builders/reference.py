@@ -16,8 +16,15 @@ HEAD = """# Commands
 
 Every command and option. `-h` behind a command prints the same on a terminal.
 
-- Exit status: 0 if everything asked for was done, 1 for failures (they are listed), 2 for wrong usage,
-  130 after Ctrl-C.
+- Exit status: 0 if everything asked for was done; 2 for wrong usage, where the command must be written otherwise; 1 for
+  failures, where the command is right and a file or the machine fails; 130 after Ctrl-C.
+  - 2: an option or a name that there is not; a value that is not allowed, or that the table or file in question has not
+    (`--face 7`, `--aus 99`); options that contradict each other; an output that cannot be (a device, a folder where a
+    file is wanted), is taken, or holds a table made with other options. Nothing was done, and nothing was touched.
+  - 1: a file that is missing, damaged or of another kind; a package or a pack that is not installed; a place where this
+    machine lets nothing be written; a full disk.
+  - What one of several videos lacks is a failure of that video: a file that is no video, has no `--stream 3`, or no
+    frame between `--start` and `--end` ends with one line, the others are done, and the status is 1.
 - Results go to standard output, all else to standard error. Without a terminal a run prints a line now and then instead
   of a bar; colours keep to terminals, and `NO_COLOR` turns them off. `--quiet` leaves errors only.
 - A time (TIME) is seconds (`0.2` or `0.2s`), milliseconds (`200ms`), or a clock time (`1:30`).

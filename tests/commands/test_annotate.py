@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import aucli
 from aucli.annotation import supervised
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Outcome
-from aucli.commands.annotate import NEXT, _parse_thresholds, _seconds_per_frame
+from aucli.annotation.records import RunRecord
+from aucli.commands.annotate import NEXT, OPTION_OF, _parse_thresholds, _seconds_per_frame
+from aucli.commands.options import as_options
 from aucli.errors import OptionsError
 from tests.builders.command_line import environment, left_out, run
 from tests.builders.media import MadeVideo
@@ -174,6 +177,56 @@ def test_one_film_by_two_names_is_said(video: Path) -> None:
     assert result.stdout.startswith("2 videos")
 
 
+def test_one_video_without_the_stream_asked_for_does_not_stop_the_others(video: Path) -> None:
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", "v.mp4", "-i", "v.mp4", "-map", "0:v", "-map", "1:v", "-c", "copy", "two.mp4"],
+        check=True,
+    )
+    result = run("annotate", video, "two.mp4", "-o", "t.parquet", "--stream", 1, code=1)
+    failed = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 1
+    assert failed[0].startswith("failed: v.mp4: ")
+    assert "--stream" in failed[0]
+    assert aucli.read("t.parquet")["video"].unique().to_list() == ["two.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--fps", 3, "--every (1 / --fps) not given -> 0.333333"), ("--every", 0.25, "--every not given -> 0.25")],
+)
+def test_a_table_of_other_options_is_wrong_usage(
+    video: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: float, said: str
+) -> None:
+    monkeypatch.setattr(supervised, "annotate_supervised", aucli.annotate)
+    for output in ("t.parquet", "folder"):
+        run("annotate", video, "-o", output)
+        table = next(Path(output).rglob("*.parquet")) if Path(output).is_dir() else Path(output)
+        before = table.read_bytes()
+        (line,) = run("annotate", video, "-o", output, option, value, code=2).stderr.splitlines()
+        there = f"error: {table} was made with other options"
+        assert line == f"{there} ({said}); use the same, another -o, or --overwrite"
+        assert table.read_bytes() == before
+        assert not list(Path().rglob("*.partial"))
+
+
+def test_every_difference_from_a_table_is_told_by_its_option() -> None:
+    others = {**dict.fromkeys(AnnotateOptions().deciding(), 7), "every_s": 1 / 3}
+    one = RunRecord(
+        "m", "d", ("AU01", "AU12"), (0.5, 0.5), "c", "e", {**AnnotateOptions().deciding(), "face_search": "x"}
+    )
+    changes: dict[str, Any] = {"model": "n", "detector": "f", "thresholds": (0.5, 0.4), "model_digest": "x"}
+    runs = [replace(one, **{name: value}) for name, value in {**changes, "detector_digest": "x"}.items()]
+    runs += [
+        replace(one, options={**one.options, name: value}) for name, value in {**others, "face_search": "y"}.items()
+    ]
+    for other in runs:
+        (difference,) = other.differences(json.loads(json.dumps(asdict(one))))
+        told = as_options(difference, OPTION_OF)
+        assert "`" not in told
+        assert re.search(r"--[a-z]", told), told
+        assert not re.search(r"[a-z]_[a-z]|None|\d{8}", told), told
+
+
 def test_each_failure_is_one_line_that_names_the_file_once(video: Path) -> None:
     Path("text.mp4").write_text("hello")
     Path("empty").mkdir()
@@ -201,8 +254,8 @@ def test_a_name_cannot_make_a_terminal_do_anything(tmp_path: Path, monkeypatch: 
         (["--every", "1", "--fps", "2"], 2, "give one of them"),
         (["--threshold", "high"], 2, "write 0.5 or AU12=0.4"),
         (["--device", "tpu"], 2, "allowed are auto, cpu, cuda, cuda:N"),
-        (["--model", "nosuch"], 1, "error: unknown model 'nosuch'"),
-        (["--detector", "nosuch"], 1, "error: unknown detector 'nosuch'"),
+        (["--model", "nosuch"], 2, "error: unknown model 'nosuch'"),
+        (["--detector", "nosuch"], 2, "error: unknown detector 'nosuch'"),
     ],
 )
 def test_mistakes_are_one_line(video: Path, arguments: list[str], code: int, message: str) -> None:

@@ -44,7 +44,7 @@ def test_info() -> None:
     assert "files intact" in info
     assert "AU12" in info
     assert "MIT" in run("models", "info", "centerface").output
-    assert "unknown model" in run("models", "info", "nosuch", code=1).stderr
+    assert "unknown model" in run("models", "info", "nosuch", code=2).stderr
     config = find_model("aunce-small").config
     said = json.loads(run("models", "info", "aunce-small", "--json").output)
     assert (said["kind"], said["digest"]) == ("model", config.digest)
@@ -161,8 +161,10 @@ def test_pull_never_takes_silence_for_consent(flag: str) -> None:
     assert "add --yes" in result.stderr
 
 
-def test_an_unknown_pack() -> None:
-    assert "unknown pack" in run("models", "pull", "nosuch", "--yes", code=1).stderr
+@pytest.mark.parametrize("more", [[], ["--yes"], ["--quiet"]])
+def test_an_unknown_pack_is_told_before_anybody_is_asked(more: list[str]) -> None:
+    (line,) = run("models", "pull", "nosuch", *more, code=2).stderr.splitlines()
+    assert line.startswith("error: unknown pack 'nosuch'; insightface offers buffalo_l")
 
 
 def test_an_answer_that_never_comes_is_no() -> None:

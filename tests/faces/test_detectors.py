@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aucli.errors import DetectorError
+from aucli.errors import DetectorError, OptionsError
 from aucli.faces.centerface import CenterFace, centerface_path, decode_centerface
 from aucli.faces.detectors import open_detector
 from aucli.faces.values import Faces, intersection_over_union, non_maximum_suppression, working_scale
@@ -152,11 +152,11 @@ def test_default_path_imports_neither_opencv_nor_insightface_nor_torch() -> None
 
 
 def test_unknown_detector_says_what_is_there() -> None:
-    with pytest.raises(DetectorError, match=r"unknown detector 'nosuch'; at hand are centerface"):
+    with pytest.raises(OptionsError, match=r"unknown detector 'nosuch'; at hand are centerface"):
         open_detector("nosuch")
     with pytest.raises(DetectorError, match="does not exist"):
         open_detector("nosuch.onnx")
-    with pytest.raises(DetectorError, match="aucli models pull buffalo_l"):
+    with pytest.raises(DetectorError, match="buffalo_l is not here yet; fetch it with: aucli models pull buffalo_l"):
         open_detector("buffalo_l")
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aucli.errors import ModelError
+from aucli.errors import ModelError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.models.config import WEIGHTS_NAME, ModelConfig
 from aucli.models.zoo import CONFIG_NAME, find_model, import_model, list_models, verify
@@ -117,7 +117,7 @@ def test_a_damaged_model_is_not_imported(folder: Path) -> None:
 
 
 def test_missing_things_are_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="unknown model 'nosuch'; known are: aunce-small"):
+    with pytest.raises(OptionsError, match="unknown model 'nosuch'; known are: aunce-small"):
         find_model("nosuch")
     with pytest.raises(ModelError, match="not a model"):
         find_model(str(tmp_path))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from aucli.cli import app
 from aucli.datasets.source import DatasetSource, training_source
-from aucli.errors import AucliError, DatasetError, MissingPackageError, OptionsError, RecipeError
+from aucli.errors import AucliError, DatasetError, MissingPackageError, OptionsError
 from aucli.training.options import TrainOptions
 from aucli.training.plan import plan
 from tests.builders.tiny_training import train_command
@@ -88,10 +88,10 @@ def test_a_cache_tells_what_could_not_be_read(cache: Path, recipe: Path, tmp_pat
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     bp4d = training_source("bp4d", cache=tmp_path)
-    with pytest.raises(RecipeError, match="there is no recipe 'none'; give a file, or one of"):
+    with pytest.raises(OptionsError, match="there is no recipe 'none'; give a file, or one of"):
         plan(TrainOptions(source=bp4d, out=tmp_path, recipe="none"))
     with pytest.raises(DatasetError, match="give the rig"):
         plan(TrainOptions(source=training_source("synth"), out=tmp_path))
     (tmp_path / "file").touch()
-    with pytest.raises(OptionsError, match="which is a file; give a folder"):
+    with pytest.raises(OptionsError, match="which is a file; name a folder"):
         plan(TrainOptions(source=bp4d, out=tmp_path / "file"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aucli.errors import RecipeError
+from aucli.errors import OptionsError, RecipeError
 from aucli.faces.alignment import CropSpec
 from aucli.models.network import EncoderConfig
 from aucli.runtime.files import bundled_folder
@@ -94,8 +94,9 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
 )
 def test_values_that_make_no_sense(settings: str, message: str, recipe: Path) -> None:
     overrides = [settings] if "[1, " in settings or ", 1.0" in settings else settings.split()
-    with pytest.raises(RecipeError) as caught:
+    with pytest.raises(OptionsError) as caught:
         load_recipe(recipe, overrides)
+    assert str(caught.value).startswith("`overrides`: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

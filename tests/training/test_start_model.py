@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aucli.errors import ModelError
+from aucli.errors import ModelError, OptionsError
 from aucli.faces.alignment import CropSpec
 from aucli.models.config import ModelConfig
 from aucli.models.export import write_weights
@@ -74,7 +74,7 @@ def test_an_encoder_of_another_shape_changes_nothing(trained: AUNetwork, tmp_pat
 
 
 def test_a_model_that_is_not_there_or_damaged_is_no_start(trained: AUNetwork, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="unknown model"):
+    with pytest.raises(OptionsError, match="unknown model"):
         load_encoder("nobody", trained)
     weights = tmp_path / "model" / "model.safetensors"
     data = bytearray(weights.read_bytes())

@@ -19,7 +19,7 @@ import numpy as np
 
 from aucli import __version__
 from aucli.annotation.options import AnnotateOptions
-from aucli.errors import ModelError, printable
+from aucli.errors import ModelError, OptionsError, printable
 from aucli.models.zoo import find_model
 from aucli.results.episodes import EpisodeRules
 from aucli.results.report import words
@@ -186,7 +186,7 @@ def _card(name: object, digest: object) -> tuple[str, str]:
     try:
         model = find_model(name)
         text = model.card()
-    except (ModelError, OSError):
+    except (ModelError, OptionsError, OSError):
         return "", "the model is not installed here"
     if model.config.digest != digest:
         return "", "the model of this name that is installed here is another one"
