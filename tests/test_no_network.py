@@ -112,6 +112,7 @@ def test_the_watch_sees_what_it_should(tmp_path: Path) -> None:
     assert "telemetry on" in _run_watched(tmp_path, "import onnxruntime")
 
 
+@pytest.mark.slow
 def test_annotating_importing_and_inspecting_ask_the_network_for_nothing(tmp_path: Path) -> None:
     """With insightface's detectors where the shared folder has one, and with timm."""
     MadeVideo(n_frames=4).write(tmp_path / "v.mp4")
@@ -141,6 +142,7 @@ if Path(detector).exists():
     assert _run_watched(tmp_path, code, tmp_path, SHARED / "models" / "scrfd_500m_kps.onnx") == ""
 
 
+@pytest.mark.slow
 def test_the_system_sees_no_traffic_for_fifteen_seconds(fifteen_seconds: Traced, tmp_path: Path) -> None:
     """ONNX Runtime looks up its telemetry host about ten seconds after it was loaded, from native code."""
     assert Traced(tmp_path / "log", ASKS).internet()

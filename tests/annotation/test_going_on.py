@@ -141,6 +141,7 @@ def test_whatever_happens_to_one_video_the_others_go_on(
     assert len(aucli.read(tmp_path / "t.parquet")) == 9
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_with_its_reason_and_the_next_goes_on(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk's end: the run's notes fit, the first segment does not."""
     videos = [MadeVideo(n_frames=4).write(tmp_path / name) for name in ("a.mp4", "b.mp4")]
@@ -183,6 +184,7 @@ def test_a_video_not_named_again_stays_in_the_table(tmp_path: Path) -> None:
     assert list(outcome.videos) == ["a.mp4", "b.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detect_every", [None, 4])
 def test_a_run_that_was_killed_goes_on_where_it_stopped(
     example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detect_every: int | None

@@ -113,6 +113,7 @@ def test_sampling_and_stretch_choose_rows_and_change_none(example: Path, tmp_pat
     assert_frame_equal(part, same, abs_tol=1e-5)
 
 
+@pytest.mark.slow
 def test_carried_frames_say_so_and_lie_close_to_detected_ones(
     example: Path, whole: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_how_faces_were_searched_is_told(example: Path, tmp_path: Path) -> None:
         assert (options["detect_every"], options["face_search"]) == (detect_every, told)
 
 
+@pytest.mark.slow
 def test_windows_find_what_whole_pictures_find(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
     every = _annotate(example, tmp_path / "t.parquet", detect_every=1, end_s=2.0).drop_nulls("face")
     both = every.join(whole.drop_nulls("face"), on=["frame", "face"], suffix="_windows")
@@ -216,6 +218,7 @@ def test_a_damaged_model_is_refused_before_any_frame(tmp_path: Path) -> None:
     assert not (tmp_path / "t.parquet.partial").exists()
 
 
+@pytest.mark.slow
 def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_path: Path) -> None:
     from aucli.models.predictor import OnnxPredictor, TorchPredictor
 
@@ -233,6 +236,7 @@ def test_torch_and_onnx_runtime_agree(example: Path, whole: pl.DataFrame, tmp_pa
     assert none.shape == (0, len(model.config.aus))
 
 
+@pytest.mark.slow
 def test_real_footage(shared: Path, tmp_path: Path) -> None:
     """Every picture and every frame of the shorter films, five frames a second of the longer ones."""
     films = shared / "videos"

@@ -34,6 +34,7 @@ def videos(tmp_path: Path) -> list[Path]:
     return [MadeVideo(n_frames=4 + n).write(tmp_path / f"{name}.mp4") for n, name in enumerate("abc")]
 
 
+@pytest.mark.slow
 def test_it_does_what_annotate_does(videos: list[Path], tmp_path: Path) -> None:
     told: list[aucli.Progress] = []
     there = annotate_supervised(videos, tmp_path / "there.parquet", on_progress=told.append)
@@ -43,6 +44,7 @@ def test_it_does_what_annotate_does(videos: list[Path], tmp_path: Path) -> None:
     assert [(one.item, one.n_done) for one in told if one.ended] == [(str(v), 4 + n) for n, v in enumerate(videos)]
 
 
+@pytest.mark.slow
 def test_a_crash_ends_the_video_at_work_and_the_others_go_on(tmp_path: Path) -> None:
     videos = [MadeVideo(n_frames=40).write(tmp_path / f"{name}.mp4") for name in "ae"]
     # Too long to be finished between the first report, after 16 frames, and the signal.

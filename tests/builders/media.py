@@ -18,6 +18,9 @@ IRREGULAR = list(np.cumsum([1, 4, 4, 9, 2, 30, 4, 4] * 5))
 
 COUNTS_FRAMES = frozenset({".avi", ".h264", ".h265", ".ivf", ".m2v", ".m4v", ".y4m"})
 
+ENCODED: dict[tuple[str, str], bytes] = {}
+"""Videos that tests of this process have made: by recipe and suffix."""
+
 NUMBER_BITS = 12
 BLOCK_PX = 8
 
@@ -57,7 +60,16 @@ class MadeVideo:
     pixel_aspect: Fraction | None = None
 
     def write(self, path: Path) -> Path:
-        """Encode the video; the file's suffix decides the container."""
+        """Make the file; its suffix decides the container. Encoded once a recipe, then copied."""
+        key = (repr(self), path.suffix)
+        if key not in ENCODED:
+            self._encode(path)
+            ENCODED[key] = path.read_bytes()
+        else:
+            path.write_bytes(ENCODED[key])
+        return path
+
+    def _encode(self, path: Path) -> None:
         # An AVI and raw streams count time in frames and cannot say more; MPEG takes the tick for a frame's length.
         counts = path.suffix in COUNTS_FRAMES or (self.ticks is None and path.suffix in (".ts", ".vob"))
         per_frame = 1 if counts else 4
@@ -92,7 +104,6 @@ class MadeVideo:
                 frame.pts = at + round(self.start_s / tick)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-        return path
 
 
 def quiet(codec: str, options: dict[str, str]) -> dict[str, str]:

@@ -78,6 +78,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
     assert calls[2][2] == AnnotateOptions(every_s=0.5)
 
 
+@pytest.mark.slow
 def test_experimental_columns_are_named_at_the_end_and_in_the_metadata(video: Path, tmp_path: Path) -> None:
     make_tiny_model(tmp_path / "m", replace(TINY, experimental=(12, 1)))
     for _ in "once", "again, when nothing is left to do":
@@ -88,6 +89,7 @@ def test_experimental_columns_are_named_at_the_end_and_in_the_metadata(video: Pa
     assert aucli.read_metadata("t.parquet")["experimental"] == ["AU01", "AU12"]
 
 
+@pytest.mark.slow
 def test_the_end_says_what_was_found_and_what_to_type_next(video: Path) -> None:
     # A model without experimental columns, about which the end says nothing.
     make_tiny_model(Path("m"), TINY)
@@ -115,6 +117,7 @@ def test_the_commands_named_next_exist() -> None:
     assert {*NEXT, "report", "evaluate"} <= {words for words, _ in commands()}
 
 
+@pytest.mark.slow
 def test_a_page_is_written_as_well(video: Path) -> None:
     result = run("annotate", video, "no.mp4", "-o", "t.parquet", "--report", "r.html", code=1)
     written = [line for line in result.stdout.splitlines() if line.startswith("-> ")]
@@ -136,6 +139,7 @@ def test_a_page_that_cannot_be_written_is_told_before_any_work(video: Path) -> N
     assert not Path("t.parquet").exists()
 
 
+@pytest.mark.slow
 def test_faces_and_frames_with_a_face_are_counted(example: Path, tmp_path: Path) -> None:
     said = json.loads(run("annotate", example, "-o", tmp_path / "t.parquet", "--end", "0.5", "--json").stdout)
     table = aucli.read(tmp_path / "t.parquet")
@@ -147,6 +151,7 @@ def test_faces_and_frames_with_a_face_are_counted(example: Path, tmp_path: Path)
     assert record["n_faces"] == len(with_face) > 0
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing_but_failures(video: Path) -> None:
     assert run("annotate", video, "-o", "t.parquet", "--quiet").output == ""
     failed = run("annotate", video, "no.mp4", "-o", "t.parquet", "--quiet", code=1)
@@ -265,6 +270,7 @@ def test_mistakes_are_one_line(video: Path, arguments: list[str], code: int, mes
     assert not Path("t.parquet").exists()
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_program(video: Path) -> None:
     command = [sys.executable, "-m", "aucli", "annotate", str(video), "-o", "t.parquet"]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())

@@ -144,6 +144,7 @@ def test_our_own_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(run("annotate", "v.mp4", "-o", "t.parquet", code=1).exception, ZeroDivisionError)
 
 
+@pytest.mark.slow
 def test_the_installed_program_ends_with_its_status(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "aucli", "annotate", "no.mp4", "-o", "t.parquet"]
     for more, status in (([], 1), (["--detect-every", "0"], 2), (["--nosuch"], 2)):

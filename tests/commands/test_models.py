@@ -66,6 +66,7 @@ def test_experimental_columns_are_marked(tmp_path: Path) -> None:
     assert models["tiny"]["experimental"] == [12]
 
 
+@pytest.mark.slow
 def test_import() -> None:
     folder = find_model("aunce-small").folder
     assert "comes with aucli" in run("models", "import", folder, code=1).stderr
@@ -84,6 +85,7 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     assert line.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_an_imported_detector_is_found_by_name(shared: Path, tmp_path: Path) -> None:
     video = MadeVideo(n_frames=5).write(tmp_path / "v.mp4")
     run("models", "import", shared / "models" / "scrfd_500m_kps.onnx")

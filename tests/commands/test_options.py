@@ -64,6 +64,7 @@ def test_every_option_exists(command: str) -> None:
     assert {option.split()[0] for option in OPTIONS_OF[command].values()} <= there
 
 
+@pytest.mark.slow
 def test_every_field_in_a_message_is_an_option_of_a_command() -> None:
     known = NO_OPTIONS.union(*OPTIONS_OF.values())
     paths = [path for path in PACKAGE.rglob("*.py") if path.name != "card.py"]

@@ -152,6 +152,7 @@ def test_a_plain_crop_from_the_cache_is_nearly_the_one_annotate_makes(prepared_o
         assert np.abs(np.roll(cached, 1, axis=1) - annotated).mean() > np.abs(cached - annotated).mean()
 
 
+@pytest.mark.slow
 def test_every_benchmark_can_be_prepared(tmp_path: Path, portraits: list[Picture]) -> None:
     trees = {
         "bp4dplus": make_bp4dplus(tmp_path / "bp4dplus"),
@@ -319,6 +320,7 @@ def test_a_broken_video_is_a_failure(tmp_path: Path, portraits: list[Picture]) -
     assert len(CachedFaces.open(tmp_path / "c")) == 23
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("n_before", [0, 3])
 def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(
@@ -347,6 +349,7 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(
         assert (tmp_path / "c" / name).read_bytes() == (whole / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="limits are POSIX")
 def test_a_full_disk_ends_the_run_and_keeps_what_is_done(bp4d: Path, tmp_path: Path) -> None:
     arguments = ["prepare", "--dataset", "bp4d", "--root", str(bp4d), "--out", str(tmp_path / "c"), "--quiet"]

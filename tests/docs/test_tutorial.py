@@ -23,6 +23,7 @@ assert files == ["aus.csv", "aus.parquet", "aus.sav", "clip.eaf", "report.html"]
 """
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_and_its_text_is_true() -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")

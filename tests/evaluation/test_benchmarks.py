@@ -300,6 +300,7 @@ def test_the_command_tries_a_model(cache: Path) -> None:
     assert "error: --folds-dir is /none" in run(*where, "--fold", 1, "--folds-dir", "/none", code=1).stderr
 
 
+@pytest.mark.slow
 def test_the_owners_tree_is_prepared_and_left_alone(face_frame: npt.NDArray[np.uint8], tmp_path: Path) -> None:
     root = make_bp4d(tmp_path / "bp4d")
     half = Image.fromarray(np.ascontiguousarray(face_frame[:, : face_frame.shape[1] // 2]))
@@ -328,6 +329,7 @@ def test_only_shared_units_can_be_scored() -> None:
 # ---- a table against human codes -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_table_against_codes(example: Path, tmp_path: Path) -> None:
     table = tmp_path / "clip.parquet"
     annotate(example, table, options=AnnotateOptions(every_s=0.2))

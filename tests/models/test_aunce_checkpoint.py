@@ -98,6 +98,7 @@ def imported(imported_once: Model, zoo: Path, monkeypatch: pytest.MonkeyPatch) -
     return imported_once
 
 
+@pytest.mark.slow
 def test_swin_base_has_the_published_names_and_gives_the_published_probabilities() -> None:
     made = published_state(Shape(), seed=3)
     listed = [line.split("\t") for line in KEYS.read_text(encoding="utf-8").splitlines()[1:]]
@@ -111,6 +112,7 @@ def test_swin_base_has_the_published_names_and_gives_the_published_probabilities
     assert (given - expected).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_the_known_swins_are_timms() -> None:
     for (width, depth), name in SWINS.items():
         with torch.device("meta"):  # shapes without numbers
@@ -119,6 +121,7 @@ def test_the_known_swins_are_timms() -> None:
         assert {block.window_size for layer in swin.layers for block in layer.blocks} == {(WINDOW, WINDOW)}
 
 
+@pytest.mark.slow
 def test_torch_and_graph_give_the_published_probabilities(imported: Model, truth: npt.NDArray[np.float32]) -> None:
     assert truth.std(axis=0).max() > 0.01  # the pictures are told apart
     session = onnxruntime.InferenceSession(str(imported.graph), providers=["CPUExecutionProvider"])
@@ -128,6 +131,7 @@ def test_torch_and_graph_give_the_published_probabilities(imported: Model, truth
     np.testing.assert_allclose(by_torch, truth, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_annotate_gives_the_published_probabilities(imported: Model, state: State) -> None:
     frame = pictures(3)[2].permute(1, 2, 0).to(torch.uint8).numpy()
     landmarks = (imported.config.crop.template_xy() * 0.8 + 20).astype(np.float32)[None]
@@ -139,6 +143,7 @@ def test_annotate_gives_the_published_probabilities(imported: Model, state: Stat
     np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_folder_says_what_it_is(imported: Model) -> None:
     assert imported.config.name == "disfa-fold-1"
     assert imported.config.aus == DISFA_AUS
@@ -149,6 +154,7 @@ def test_the_folder_says_what_it_is(imported: Model) -> None:
     assert find_model("disfa-fold-1").config.digest == imported.config.digest
 
 
+@pytest.mark.slow
 def test_the_same_name_is_not_replaced_unasked(imported: Model, checkpoint: Path) -> None:
     with pytest.raises(ModelError, match="imported before"):
         import_any(checkpoint, aus="1,2,4,6,9,12,25,26")
@@ -275,6 +281,7 @@ def test_an_encoder_alone_is_a_start_for_training(tmp_path: Path, state: State) 
         load_encoder("encoder", other)
 
 
+@pytest.mark.slow
 def test_an_exported_graph_comes_back(imported: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.onnx"
     _export(imported, path)
@@ -284,6 +291,7 @@ def test_an_exported_graph_comes_back(imported: Model, tmp_path: Path, monkeypat
     _comes_back(imported, path, tmp_path / "other", monkeypatch)
 
 
+@pytest.mark.slow
 def test_without_the_exporter_a_checkpoint_is_imported_and_its_user_told(
     checkpoint: Path, truth: npt.NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +337,7 @@ def _comes_back(before: Model, path: Path, home: Path, monkeypatch: pytest.Monke
         import_any(path)
 
 
+@pytest.mark.slow
 def test_the_bundled_model_can_be_exported_and_comes_back(tmp_path: Path) -> None:
     bundled = find_model("aunce-small")
     export_model(bundled, tmp_path / "small.onnx", kind="onnx")

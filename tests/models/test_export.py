@@ -35,6 +35,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[AUNetwork, Path]
     return network, folder
 
 
+@pytest.mark.slow
 def test_graph_agrees_with_torch_for_any_batch(exported: tuple[AUNetwork, Path]) -> None:
     network, folder = exported
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
@@ -44,6 +45,7 @@ def test_graph_agrees_with_torch_for_any_batch(exported: tuple[AUNetwork, Path])
         np.testing.assert_allclose(probabilities, network(crops).detach().numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_are_stored_once(exported: tuple[AUNetwork, Path]) -> None:
     network, folder = exported
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
@@ -51,6 +53,7 @@ def test_weights_are_stored_once(exported: tuple[AUNetwork, Path]) -> None:
     assert (folder / "model.safetensors").stat().st_size < 1.1 * size
 
 
+@pytest.mark.slow
 def test_weights_come_back(exported: tuple[AUNetwork, Path]) -> None:
     network, folder = exported
     again = AUNetwork(network.config).eval()
@@ -59,12 +62,14 @@ def test_weights_come_back(exported: tuple[AUNetwork, Path]) -> None:
     assert torch.equal(again(crops), network(crops))
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(exported: tuple[AUNetwork, Path]) -> None:
     config = replace(RECIPE_NETWORK, backbone="resnet10t")
     with pytest.raises(ModelError, match="does not fit the network"):
         load_weights(AUNetwork(config), exported[1] / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(
     exported: tuple[AUNetwork, Path], tmp_path: Path
 ) -> None:
@@ -80,6 +85,7 @@ def test_graph_carries_no_remarks_and_lets_batch_norms_be_folded(
     assert after == []
 
 
+@pytest.mark.slow
 def test_rescaled_log_odds_are_in_torch_and_in_the_graph(tmp_path: Path) -> None:
     network = _network()
     network.full_connect.second.weight.data *= 20  # log-odds of some size
@@ -95,6 +101,7 @@ def test_rescaled_log_odds_are_in_torch_and_in_the_graph(tmp_path: Path) -> None
     np.testing.assert_allclose(session.run(None, {"crops": crops.numpy()})[0], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_networks_of_one_config_share_nodes_and_not_weights(exported: tuple[AUNetwork, Path], tmp_path: Path) -> None:
     first, folder = exported
     torch.manual_seed(1)

@@ -230,6 +230,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_leaves_the_old_model_or_the_new(tmp_path: Path) -> None:
     digests = set()
     for name, threshold in (("one", 0.3), ("two", 0.4)):

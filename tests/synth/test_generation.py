@@ -37,6 +37,7 @@ def content(out: Path) -> dict[str, bytes]:
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_workers_hand_their_errors_back(rig_path: Path, tmp_path: Path) -> None:
     rig = load_rig(rig_path)
     save_rig(
@@ -61,6 +62,7 @@ def out(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_for_any_number_of_workers(made: Path, rig_path: Path, tmp_path: Path) -> None:
     assert generate(small(rig_path, tmp_path / "shared", workers=2)).frames == 5
     assert content(made) == content(tmp_path / "shared")
@@ -69,6 +71,7 @@ def test_same_seed_same_bytes_for_any_number_of_workers(made: Path, rig_path: Pa
     assert (made / first).read_bytes() != (tmp_path / "other" / first).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(rig_path: Path, out: Path) -> None:
     whole = content(out)
     (out / "labels.parquet").unlink()
@@ -86,6 +89,7 @@ def test_a_stopped_run_goes_on(rig_path: Path, out: Path) -> None:
         generate(small(rig_path, out, seed=7))
 
 
+@pytest.mark.slow
 def test_a_folder_holds_renders_of_one_rig(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     generate(small(rig_path, out, count=0))
@@ -114,6 +118,7 @@ def test_a_table_of_somebody_else_is_not_overwritten(rig_path: Path, tmp_path: P
     assert pq.read_table(table).equals(foreign)
 
 
+@pytest.mark.slow
 def test_a_shorter_run_does_not_cut_a_finished_one(rig_path: Path, out: Path) -> None:
     whole = content(out)
     for count in (0, 2):
@@ -173,6 +178,7 @@ def test_places_that_cannot_be_written_to(rig_path: Path, tmp_path: Path) -> Non
             generate(small(rig_path, tmp_path, count=0))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="killing is POSIX's")
 def test_workers_end_quietly_when_the_run_is_killed(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -194,6 +200,7 @@ def test_workers_end_quietly_when_the_run_is_killed(photographer: Studio, rig_pa
     assert b"Traceback" not in (tmp_path / "told").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_longer_run_completes_a_shorter_one(made: Path, rig_path: Path, tmp_path: Path) -> None:
     generate(small(rig_path, tmp_path, count=3))
     grown = generate(small(rig_path, tmp_path))
@@ -219,6 +226,7 @@ def test_nothing_asked_for_gives_an_empty_table(rig_path: Path, tmp_path: Path) 
     assert "AU12" in table.column_names
 
 
+@pytest.mark.slow
 def test_videos(photographer: Studio, rig_path: Path, tmp_path: Path) -> None:
     import av
 

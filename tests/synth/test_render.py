@@ -83,6 +83,7 @@ def test_lips_meet_at_rest(portraitist: Studio) -> None:
         assert lip_gap_cm(portraitist.body, person.head, up) == pytest.approx(0.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_headscarf_covers_the_head(portraitist: Studio) -> None:
     """Nothing of ears, scalp or jaw sticks out of it, and the face lies open."""
     body = portraitist.body
@@ -140,6 +141,7 @@ def obj_folder(rig_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_rig_give_the_same_picture(photographer: Studio, obj_folder: Path) -> None:
     packed, from_folder = photographer.body.rig, load_rig(obj_folder.parent)
     assert from_folder.is_facekit

@@ -124,6 +124,7 @@ def pair(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_the_joined_batch(pair: Path) -> None:
     x, labels, weight = _joint()
     for name in ALL_LOSSES:
@@ -134,6 +135,7 @@ def test_two_processes_equal_one_with_the_joined_batch(pair: Path) -> None:
             torch.testing.assert_close(there[1], gradient, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_run(pair: Path) -> None:
     assert (pair / "told").read_text().count("the test subjects") == 1  # only the first process speaks
     one, other = (torch.load(pair / f"{process}.pt", weights_only=True) for process in (0, 1))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from aucli.evaluation.scoring import evaluate
@@ -18,6 +19,7 @@ from tests.builders.tiny_training import AUS as LABELLED
 from tests.builders.tiny_training import RECIPE_NETWORK, tiny_faces
 
 
+@pytest.mark.slow
 def test_an_au_that_does_not_work_is_left_out_of_the_model(recipe: Path, tmp_path: Path) -> None:
     training = load_recipe(recipe).encoder_training()
     assert training.network == RECIPE_NETWORK

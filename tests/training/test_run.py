@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -26,6 +27,7 @@ from tests.builders.face_cache import write_faces
 from tests.builders.tiny_training import BP4D_AUS, bp4d_faces, train_command
 
 
+@pytest.mark.slow
 def test_cross_validation_from_cache_to_annotated_video(
     cache: Path, recipe: Path, cross_validated: Path, tmp_path: Path, example: Path
 ) -> None:
@@ -52,6 +54,7 @@ def test_cross_validation_from_cache_to_annotated_video(
     assert {"AU12_p", "AU01_p"} <= set(pl.read_parquet(table).columns)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_with_the_same_bits(
     cache: Path, recipe: Path, finished: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_linear_evaluation_alone_starts_from_a_model(cache: Path, recipe: Path, 
     assert json.loads(plain.stdout)["steps"] == 0
 
 
+@pytest.mark.slow
 def test_training_on_renders_alone(made_up_rig_path: Path, opengl: None, tmp_path: Path) -> None:
     command = ["train", "--dataset", "synth", "--root", str(made_up_rig_path), "-o", str(tmp_path)]
     small = [

@@ -58,6 +58,7 @@ def test_other_angles_are_taken_as_the_nearest_quarter() -> None:
     assert Orientation.from_matrix([0] * 9) == UPRIGHT
 
 
+@pytest.mark.slow
 def test_torch_agrees() -> None:
     torch = pytest.importorskip("torch")
     picture = np.random.default_rng(0).integers(0, 256, (4, 3, 3), dtype=np.uint8)

@@ -48,6 +48,7 @@ def choose_plainly(time_s: list[float], start: float | None, end: float | None, 
 seconds = st.one_of(st.none(), st.floats(0.0, 4.0).map(lambda s: round(s, 2)))
 
 
+@pytest.mark.slow
 @given(start=seconds, end=seconds, every=st.one_of(st.none(), st.sampled_from([0.04, 0.1, 0.25, 0.5, 1.0, 9.0])))
 def test_sampling_follows_its_rule(
     irregular: tuple[Path, Decoded], start: float | None, end: float | None, every: float | None

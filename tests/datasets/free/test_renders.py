@@ -22,6 +22,7 @@ def renders(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_renders_become_labelled_faces(renders: Path) -> None:
     aus = (12, 1, 27)
     faces = read_renders(renders, open_detector(None), aus)
@@ -37,6 +38,7 @@ def test_renders_become_labelled_faces(renders: Path) -> None:
     assert np.abs(faces.landmarks_xy - RENDER_CROP.template_xy()).mean() < 0.05 * RENDER_CROP.size_px
 
 
+@pytest.mark.slow
 def test_colour_is_kept_on_demand(renders: Path) -> None:
     faces = read_renders(renders, open_detector(None), (12,), colour="rgb")
     assert faces.pictures.shape[3] == 3
@@ -47,6 +49,7 @@ def test_no_renders(tmp_path: Path) -> None:
         read_renders(tmp_path, open_detector(None), (12,))
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_gone(renders: Path, tmp_path: Path) -> None:
     pl.read_parquet(renders / "labels.parquet").write_parquet(tmp_path / "labels.parquet")
     with pytest.raises(DatasetError, match="render it again"):

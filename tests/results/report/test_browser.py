@@ -63,6 +63,7 @@ def opened(chromium: Any, path: Path, **options: Any) -> Opened:
     return seen
 
 
+@pytest.mark.slow
 def test_a_reader_finds_everything_by_mouse_and_keyboard(chromium: Any, written: Path) -> None:
     seen = opened(chromium, written, viewport={"width": 1280, "height": 900})
     page = seen.page
