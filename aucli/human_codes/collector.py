@@ -235,7 +235,7 @@ class Collector:
 def _subjects_in(video: str | None, meant: _Meant) -> list[str | None]:
     """Who was coded in a video, by name; None where nobody is named."""
     names = {event.subject for event, codes in meant if codes and event.video == video}
-    return sorted(names - {""}) or [None]
+    return [*sorted(names - {""})] or [None]
 
 
 def _without_mere_ones(meant: _Meant) -> _Meant:
