@@ -94,17 +94,28 @@ def _print(out: Printer, outcome: OverlayOutcome, options: OverlayOptions) -> No
     hides = options.anonymise or options.blur_others
     if outcome.n_not_in_table:
         done = "blurred whole" if hides else "shown with the last values before them, or plain"
-        out.note(f"note: {outcome.n_not_in_table:,} frames are not in the table; they are {done}")
+        are = "frame is" if outcome.n_not_in_table == 1 else "frames are"
+        out.note(f"note: {outcome.n_not_in_table:,} {are} not in the table and {done}")
     if outcome.n_crowded:
         out.note(
             f"note: in {outcome.n_crowded:,} frames there was no room for the bars of every face; `face` draws one face"
         )
     if hides:
-        out.warn(
-            f"{outcome.n_without_face_row:,} frames have no face in the table, and a face that was not found is not "
-            f"blurred (in {outcome.n_held:,} frames a face's last or next place is); look through the film before you "
-            "show it"
-        )
+        _warn_of_faces(out, outcome)
     frames = f"{outcome.n_frames:,} {'frame' if outcome.n_frames == 1 else 'frames'}"
     out.result(f"{frames}, {outcome.n_without_face_row:,} without a face; {outcome.encoder}")
     out.result(f"-> {outcome.output}")
+
+
+def _warn_of_faces(out: Printer, outcome: OverlayOutcome) -> None:
+    """Say how many frames should be looked at before the film is shown; nothing where a face was found in all."""
+    parts = []
+    if n := outcome.n_without_face_row:
+        parts.append(
+            f"{n:,} {'frame has' if n == 1 else 'frames have'} no face in the table, and a face that was not found is "
+            "not blurred"
+        )
+    if n := outcome.n_held:
+        parts.append(f"in {n:,} {'frame' if n == 1 else 'frames'} a face's last or next place is blurred in its stead")
+    if parts:
+        out.warn(f"{'; '.join(parts)}; look through the film before you show it")

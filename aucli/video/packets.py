@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
+from aucli.video.matroska import missing_bytes
 from aucli.video.orientation import UPRIGHT
 from aucli.video.shapes import ShapeWatch
 from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints
@@ -143,6 +144,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
         # Matroska counts its duration from 0, also where the pictures start later.
         ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
+    elif info.container.startswith(DECORD_CONTAINERS[1]) and (n_bytes := missing_bytes(info.path)):
+        ends_early = f"ends early: {n_bytes:,} bytes that the header promises are not in the file"
     n_expected = max(len(timestamps) + n_missing, slots.n_frames)
     return PacketScan(
         timestamps=timestamps if is_regular else timestamps[:0],

@@ -55,6 +55,20 @@ def test_it_says_what_was_written_and_what_to_look_at(tmp_path: Path, monkeypatc
     assert wrong.stderr.splitlines() == ["error: --blur-others needs --face: the one that stays clear"]
 
 
+def test_nothing_is_warned_of_where_a_face_was_found_in_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = MadeVideo(n_frames=6, size=(320, 240)).write(Path("v.mp4"))
+    table = table_of_film(video, Path("t.parquet"), lambda _: {0: (200, 80, 260, 150)})
+    assert run("overlay", video, table, "-o", "o.mp4", "--anonymise").stderr.count("warning") == 0
+    lost = table_of_film(video, Path("u.parquet"), lambda frame: {} if frame == 3 else {0: (200, 80, 260, 150)})
+    assert run("overlay", video, lost, "-o", "p.mp4", "--anonymise").stderr.splitlines()[-1] == (
+        "warning: 1 frame has no face in the table, and a face that was not found is not blurred; in 1 frame a face's "
+        "last or next place is blurred in its stead; look through the film before you show it"
+    )
+
+
 def test_it_says_why_a_film_broke_and_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     video = damage(MadeVideo(n_frames=20, size=(128, 96), grain=True).write(Path("v.mp4")), start=0.4, share=0.3)
@@ -63,3 +77,13 @@ def test_it_says_why_a_film_broke_and_what_there_is(tmp_path: Path, monkeypatch:
     assert Path("o.mp4").exists()
     (failed,) = [line for line in said.stderr.splitlines() if line.startswith("failed: v.mp4: ")]
     assert failed.endswith("; the frames that decoded are in the film")
+
+
+def test_a_matroska_file_that_lost_its_end_ends_as_in_annotate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = MadeVideo(n_frames=20, size=(128, 96), grain=True).write(Path("whole.mkv")).read_bytes()
+    Path("v.mkv").write_bytes(whole[: len(whole) - 300])
+    table = table_of_film(Path("v.mkv"), Path("t.parquet"), lambda _: {0: (80, 20, 110, 60)})
+    said = run("overlay", "v.mkv", table, "-o", "o.mp4", code=1)
+    assert "failed: v.mkv: ends early: 300 bytes that the header promises are not in the file" in said.stderr
+    assert json.loads(run("overlay", "v.mkv", table, "-o", "p.mp4", "--json", code=1).stdout)["broken"]
