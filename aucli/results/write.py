@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
+from aucli.results.digits import meant_digits
 from aucli.runtime.files import whole_or_nothing
 from aucli.runtime.json_text import strict_json
 from aucli.runtime.place import require_place_for_file
@@ -51,8 +52,8 @@ def write_result(path: Path, frame: polars.DataFrame, **more: polars.DataFrame) 
     """Write a frame.
 
     Args:
-        path: ``x.csv`` (numbers with a point, columns parted by commas), ``x.tsv``, ``x.parquet``, or ``x.json``: one
-            object with the rows under ``rows``.
+        path: ``x.csv`` (numbers with a point, and the digits that they mean; columns parted by commas), ``x.tsv``,
+            ``x.parquet``, or ``x.json``: one object with the rows under ``rows``.
         frame: the rows.
         more: other frames, for JSON alone, under their names.
 
@@ -69,7 +70,8 @@ def write_result(path: Path, frame: polars.DataFrame, **more: polars.DataFrame) 
             elif kind == ".json":
                 temporary.write_text(strict_json(_rows({"rows": frame, **more})), encoding="utf-8")
             else:
-                frame.write_csv(temporary, separator="\t" if kind == ".tsv" else ",")
+                separator = "\t" if kind == ".tsv" else ","
+                meant_digits(frame).write_csv(temporary, separator=separator, float_scientific=False)
     except OSError as error:
         raise TableError(f"{path} cannot be written: {error.strerror or error}") from error
 

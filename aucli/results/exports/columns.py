@@ -51,13 +51,6 @@ def column_label(name: str) -> str:
     return f"AU{int(match[1])} {AU_NAMES[int(match[1])]}: {'probability' if match[2] else 'present'}"
 
 
-def in_double(rows: polars.DataFrame) -> polars.DataFrame:
-    """Numbers of single precision as the shortest decimal that means them: 0.1 stays 0.1, not 0.10000000149."""
-    import polars as pl
-
-    return rows.with_columns(pl.col(pl.Float32).cast(pl.String).cast(pl.Float64))
-
-
 def flat_rows(content: Content) -> polars.DataFrame:
     """The table's rows in its columns; 1 and 0 for true and false, null for everything that is missing.
 

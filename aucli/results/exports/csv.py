@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aucli.errors import TableError
-from aucli.results.exports.columns import flat_rows, in_double
+from aucli.results.digits import meant_digits
+from aucli.results.exports.columns import flat_rows
 from aucli.results.exports.target import Content, ExportTarget
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def write_csv(content: Content, temporary: Path, place: Path) -> None:
     """Write one file."""
-    write_plain_csv(in_double(flat_rows(content)), temporary, place)
+    write_plain_csv(meant_digits(flat_rows(content)), temporary, place)
 
 
 def write_plain_csv(rows: polars.DataFrame, temporary: Path, place: Path) -> None:

@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from aucli.errors import TableError
+from aucli.results.digits import meant_digits
 from aucli.results.exports.columns import column_label, flat_rows
 from aucli.results.exports.target import Content, ExportTarget
 
@@ -92,10 +93,7 @@ def _around_rows(sheet: str, rows: polars.DataFrame) -> tuple[bytes, bytes]:
 
 
 def _rows_as_xml(rows: polars.DataFrame) -> Iterator[bytes]:
-    """Rows of a sheet, from its second one on; what is missing has no cell.
-
-    Single precision is written as the shortest decimal that means it: 0.1 stays 0.1, not 0.10000000149.
-    """
+    """Rows of a sheet, from its second one on; what is missing has no cell."""
     import polars as pl
 
     number = pl.col("").cast(pl.String)
@@ -104,7 +102,7 @@ def _rows_as_xml(rows: polars.DataFrame) -> Iterator[bytes]:
     texts = {name: [text for text in rows[name].unique() if text is not None] for name in _texts(rows)}
     escaped = {name: dict(zip(values, map(_escaped, values), strict=True)) for name, values in texts.items()}
     for at in range(0, rows.height, _CHUNK_ROWS):
-        some = rows[at : at + _CHUNK_ROWS].with_columns(
+        some = meant_digits(rows[at : at + _CHUNK_ROWS]).with_columns(
             pl.col(name).replace_strict(known, return_dtype=pl.String) for name, known in escaped.items()
         )
         yield some.with_row_index("", offset=at + 2).select(row.str.join("")).item().encode()

@@ -80,7 +80,13 @@ def test_files_of_a_folder_are_called_as_the_videos_and_lie_in_it(
         ),
         (films("a.mp4"), "xlsx", "a.csv", {}, r"a file for xlsx ends in \.xlsx; another name is that of a folder"),
         (films("a.mp4"), "csv", "a.parquet", {}, r"ends in \.csv"),
-        (films("a.mp4"), "csv", "-", {}, r"not written to standard output; name x\.csv or a folder"),
+        (
+            films("a.mp4"),
+            "csv",
+            "-",
+            {},
+            r"not written to standard output; name a folder, or a file that ends in \.csv",
+        ),
         (films("a.mp4", "b.mp4"), "elan", "a.eaf", {}, "holds 2 videos; elan has a file per video: name a folder"),
         (
             films("a.mp4"),
