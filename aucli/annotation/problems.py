@@ -19,7 +19,8 @@ CHANGED: Final = "it changed while it was read; run the same command again when 
 def problem_of(record: VideoRecord, path: Path) -> str | None:
     """Say what a user must know of a video that was read to its end."""
     if record.broken:
-        return f"{_without_path(record.broken, path)}; the frames that decoded are in the table"
+        whole = "undamaged frames" if record.n_damaged else "frames that decoded"
+        return f"{_without_path(record.broken, path)}; the {whole} are in the table"
     if not record.n_rows:
         return f"none of its {record.n_frames} frames lies between `start_s` and `end_s`"
     return None

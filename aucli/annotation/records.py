@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from aucli.errors import TableError
+from aucli.video.damage import Losses
 
 if TYPE_CHECKING:
     from aucli.video.reader import FrameReader
@@ -36,6 +37,8 @@ class VideoRecord:
     Attributes:
         n_frames: frames decoded, whether or not they were sampled into the table.
         n_failed: frames that the container promises and that did not decode.
+        n_damaged: frames asked for that decoded damaged: they have no rows, like those that did not decode.
+        damaged: their numbers in short, ``("120-143", "300")``.
         n_rows: rows in the table.
         width: pixels, as displayed.
         height: pixels, as displayed.
@@ -84,6 +87,8 @@ class VideoRecord:
     notes: tuple[str, ...] = ()
     n_faces: int | None = None
     n_frames_with_face: int | None = None
+    n_damaged: int = 0
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, reader: FrameReader, n_rows: int, *, size_bytes: int, sha256: str, fingerprint: str) -> VideoRecord:
@@ -112,7 +117,14 @@ class VideoRecord:
             stream=info.stream,
             n_streams=info.n_streams,
             notes=reader.notes,
+            n_damaged=reader.losses.n_damaged,
+            damaged=reader.losses.damaged,
         )
+
+    @property
+    def losses(self) -> Losses:
+        """What is not in the table because it did not decode, or decoded damaged."""
+        return Losses(self.n_failed, self.n_frames + self.n_failed, self.n_damaged, self.damaged)
 
     @classmethod
     def from_json(cls, known: object) -> VideoRecord:

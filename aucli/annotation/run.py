@@ -139,6 +139,7 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         first_frame=segments.next_frame,
         stream=options.stream,
         picture_rate=options.picture_rate,
+        leave_out_damaged=True,
     ) as reader:
         digest = engine.pool.submit(content_digest, path)
         n_expected = expected_frames(reader.info, options)

@@ -304,11 +304,11 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
     )
     out.notes([*outcome.passed_over])
     out.notes([f"{label}: {note}" for label, record in annotated.items() for note in record.notes])
-    out.notes(
+    out.warnings(
         [
-            f"{label}: {record.n_failed} of {record.n_frames + record.n_failed} promised frames did not decode"
+            f"{label}: {record.losses}; the table has no rows of them"
             for label, record in annotated.items()
-            if record.n_failed
+            if record.losses and label not in outcome.failures
         ]
     )
     out.notes([f"{label}: has the same content as {other}; both are in the table" for label, other in twice.items()])

@@ -104,6 +104,13 @@ class Printer:
         if not self.quiet and not self.as_json:
             _print_line(self._stderr, f"warning: {self.as_typed(line)}", "yellow")
 
+    def warnings(self, lines: list[str]) -> None:
+        """Say what may be wrong with several things: the first ones, and how many more there are."""
+        for line in lines[:MOST_NOTES]:
+            self.warn(line)
+        if len(lines) > MOST_NOTES:
+            self.warn(f"{len(lines) - MOST_NOTES} more of this kind; --json lists all")
+
     def failed(self, name: str, problem: str) -> None:
         """Say at once what could not be done, on standard error, also with ``--quiet``."""
         self._failed.add(name)

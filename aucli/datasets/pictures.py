@@ -113,14 +113,14 @@ def _from_video(
     if (np.diff(positions) <= 0).any():
         raise DatasetError(f"rows of {name} are not in ascending order of frame")
     delivered = np.zeros(len(rows), dtype=np.bool_)
-    with FrameReader(video, batch_size=batch_size) as reader:
+    with FrameReader(video, batch_size=batch_size, leave_out_damaged=True) as reader:
         for batch in reader:
             _, wanted, there = np.intersect1d(positions, batch.index, assume_unique=True, return_indices=True)
             delivered[wanted] = True
             frames_rgb = np.asarray(batch.frames_rgb)
             if len(wanted):
                 yield Pictures(rows[wanted], tuple(frames_rgb[i] for i in there))
-    _report_unread(findings, samples, rows[~delivered], name, "frame does not decode")
+    _report_unread(findings, samples, rows[~delivered], name, "frame does not decode, or decodes damaged")
     findings.warn(
         "video is damaged or shorter than it promises", "kept", reader.n_failed, "frame", name,
         reader.broken or "if a frame before the last one is lost, those after it are one off",

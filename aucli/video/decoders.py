@@ -10,6 +10,8 @@ What decord 3.4.0 does that this room guards against:
   limit: for a slow consumer a long video ends up in memory, decoded. So those pieces are cut at key frames, short
   enough to lie in memory whole, and each gets a reader of its own;
 - it gives up where a decoder returns two frames for one packet (common in HEVC);
+- it does not tell which pictures decode damaged; on a CPU it takes more time than PyAV, too, so there it only reads
+  where it is asked for by name;
 - at import it loads every CUDA library that pip has installed: half a second and 650 MB that a CPU does not need.
 """
 
@@ -20,18 +22,23 @@ import io
 import sys
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
 from aucli.video.container import decode_tolerantly, open_container, reason_of, video_stream
+from aucli.video.damage import MOST_HELD, DecodedFrame, spread_damage
 from aucli.video.display import Display, ShownFrame
 from aucli.video.orientation import UPRIGHT
 from aucli.video.packets import PacketScan, cut_pieces
 from aucli.video.times import TimestampGuess
 from aucli.video.values import VideoInfo
+
+BIDIRECTIONAL: Final = 3
+PREDICTED: Final = (2, BIDIRECTIONAL, 4)
+"""FFmpeg's AV_PICTURE_TYPE_P, B and S: pictures that need others."""
 
 
 class GivesUpError(Exception):
@@ -42,10 +49,10 @@ class Source(Protocol):
     """One decoder at work on one file."""
 
     name: str
-    broken: str | None
+    first_error: str | None
 
-    def frames(self) -> Iterator[tuple[int, ShownFrame]]:
-        """Every frame in presentation order, with its timestamp.
+    def frames(self) -> Iterator[tuple[int, ShownFrame, bool]]:
+        """Every frame in presentation order: its timestamp, the picture, and whether it is damaged.
 
         Raises:
             GivesUpError: if another decoder should read the file.
@@ -60,12 +67,12 @@ class DecordSource:
         decord = import_decord(cuda=cuda_index is not None)
         where = "cpu" if cuda_index is None else f"cuda:{cuda_index}"
         self.name = f"decord {decord.__version__} ({where})"
-        self.broken: str | None = None
+        self.first_error: str | None = None
         self._decord, self._info, self._timestamps, self._cuda_index = decord, info, scan.timestamps, cuda_index
         self._piece_lengths = piece_lengths
         self._stored_shape = info.orientation.shape(info.height, info.width)
 
-    def frames(self) -> Iterator[tuple[int, ShownFrame]]:
+    def frames(self) -> Iterator[tuple[int, ShownFrame, bool]]:
         """See `Source`."""
         decord = self._decord
         timestamps = iter(self._timestamps.tolist())
@@ -78,7 +85,7 @@ class DecordSource:
                 if any(frame.shape != self._stored_shape for frame in frames):
                     raise GivesUpError("decord: the size of the picture changes")
                 while frames:
-                    yield next(timestamps), _DecordFrame(self._info, frames.popleft())
+                    yield next(timestamps), _DecordFrame(self._info, frames.popleft()), False
         except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError) as error:
             raise GivesUpError(f"decord: {error}") from None
 
@@ -142,20 +149,34 @@ class PyAVSource:
     """PyAV. Fast at first: several frames decoded side by side. Careful where something is wrong with the file.
 
     Side by side, a packet that does not decode takes good frames with it, at times without an error (two frames before
-    the cut in a cut-off file). So the fast way goes on only while every frame arrives that the packets announce.
+    the cut in a cut-off file). So the fast way goes on only while every frame arrives that the packets announce, whole.
     """
 
     def __init__(self, info: VideoInfo, scan: PacketScan, *, careful: bool) -> None:
         import av
 
         self.name = f"pyav {av.__version__}"
-        self.broken: str | None = None
-        self._info, self._scan, self._expected, self._careful = info, scan, scan.timestamps, careful
+        self.first_error: str | None = None
+        self._info, self._scan, self._careful = info, scan, careful
 
-    def frames(self) -> Iterator[tuple[int, ShownFrame]]:
+    def frames(self) -> Iterator[tuple[int, ShownFrame, bool]]:
         """See `Source`."""
+        expected, n = self._scan.timestamps, 0
+        for frame in spread_damage(self._decode(), min(self._scan.n_ahead, MOST_HELD)):
+            if not self._careful:
+                if expected[n : n + 1] != [frame.timestamp]:
+                    raise GivesUpError(f"pyav: frame {n} is not the one that the packets announce")
+                if frame.is_damaged:
+                    raise GivesUpError(f"pyav: frame {n} is damaged")
+            yield frame.timestamp, frame.shown, frame.is_damaged
+            n += 1
+        if not self._careful and n < len(expected):
+            raise GivesUpError(f"pyav: {len(expected)} frames announced, {n} decoded")
+
+    def _decode(self) -> Iterator[DecodedFrame]:
+        """Every frame, marked as damaged where itself, or one that should have come before it, is."""
         errors: list[str] = []
-        n = 0
+        n_errors = n_passed = 0
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
             guess = TimestampGuess.of(container, usual_ticks=self._scan.usual_ticks)
@@ -163,13 +184,19 @@ class PyAVSource:
             if self._careful:
                 stream.codec_context.thread_count = 1
             display = Display(self._info.path, stream)
-            for frame in decode_tolerantly(container, stream, errors):
+            for n, frame in enumerate(decode_tolerantly(container, stream, errors)):
+                self.first_error = errors[0] if errors else None
                 timestamp = guess(frame.pts, frame.dts)
-                if not self._careful and self._expected[n : n + 1] != [timestamp]:
-                    raise GivesUpError(f"pyav: frame {n} is not the one that the packets announce")
-                yield timestamp, display.show(frame)
-                n += 1
-        if not self._careful and n < len(self._expected):
-            raise GivesUpError(f"pyav: {len(self._expected)} frames announced, {n} decoded")
-        if errors:
-            self.broken = f"{len(errors)} packets do not decode; the first error: {errors[0]}"
+                kind, is_whole = int(frame.pict_type), not frame.is_corrupt
+                is_key = frame.key_frame or kind not in PREDICTED
+                before, n_passed = n_passed, int(np.searchsorted(self._scan.timestamps, timestamp, "right"))
+                is_lacking = n_passed - before > 1 or len(errors) > n_errors if n else self._scan.begins_inside
+                n_errors = len(errors)
+                yield DecodedFrame(
+                    timestamp,
+                    display.show(frame),
+                    is_key=is_key and is_whole,
+                    is_bidirectional=kind == BIDIRECTIONAL,
+                    is_damaged=not is_whole or (is_lacking and not is_key) or timestamp in self._scan.damaged,
+                )
+        self.first_error = errors[0] if errors else None

@@ -82,6 +82,7 @@ class Display:
 
     def __init__(self, path: Path, stream: VideoStream) -> None:
         self._path, self._stream = path, stream
+        self._time_base = stream.time_base  # the last frames are shown when the file is closed
         self._graph: tuple[Any, ...] = ()
         self._graph_key: tuple[Any, ...] | None = None
         self._first_aspect: Fraction | None = None
@@ -148,7 +149,7 @@ class Display:
 
         graph = av.filter.Graph()
         source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=self._stream.time_base
+            width=frame.width, height=frame.height, format=frame.format, time_base=self._time_base
         )
         nodes = [source, graph.add("scale", options), graph.add("format", depth), graph.add("buffersink")]
         for before, after in itertools.pairwise(nodes):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
+from aucli.video.damage import MOST_HELD, has_lost_block
 from aucli.video.matroska import missing_bytes
 from aucli.video.orientation import UPRIGHT
 from aucli.video.shapes import ShapeWatch
@@ -40,6 +41,10 @@ class PacketScan:
         n_expected: frames that are to be shown: one for each packet, and those that the header, or an AVI's index,
             promises and the file does not hold. What an edit list hides is not among them.
         n_hidden: frames in the file that its edit list hides.
+        damaged: timestamps of packets that lack something.
+        n_ahead: frames that are decoded before one that is shown before them, at most: how late a decoder may notice
+            what is wrong with a frame; `MOST_HELD` where timestamps do not tell.
+        begins_inside: whether the first packet is not a key frame: nothing before the first key frame can be whole.
         n_joints: times that timestamps begin anew.
         lacks_times: whether a packet says neither when it is shown nor when it is decoded.
         usual_ticks: median distance between timestamps that are there, in the stream's units; where packets only say
@@ -53,6 +58,9 @@ class PacketScan:
     timestamps: npt.NDArray[np.int64]
     n_expected: int
     n_hidden: int
+    damaged: frozenset[int]
+    n_ahead: int
+    begins_inside: bool
     n_joints: int
     lacks_times: bool
     usual_ticks: float
@@ -68,9 +76,11 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     shown, decoded = array("q"), array("q")
     is_key = array("b")
     n_hidden = n_damaged = 0
+    damaged: set[int] = set()
     end_s = 0.0
     error_text: str | None = None
     lacks_times = False
+    begins_inside: bool | None = None
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
@@ -89,12 +99,17 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 slots.correct(packet)
                 joints.carry_on(packet)
                 shape.look(packet)
-                n_damaged += packet.is_corrupt
+                stamp = packet.dts if in_slots else packet.pts
+                if packet.is_corrupt or has_lost_block(bytes(packet), info.codec):
+                    n_damaged += 1
+                    if stamp is not None:
+                        damaged.add(stamp)
+                if begins_inside is None:
+                    begins_inside = not packet.is_keyframe
                 lacks_times |= packet.pts is None and packet.dts is None
                 if packet.is_discard:
                     n_hidden += 1
                 else:
-                    stamp = packet.dts if in_slots else packet.pts
                     shown.append(NO_TIMESTAMP if stamp is None else stamp)
                     decoded.append(NO_TIMESTAMP if packet.dts is None else packet.dts)
                     is_key.append(packet.is_keyframe)
@@ -151,6 +166,9 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         timestamps=timestamps if is_regular else timestamps[:0],
         n_expected=n_expected,
         n_hidden=n_in_file - len(timestamps),
+        damaged=frozenset(damaged),
+        n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
+        begins_inside=bool(begins_inside),
         n_joints=joints.count,
         lacks_times=lacks_times,
         usual_ticks=_usual_step(timestamps) or _usual_step(np.array(decoded, dtype=np.int64)),
@@ -173,6 +191,16 @@ def described_by_packets(info: VideoInfo, scan: PacketScan) -> VideoInfo:
 def _usual_step(timestamps: npt.NDArray[np.int64]) -> float:
     steps = np.diff(timestamps[timestamps != NO_TIMESTAMP])
     return float(np.median(steps)) if len(steps) else 0.0
+
+
+def _frames_ahead(timestamps: npt.NDArray[np.int64]) -> int:
+    """How many frames lie at most between one and a later shown one that is decoded before it.
+
+    Args:
+        timestamps: in decoding order.
+    """
+    place = np.argsort(np.argsort(timestamps, kind="stable"), kind="stable")
+    return min(int((np.maximum.accumulate(place) - place).max(initial=0)), MOST_HELD)
 
 
 def _count_with_hidden(info: VideoInfo) -> int:

@@ -136,7 +136,7 @@ class PictureSource:
             raise VideoError(f"{path}: pictures have one stream, so `stream` goes up to 0, not {stream}")
 
         self.name = f"pillow {PIL.__version__}"
-        self.broken: str | None = None
+        self.first_error: str | None = None
         self.path = path
         if path.is_dir():
             sequence = numbered_pictures(path)
@@ -154,16 +154,13 @@ class PictureSource:
         tick_s = 1 / self._rate if self._rate else 0.0
         return Clock(tick_s, self._sequence.numbers[0] * tick_s, self._rate, counts=not self._rate)
 
-    def frames(self) -> Iterator[tuple[int, _Picture]]:
-        """Give every picture with its number; one that cannot be read is passed over."""
-        errors: list[str] = []
+    def frames(self) -> Iterator[tuple[int, _Picture, bool]]:
+        """See `Source`: every picture with its number; one that cannot be read is passed over."""
         for number, path in zip(self._sequence.numbers, self._sequence.paths, strict=True):
             try:
-                yield number, _Picture(read_picture(path))
+                yield number, _Picture(read_picture(path)), False
             except VideoError as error:
-                errors.append(f"{path.name}: {str(error).removeprefix(f'{path}: ')}")
-        if errors:
-            self.broken = f"{len(errors)} of {len(self._sequence)} pictures cannot be read; the first: {errors[0]}"
+                self.first_error = self.first_error or f"{path.name}: {str(error).removeprefix(f'{path}: ')}"
 
     def _describe(self) -> VideoInfo:
         """Read pictures until one can be read.

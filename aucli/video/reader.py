@@ -1,8 +1,9 @@
 """Reads the frames of a video in batches.
 
-decord reads first; PyAV takes over where decord refuses a file or where a look at the packets says that decord would
-give frames wrong numbers or times. Whoever reads, the frames are those that FFmpeg's own decoding loop gives for the
-file: none invented, none repeated, none lost.
+On a CPU PyAV reads: it tells which pictures are damaged, and takes less time than decord. Into a GPU's memory decord
+reads first; PyAV takes over where decord refuses a file or where a look at the packets says that decord would give
+frames wrong numbers or times. Whoever reads, the frames are those that FFmpeg's own decoding loop gives for the file:
+none invented, none repeated, none lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final, Literal, Self
 
 from aucli.errors import OptionsError, VideoError
 from aucli.video.container import describe_file, first_timestamp, open_container, video_stream
+from aucli.video.damage import Losses, are_many, as_ranges
 from aucli.video.decoders import DecordSource, GivesUpError, PyAVSource, Source
 from aucli.video.display import ShownFrame
 from aucli.video.packets import PacketScan, described_by_packets, join_pieces, scan_packets
@@ -30,8 +32,7 @@ BATCH_BYTES: Final = 24 * 2**20
 """Pixels in a batch on the CPU, unless its size is given."""
 
 PIECE_BYTES_CPU: Final = 64 * 2**20
-"""Decoded pictures that decord may hold at a time. Where a group of pictures is larger PyAV reads the file; it is also
-faster there (1920 x 1080: 10 against 13 to 19 ms of CPU a frame, on two cores)."""
+"""Decoded pictures that decord may hold at a time. Where a group of pictures is larger PyAV reads the file."""
 
 PIECE_BYTES_CUDA: Final = 2**30
 """The same on a GPU."""
@@ -83,20 +84,22 @@ class FrameReader:
         end_s: leave out frames at or after this time.
         every_s: give only the first frame at or after each multiple of this many seconds, counted from ``start_s``.
         first_frame: leave out frames before this index; what remains is what a full read gives from there on.
-        decoder: ``auto`` tries decord and falls back on PyAV; a name allows only that one.
+        decoder: ``auto`` is PyAV, and for a GPU decord before it; a name allows only that one.
+        leave_out_damaged: do not give frames that decode damaged; they keep their numbers. decord does not tell.
         stream: number of the video stream, 0-based, among the file's video streams; None: the one marked as default,
             else the largest picture.
         picture_rate: pictures a second of a folder of numbered pictures; None: 25.
 
     Attributes:
         info: what the file claims.
-        decoder: who delivered the frames, e.g. ``decord 3.4.0 (cpu)``; final when the reader is exhausted.
+        decoder: who delivered the frames, e.g. ``pyav 18.1.0``; final when the reader is exhausted.
         n_frames: frames decoded so far, whether or not they were asked for.
         n_failed: frames promised by the header or present as packets that did not decode; known when the whole file
             has been read, 0 before.
         n_hidden: frames in the file that its edit list hides; a player does not show them, so they are not given.
         notes: what a user should know of how the file was read, one sentence each; final like `decoder`.
-        broken: why the video ends early or where it is damaged, None where all is well. What was given out is valid.
+        broken: why the video ends early, or what of it is lost if that is much (`are_many`); None where all is
+            well. What was given out is valid.
 
     Raises:
         OptionsError: an option that makes no sense.
@@ -121,6 +124,7 @@ class FrameReader:
         decoder: DecoderName = "auto",
         stream: int | None = None,
         picture_rate: float | None = None,
+        leave_out_damaged: bool = False,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise OptionsError(f"`batch_size` is {batch_size}; it must be at least 1")
@@ -128,9 +132,10 @@ class FrameReader:
             raise OptionsError(f"`first_frame` is {first_frame}; it must be at least 0")
         if decoder not in ("auto", "decord", "pyav"):
             raise OptionsError(f"`decoder` is {decoder!r}; allowed are auto, decord, pyav")
-        self._selection = FrameSelection(start_s=start_s, end_s=end_s, every_s=every_s, first_frame=first_frame)
+        self._selection = FrameSelection(start_s=start_s, end_s=end_s, every_s=every_s)
+        self._first_frame = first_frame
         self._device = FrameDevice.parse(device)
-        self._allowed = decoder
+        self._allowed, self._leave_out_damaged = decoder, leave_out_damaged
         self._path = Path(path)
         self._scan: PacketScan | None = None
         self._pictures: PictureSource | None = None
@@ -156,6 +161,9 @@ class FrameReader:
         self.n_failed = 0
         self.n_hidden = self._scan.n_hidden if self._scan else 0
         self.broken: str | None = None
+        self._n_asked_for = 0
+        self._damaged = array("q")
+        self._first_error: str | None = None
         self._batches = self._read()
 
     def __enter__(self) -> Self:
@@ -179,6 +187,11 @@ class FrameReader:
         return self._scan.n_joints if self._scan else 0
 
     @property
+    def losses(self) -> Losses:
+        """What did not decode, or decoded damaged; final like `decoder`."""
+        return Losses(self.n_failed, self.n_frames + self.n_failed, len(self._damaged), as_ranges(self._damaged))
+
+    @property
     def start_s(self) -> float:
         """Where time 0 lies on the file's own clock, seconds."""
         return self._clock.start_s
@@ -200,12 +213,17 @@ class FrameReader:
         """Generate batches: decode, choose, collect."""
         with _memory_for(self._path):
             batch = BatchBuffer(self._batch_size, self._device)
-            for timestamp, frame in self._decode():
+            for timestamp, frame, is_damaged in self._decode():
                 index, self.n_frames = self.n_frames, self.n_frames + 1
                 time_s = self._clock.seconds(timestamp)
                 if self._selection.is_past(time_s):
                     break
-                if not self._selection.wants(index, time_s):
+                if not self._selection.wants(time_s):
+                    continue
+                self._n_asked_for += 1
+                if is_damaged:
+                    self._damaged.append(index)
+                if index < self._first_frame or (is_damaged and self._leave_out_damaged):
                     continue
                 if not batch.takes(frame):
                     yield batch.take()
@@ -214,7 +232,8 @@ class FrameReader:
                 if batch.is_full:
                     yield batch.take()
             else:
-                self._sum_up()
+                self._check_end()
+            self._judge_losses()
             if len(batch):
                 yield batch.take()
 
@@ -224,8 +243,8 @@ class FrameReader:
         if not self._sizes or self._sizes[-1].partition(" ")[0] != size:
             self._sizes.append(f"{size} from frame {index}" if self._sizes else size)
 
-    def _decode(self) -> Iterator[tuple[int, ShownFrame]]:
-        """Every frame of the file in presentation order, with its timestamp.
+    def _decode(self) -> Iterator[tuple[int, ShownFrame, bool]]:
+        """Every frame of the file in presentation order, with its timestamp, and whether it is damaged.
 
         A decoder that gives up is followed by the next, which starts from the beginning and says nothing until it
         has passed the frames that were given out already.
@@ -234,16 +253,16 @@ class FrameReader:
         for source in self._sources():
             self.decoder, self.broken = source.name, None
             try:
-                for n, (timestamp, frame) in enumerate(source.frames()):
+                for n, (timestamp, frame, is_damaged) in enumerate(source.frames()):
                     if n < len(given):
                         self._check_same(n, given[n], timestamp)
                         continue
                     given.append(timestamp)
-                    yield timestamp, frame
+                    yield timestamp, frame, is_damaged
             except GivesUpError as error:
                 self.broken = str(error)
                 continue
-            self.broken = source.broken
+            self._first_error = source.first_error
             return
 
     def _sources(self) -> Iterator[Source]:
@@ -252,7 +271,8 @@ class FrameReader:
             yield self._pictures
         if self._scan is None:
             return
-        if self._allowed != "pyav" and self._scan.why_not_decord is None:
+        may_use_decord = self._allowed == "decord" or (self._allowed == "auto" and self._device.is_cuda)
+        if may_use_decord and self._scan.why_not_decord is None:
             yield from self._decord_sources(self._scan)
         if self._allowed != "decord":
             if len(self._scan.timestamps):
@@ -274,8 +294,8 @@ class FrameReader:
                 "ffmpeg -i VIDEO -fps_mode passthrough -c:v libx264 -crf 18 NEW.mp4"
             )
 
-    def _sum_up(self) -> None:
-        """Count what is missing, once the whole file has been read."""
+    def _check_end(self) -> None:
+        """See whether the file kept what it promised, once all of it has been read."""
         promised = self.info.n_frames_header
         self.n_failed = max(0, promised - self.n_frames)
         if self.n_frames == 0:
@@ -283,7 +303,15 @@ class FrameReader:
         if self.broken is None and self._scan is not None:
             self.broken = self._scan.ends_early
 
+    def _judge_losses(self) -> None:
+        """See whether so much is lost that the video counts as failed: one rule for every kind of file."""
+        n_damaged = len(self._damaged)
+        lost = are_many(self.n_failed, self.n_frames) or are_many(n_damaged, self._n_asked_for - n_damaged)
+        if self.broken is None and lost:
+            reason = f"; the first error: {self._first_error}" if self._first_error else ""
+            self.broken = f"{self.losses}{reason}"
+
     def _why_none(self) -> str:
         if self._allowed == "decord" and self._scan is not None:
             return self._scan.why_not_decord or self.broken or "decord would need too much memory"
-        return self.broken or "it is damaged"
+        return self.broken or self._first_error or "it is damaged"

@@ -24,7 +24,6 @@ class FrameSelection:
     start_s: float | None
     end_s: float | None
     every_s: float | None
-    first_frame: int
     _next_multiple: int = 0
 
     def __post_init__(self) -> None:
@@ -41,7 +40,7 @@ class FrameSelection:
         """Whether this frame and all after it come too late."""
         return self.end_s is not None and time_s > self.end_s - TIME_TOLERANCE_S
 
-    def wants(self, index: int, time_s: float) -> bool:
+    def wants(self, time_s: float) -> bool:
         """Whether this frame is asked for."""
         if self.start_s is not None and time_s < self.start_s - TIME_TOLERANCE_S:
             return False
@@ -50,7 +49,7 @@ class FrameSelection:
             if multiple < self._next_multiple:
                 return False
             self._next_multiple = multiple + 1
-        return index >= self.first_frame
+        return True
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -217,6 +217,53 @@ def damage(path: Path, *, start: float, share: float, seed: int = 0) -> Path:
     data[begin : begin + length] = np.random.default_rng(seed).bytes(length)
     path.write_bytes(data)
     return path
+
+
+def change_packets(source: Path, path: Path, change: Callable[[int, bytes], bytes | None]) -> Path:
+    """Copy a video packet by packet; ``change`` gets the number and the bytes of each, and returns None to drop it."""
+    with av.open(str(source)) as original, av.open(str(path), "w") as container:
+        stream = original.streams.video[0]
+        target: Any = container.add_stream_from_template(stream)
+        packets = [packet for packet in original.demux(stream) if packet.size]
+        for number, packet in enumerate(packets):
+            data = change(number, bytes(packet))
+            if data is None:
+                continue
+            copy = av.Packet(data)
+            copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+            copy.time_base, copy.is_keyframe, copy.stream = packet.time_base, packet.is_keyframe, target
+            container.mux(copy)
+    return path
+
+
+def flip_bits(source: Path, path: Path, *, packet: int, n_bits: int, seed: int, skip: float = 0.3) -> Path:
+    """Flip so many bits of one packet, behind the first part of it."""
+
+    def change(number: int, data: bytes) -> bytes:
+        if number != packet:
+            return data
+        changed = bytearray(data)
+        rng = np.random.default_rng(seed)
+        for at in rng.integers(int(len(data) * skip), len(data), n_bits):
+            changed[at] ^= 1 << int(rng.integers(8))
+        return bytes(changed)
+
+    return change_packets(source, path, change)
+
+
+def overwrite_packet(source: Path, path: Path, *, packet: int, n_bytes: int) -> Path:
+    """Put zeros into the middle of one packet."""
+
+    def change(number: int, data: bytes) -> bytes:
+        begin = (len(data) - n_bytes) // 2
+        return data[:begin] + bytes(n_bytes) + data[begin + n_bytes :] if number == packet else data
+
+    return change_packets(source, path, change)
+
+
+def leave_out_packets(source: Path, path: Path, numbers: Container[int]) -> Path:
+    """Copy a video without some of its packets."""
+    return change_packets(source, path, lambda number, data: None if number in numbers else data)
 
 
 def destroy_chunk(path: Path, number: int) -> Path:

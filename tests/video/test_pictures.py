@@ -171,7 +171,7 @@ def test_a_picture_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.time_s, [1 / 25, 2 / 25])
     assert (reader.n_frames, reader.n_failed) == (2, 1)
     assert reader.broken is not None
-    assert reader.broken.startswith("1 of 3 pictures cannot be read; the first: frame_0000.png: ")
+    assert reader.broken.startswith("1 of 3 promised frames did not decode; the first error: frame_0000.png: ")
 
 
 def test_pictures_of_several_sizes(tmp_path: Path) -> None:

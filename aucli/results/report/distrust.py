@@ -120,8 +120,8 @@ def _remarks(film: StudyFilm, rates: Rates) -> list[str]:
     if record := film.record:
         if record.broken:
             told.append(f"The film ends early or is damaged: {record.broken}.")
-        if record.n_failed:
-            told.append(f"{record.n_failed:,} of {record.n_frames + record.n_failed:,} promised frames did not decode.")
+        if record.losses and str(record.losses) not in (record.broken or ""):
+            told.append(f"{record.losses}; the table has no rows of them.")
         if record.n_hidden:
             told.append(f"{record.n_hidden:,} frames are hidden by the file's edit list and not in the table.")
         told += [f"{note[:1].upper()}{note[1:]}." for note in record.notes]
