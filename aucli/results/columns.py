@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Thresholds: TypeAlias = Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]
 """Action unit (``"AU12"``, ``"12"`` or 12) -> probability from which it is present."""
+LARGEST_NUMBER: Final = 2**31 - 1
+"""Of a frame or face."""
 ROW_COLUMNS: Final = ("video", "frame", "time_s", "face")
 """What says of which face in which frame of which video a row is."""
 
@@ -91,13 +93,20 @@ def with_codes(rows: polars.DataFrame) -> tuple[polars.DataFrame, list[str]]:
         The rows with a column ``video_code`` (UInt32), and the names by number.
 
     Raises:
-        TableError: if a row has no video, frame or time.
+        TableError: if a row has no video, frame or time, or a number of a frame or face that is none.
     """
     import polars as pl
 
     for column in ("video", "frame", "time_s"):
         if rows[column].null_count():
             raise TableError(f"the table has rows without {column}; is it one of annotate's?")
+    for column in ("frame", "face"):
+        wrong = rows[column].filter((rows[column] < 0) | (rows[column] > LARGEST_NUMBER)) if column in rows else None
+        if wrong is not None and len(wrong):
+            hint = "; where there is no face the number is null" if column == "face" else ""
+            raise TableError(
+                f"the table has {column} {wrong[0]} ({len(wrong):,} rows); numbers go from 0 to {LARGEST_NUMBER}{hint}"
+            )
     names = rows["video"].cast(pl.String).unique(maintain_order=True).to_list()
     codes = rows["video"].cast(pl.String).cast(pl.Enum(names)).to_physical().cast(pl.UInt32)
     return rows.with_columns(codes.alias("video_code")), names

@@ -192,6 +192,10 @@ def test_faces_in_chunks_are_the_faces_in_one(monkeypatch: pytest.MonkeyPatch) -
         (lambda t: pl.concat([t, t]), "a.mp4 has two rows of face 0 in frame 0; was one table read twice"),
         (lambda t: t.with_columns(pl.lit(None, pl.Int32).alias("frame")), "rows without frame"),
         (lambda t: t.with_columns(-pl.col("time_s")), "go backwards"),
+        (lambda t: t.with_columns(pl.lit(-1).alias("face")), r"face -1 \(3 rows\).*where there is no face.* null"),
+        (lambda t: t.with_columns(pl.lit(2**40).alias("face")), "face 1099511627776"),
+        (lambda t: t.with_columns(pl.lit(2**63, pl.UInt64).alias("face")), "face 9223372036854775808"),
+        (lambda t: t.with_columns(pl.col("frame") - 1), "frame -1"),
     ],
 )
 def test_what_is_no_table_is_refused_in_one_line(broken: Any, message: str) -> None:
