@@ -47,6 +47,10 @@ class _OneLineErrors(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **named: Any) -> Any:  # type: ignore[override]
         arguments = sys.argv[1:] if args is None else list(args)
         try:
+            if "" in arguments:  # as a path it would be the current folder
+                raise OptionsError(
+                    "an argument is empty, perhaps a shell variable that is not set; leave it out or fill it"
+                )
             status = super().main(arguments, standalone_mode=False, **named)
         except UsageError as error:
             status = self._usage(arguments, error)

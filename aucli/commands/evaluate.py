@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -25,7 +26,7 @@ OPTION_OF: Final = {
     "replicates": "--replicates",
     "metric": "--metric",
     "kind": "--format",
-    "output": "--output",
+    "output": "-o",
 }
 """Option by field of `ModelOnBenchmark` and `ScoringOptions`; those about human codes are in `code_options`."""
 
@@ -117,6 +118,8 @@ def evaluate(
     if output is not None:
         with fields_as_options(OPTION_OF):
             require_place_for_file(output, inputs=[*(paths or ()), *(codes or ()), *(against or ())])
+    if paths and not codes:
+        _refuse_tables(paths)
     evaluated: Evaluated
     if model is not None:
         from aucli.datasets.source import DatasetSource
@@ -160,6 +163,22 @@ def evaluate(
     else:
         evaluated = benchmarks.evaluate_runs(paths or [], scoring)
     _print(out, evaluated, render(evaluated.result, kind=format_, metric=metric), output)
+
+
+def _refuse_tables(paths: list[Path]) -> None:
+    """Say what is missing where a table stands in place of runs.
+
+    Raises:
+        OptionsError: naming the first table.
+    """
+    from aucli.annotation.table import read_metadata
+    from aucli.errors import OptionsError, TableError
+
+    for path in paths:
+        if path.suffix.lower() == ".parquet" and path.is_file():
+            with contextlib.suppress(TableError):
+                read_metadata(path)
+                raise OptionsError(f"{path} is a table of annotate; give the human codes to compare it with by --codes")
 
 
 def _print(out: Printer, evaluated: Evaluated, text: str, file: Path | None) -> None:

@@ -207,7 +207,7 @@ def models_export(
     from aucli.models.zoo import find_model
 
     out = Printer("models export", as_json=as_json, quiet=quiet)
-    with fields_as_options({"output": "--output"}):
+    with fields_as_options({"output": "-o"}):
         exchange.export_model(find_model(model), output, kind="onnx" if onnx else "safetensors")
     out.json(model=model, file=str(output))
     out.result(f"{model} -> {output}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aucli.results.row_filter import LeftOut
 
 OPTION_OF: Final = {
-    "output": "--output",
+    "output": "-o",
     "aus": "--aus",
     "smooth_s": "--smooth",
     "min_duration_s": "--min-duration",

@@ -8,7 +8,7 @@ subjects. What was published stands with each benchmark's reader (`aucli.dataset
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
@@ -126,6 +126,26 @@ class FoldOptions:
             raise OptionsError(f"`validation_share` is {self.validation_share}; allowed is 0 to 0.5")
 
 
+def check_folds(dataset: str, options: FoldOptions) -> None:
+    """Refuse a fold that there is not before any work: to prepare a benchmark may take hours.
+
+    Raises:
+        OptionsError: if there is no such fold.
+        DatasetError: if the data set has none, or a user's lists cannot be read.
+    """
+    if options.fold is None:
+        return
+    benchmark, n_folds = find_benchmark(dataset), 1
+    if options.folds_dir is not None:
+        n_folds = len(read_fold_lists(options.folds_dir, benchmark.subject_pattern))
+    elif isinstance(benchmark.folds, PublishedParts):
+        n_folds = len(benchmark.folds.tested(options.numbering))
+    elif not isinstance(benchmark.folds, OwnersSplits):
+        raise DatasetError(_without_folds(benchmark.name))
+    if isinstance(options.fold, int) and not 1 <= options.fold <= n_folds:
+        raise OptionsError(_no_such_fold(options, dataset, range(1, n_folds + 1)))
+
+
 def make_folds(samples: Samples, options: FoldOptions | None = None) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
     """All folds of a benchmark, as published or from a user's lists.
 
@@ -152,9 +172,15 @@ def make_folds(samples: Samples, options: FoldOptions | None = None) -> tuple[tu
         return _by_tests(samples, benchmark.name, benchmark.folds.tested(options.numbering), options)
     if isinstance(benchmark.folds, OwnersSplits):
         return _by_owners(samples, benchmark.name, benchmark.folds, options)
-    raise DatasetError(
-        f"{benchmark.name} has no published folds; give `folds_dir`, or use it whole as the test of a model"
-    )
+    raise DatasetError(_without_folds(benchmark.name))
+
+
+def _without_folds(dataset: str) -> str:
+    return f"{dataset} has no published folds; give `folds_dir`, or use it whole as the test of a model"
+
+
+def _no_such_fold(options: FoldOptions, dataset: str, numbers: Iterable[int]) -> str:
+    return f"`fold` is {options.fold}; {dataset} has the folds {', '.join(map(str, numbers))}"
 
 
 def fold_rows(
@@ -173,8 +199,7 @@ def fold_rows(
     made, warnings = make_folds(samples, options)
     chosen = [fold for fold in made if options.fold in ("all", fold.number)]
     if not chosen:
-        numbers = ", ".join(str(fold.number) for fold in made)
-        raise OptionsError(f"`fold` is {options.fold}; {dataset} has the folds {numbers}")
+        raise OptionsError(_no_such_fold(options, dataset, [fold.number for fold in made]))
     folds = []
     for fold in chosen:
         lost = np.isin(faces.lost.subjects, fold.test)

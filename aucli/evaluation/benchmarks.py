@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.faces import FaceSource
-from aucli.datasets.folds import FoldOptions, Rows, fold_rows
+from aucli.datasets.folds import FoldOptions, Rows, check_folds, fold_rows
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
@@ -106,7 +106,14 @@ def evaluate_on_benchmark(
     Raises:
         AucliError: if model or data cannot be read, or they share no action unit.
     """
-    find_model(what.model)  # before the data are prepared, which may take hours
+    # Before the data are prepared, which may take hours.
+    config = find_model(what.model).config
+    resolve_device(what.device)
+    check_folds(what.source.dataset, what.folds)
+    if unknown := [au for au in what.aus or () if au not in config.aus]:
+        raise OptionsError(
+            f"`aus` has AU {unknown[0]}, which {config.name} does not give; it gives {_listed(config.aus)}"
+        )
     faces, problems = open_faces(what.source, device=what.device, on_progress=on_progress)
     evaluated = evaluate_faces(faces, what, options, on_progress=on_progress)
     return replace(evaluated, notes=(*problems, *evaluated.notes))

@@ -120,10 +120,10 @@ def read_predictions(path: Path) -> FoldPredictions:
     Raises:
         DatasetError: if the file cannot be read or holds something else.
     """
-    table = read_parquet(path, error=DatasetError, wanted="the predictions of a training run")
+    table = read_parquet(path, error=DatasetError, wanted="the folder of a finished run of aucli train")
     raw = (table.schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
-        raise DatasetError(f"{path} holds no predictions of a training run")
+        raise DatasetError(f"{path} holds no predictions of a training run; name the folder of a finished one")
     try:
         about = json.loads(raw)
         if about["format"] != FORMAT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Final
 from aucli.errors import TableError
 from aucli.human_codes.text import decode
 from aucli.human_codes.values import CodeOptions, Codes
+from aucli.runtime.files import why_not_a_file
 
 _HEAD_BYTES: Final = 65536
 FilmRate = Callable[[str | None, Path], float | None]
@@ -28,8 +28,8 @@ class CodeFile:
     def __init__(self, source: Path, film_rate: FilmRate | None = None) -> None:
         self.source, self._film_rate = source, film_rate
         try:
-            if not stat.S_ISREG(source.stat().st_mode):
-                raise TableError(f"{source} is no file but a folder, pipe or device; name a file of codes")
+            if problem := why_not_a_file(source):
+                raise TableError(f"{source} {problem}; name a file of codes")
             with source.open("rb") as opened:
                 self.head = opened.read(_HEAD_BYTES)
         except (OSError, ValueError) as error:

@@ -166,8 +166,8 @@ class ModelConfig:
             )
             digest = raw["digest"]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            reason = str(error)[:120] if isinstance(error, ValueError) else repr(error)[:120]
-            raise ModelError(f"{where} is not a model's config.json ({reason}); {again}") from error
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or "it is nested too deep"
+            raise ModelError(f"{where} is not a model's config.json ({reason[:120]}); {again}") from error
         if digest != config.digest:
             raise ModelError(f"{where} does not match its own digest; {again}")
         return config

@@ -37,6 +37,8 @@ def action_units(columns: Iterable[str], wanted: str | int | Sequence[str | int]
         return there
     named = tuple(dict.fromkeys(column_of(name) for name in ([wanted] if isinstance(wanted, str | int) else wanted)))
     for name in named:
+        if not is_action_unit(name):
+            raise OptionsError(f"`aus` has {name!r}, which is no action unit; write their numbers, as 4,12")
         if name not in there:
             raise OptionsError(f"`aus` has {name}, which the table has not; it has {', '.join(there)}")
     return named

@@ -8,6 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from aucli.errors import OptionsError, TableError
+from aucli.human_codes.text import decode, delimiter_of, shown
+from aucli.runtime.files import why_not_a_file
+from aucli.runtime.parquet import first_line
 
 if TYPE_CHECKING:
     import polars
@@ -18,22 +21,25 @@ NAMES_LISTED: Final = 5
 def read_people(path: Path) -> polars.DataFrame:
     """Read a CSV with the column ``video`` and, where a video shows several people, ``face``; all others are text.
 
-    Commas, semicolons and tabs are told apart by the first line.
+    Commas, semicolons and tabs are told apart by the first line, UTF-8, UTF-16 and Windows-1252 by the bytes.
 
     Raises:
         TableError: if it cannot be read or has no column ``video``.
     """
     import polars as pl
 
+    wanted = "name a CSV with the columns video and those to sum up by"
+    if problem := why_not_a_file(path):
+        raise TableError(f"{path} {problem}; {wanted}")
     try:
-        head = path.read_text(encoding="utf-8-sig").partition("\n")[0]
-        separator = max(",;\t", key=head.count)
-        people = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise TableError(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from error
-    people = people.rename({name: name.strip().removeprefix("\ufeff") for name in people.columns})
+        text = decode(path.read_bytes(), path)
+        separator = delimiter_of(text.partition("\n")[0])
+        people = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TableError(f"{path} cannot be read as CSV: {first_line(error)}") from error
+    people = people.rename({name: name.strip() for name in people.columns})
     if "video" not in people.columns:
-        raise TableError(f"{path} has no column video; it has {', '.join(people.columns)}")
+        raise TableError(f"{path} has no column video, but {shown(', '.join(people.columns))}; {wanted}")
     if "face" in people.columns:
         faces = people["face"].str.strip_chars().cast(pl.Int32, strict=False)
         if faces.null_count():

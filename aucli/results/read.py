@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
-from aucli.annotation.table import read_metadata
+from aucli.annotation.table import WANTED, read_metadata
 from aucli.errors import OptionsError, TableError
 from aucli.results.columns import with_right_types
 from aucli.results.rows import rows_of_file
@@ -147,11 +147,11 @@ def _files_of(place: Path) -> list[Path]:
     if place.is_dir():
         files = sorted(p for p in place.rglob("*.parquet") if p.is_file() and not _in_work_folder(p, place))
         if not files:
-            raise TableError(f"{place} holds no .parquet file")
+            raise TableError(f"{place} holds no .parquet file; name {WANTED}, or a folder of them")
         return files
     if place.exists() or not glob.has_magic(str(place)):
         if not place.exists():
-            raise TableError(f"{place} does not exist")
+            raise TableError(f"{place} does not exist; name {WANTED}, or a folder of them")
         return [place]
     files = []
     for match in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207  Path.glob takes no absolute pattern
@@ -160,7 +160,7 @@ def _files_of(place: Path) -> list[Path]:
         elif not any(part.endswith(".partial") for part in Path(match).parts):
             files.append(Path(match))
     if not files:
-        raise TableError(f"{place} fits no file")
+        raise TableError(f"{place} fits no file; name {WANTED}, or a folder of them")
     return files
 
 

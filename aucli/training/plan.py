@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.datasets.faces import FaceSource
-from aucli.datasets.folds import fold_rows
+from aucli.datasets.folds import check_folds, fold_rows
 from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFaces, read_free_data
 from aucli.datasets.label_values import SplitName
 from aucli.datasets.prepared import open_faces
@@ -146,6 +146,7 @@ def plan(
 def _benchmark_folds(
     options: TrainOptions, source: DatasetSource, recipe: Recipe, on_prepare: Callable[[Any], None] | None
 ) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
+    check_folds(options.dataset, options.folds)
     faces, problems = open_faces(source, device=options.device, on_progress=on_prepare)
     lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
     if lacking:

@@ -67,7 +67,7 @@ def test_it_says_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
     again = run("export", "t.parquet", "--to", "csv", "-o", "t.csv", code=2)
     (line,) = again.stderr.splitlines()
-    assert line == "error: --output t.csv is there already; name another place, or replace it with --overwrite"
+    assert line == "error: -o t.csv is there already; name another place, or replace it with --overwrite"
     small = run("export", "t.parquet", "--to", "elan", "-o", "elan", "--min-interocular", 30, "--json")
     said = json.loads(small.stdout)
     assert (said["exit_status"], said["target"], said["n_videos"], said["n_rows"]) == (0, "elan", 2, 15)

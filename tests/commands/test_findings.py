@@ -137,11 +137,11 @@ def test_a_summary_by_people_says_who_is_missing(table: Path, tmp_path: Path) ->
     [
         (("episodes", "TABLE", "--smooth", -1), 2, "--smooth is -1.0; allowed are 0 to 3600 seconds"),
         (("episodes", "TABLE", "--aus", "45"), 2, "--aus has AU45, which the table has not; it has AU01, AU12"),
-        (("episodes", "TABLE", "-o", "x.xlsx"), 2, "--output is x.xlsx; name a file that ends in .csv"),
+        (("episodes", "TABLE", "-o", "x.xlsx"), 2, "-o is x.xlsx; name a file that ends in .csv"),
         (("episodes", "none.parquet"), 1, "none.parquet does not exist"),
         (("episodes", "TABLE", "--max-yaw", -5), 2, "--max-yaw is -5.0; allowed are numbers from 0"),
         (("summary", "TABLE", "--by", "x"), 2, "--by and --people go together"),
-        (("summary", "TABLE", "--people", "none.csv", "--by", "x"), 1, "none.csv cannot be read as CSV"),
+        (("summary", "TABLE", "--people", "none.csv", "--by", "x"), 1, "none.csv does not exist; name a CSV"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_a_status(

@@ -236,12 +236,12 @@ def test_broken_files_are_named(tmp_path: Path, text: str, message: str) -> None
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="cannot be read"):
+    with pytest.raises(TableError, match="does not exist; name a file of codes"):
         read_codes(tmp_path / "nowhere.csv")
     (tmp_path / "b.csv").write_bytes(b"frame,AU12\n\x00\x01\x02")
     with pytest.raises(TableError, match="not text"):
         read_codes(tmp_path / "b.csv")
-    with pytest.raises(TableError, match="no file but a folder"):
+    with pytest.raises(TableError, match="is a folder; name a file of codes"):
         read_codes(tmp_path)
     (tmp_path / "c.txt").write_bytes(ELAN_WIDE.encode("utf-16"))
     assert intervals(tmp_path / "c.txt").coded_aus == (6, 12)

@@ -105,10 +105,17 @@ def test_people_may_be_told_apart_by_face(tmp_path: Path) -> None:
     assert groups.select("role", "share_present").rows() == [("child", 0.0), ("mother", 1.0)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_people_come_as_spreadsheets_write_them(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "p.csv").write_bytes("video;Gruppe\r\nc.mp4;für\r\n".encode(encoding))
+    groups = summary(STUDY.filter(pl.col("video") == "c.mp4"), people=tmp_path / "p.csv", by=["Gruppe"]).groups
+    assert groups["Gruppe"].to_list() == ["für"]
+
+
 @pytest.mark.parametrize(
     ("text", "by", "message"),
     [
-        ("name,x\na,1\n", "x", "has no column video; it has name, x"),
+        ("name,x\na,1\n", "x", "has no column video, but name, x"),
         ("video,x\na.mp4,1\na.mp4,2\n", "x", r"`people` has two rows for study/p1/a.mp4; give each once"),
         ("video,face,x\na.mp4,first,2\n", "x", "face is no number"),
         ("video,x\na.mp4,1\n", "y", "`by` is y, which `people` has not; it has x"),

@@ -211,8 +211,8 @@ def _is_one_file(output: Path, target: ExportTarget) -> bool:
         return True
     if (suffix in FILE_SUFFIXES or suffix == ".parquet") and not output.is_dir():
         raise OptionsError(
-            f"`output` {output}: a file for {target.name} ends in {target.suffix}; another name is that of a folder "
-            "with a file per video"
+            f"`output` is {output}; a file for {target.name} ends in {target.suffix}: name "
+            f"{output.stem}{target.suffix}, or a folder that gets a file per video"
         )
     require_place_for_folder(output, wanted=f"a folder, or a file that ends in {target.suffix}")
     return False

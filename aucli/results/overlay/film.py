@@ -16,6 +16,7 @@ from aucli.errors import TableError, VideoError
 from aucli.results.read import table_files
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 from aucli.results.rows import rows_of_file
+from aucli.runtime.files import why_not_a_file
 from aucli.video.content import content_digest, content_size
 from aucli.video.pictures import DEFAULT_PICTURE_RATE
 from aucli.video.times import TIME_TOLERANCE_S
@@ -159,6 +160,8 @@ def find_annotated_film(
     place, path = Path(table), Path(video)
     if not path.exists():
         raise VideoError(f"{path}: there is no such file")
+    if not path.is_dir() and (problem := why_not_a_file(path)):
+        raise VideoError(f"{path} {problem}; name a video, a photograph or a folder of numbered pictures")
     files = table_files(place)
     try:
         size_bytes = content_size(path)
@@ -204,6 +207,6 @@ def find_annotated_film(
 
 def _why_not_found(place: Path, path: Path, names: list[str]) -> str:
     if any(PurePosixPath(name).name == path.name for name in names):
-        return f"{place} was made of another {path.name}: the contents differ; annotate {path} first"
+        return f"{place} was made of another {path.name}: the contents differ; name its own table, or annotate it first"
     listed = ", ".join(names[:NAMES_LISTED]) + (" ..." if len(names) > NAMES_LISTED else "")
-    return f"{place} was not made of {path}, but of {listed or 'no video'}; annotate {path} first"
+    return f"{place} was not made of {path}, but of {listed or 'no video'}; name its own table, or annotate it first"

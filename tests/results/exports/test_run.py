@@ -78,7 +78,7 @@ def test_files_of_a_folder_are_called_as_the_videos_and_lie_in_it(
             {},
             "`to` is 'docx'; allowed are csv, xlsx, openface, elan, boris, stata, spss",
         ),
-        (films("a.mp4"), "xlsx", "a.csv", {}, r"a file for xlsx ends in \.xlsx; another name is that of a folder"),
+        (films("a.mp4"), "xlsx", "a.csv", {}, r"a file for xlsx ends in \.xlsx: name a\.xlsx, or a folder"),
         (films("a.mp4"), "csv", "a.parquet", {}, r"ends in \.csv"),
         (
             films("a.mp4"),

@@ -223,7 +223,7 @@ def test_a_film_is_known_by_its_contents(film: tuple[Path, Path], tmp_path: Path
     table.rename(folder / "a.parquet")
     with pytest.raises(TableError, match=r"was made of another film\.mp4: the contents differ"):
         overlay(other, folder, tmp_path / "o2.mp4")
-    with pytest.raises(TableError, match=r"was not made of .*third\.mp4, but of film\.mp4; annotate"):
+    with pytest.raises(TableError, match=r"was not made of .*third\.mp4, but of film\.mp4; name its own table"):
         overlay(other.rename(tmp_path / "third.mp4"), folder, tmp_path / "o2.mp4")
     assert overlay(renamed, folder, tmp_path / "o2.mp4").n_frames == 4
 
@@ -259,7 +259,7 @@ def test_nothing_is_written_over_unless_asked(film: tuple[Path, Path], tmp_path:
     overlay(video, table, output, options=OverlayOptions(overwrite=True))
     assert output.stat().st_size > 1000
     before = video.read_bytes()
-    with pytest.raises(OptionsError, match="the video itself"):
+    with pytest.raises(OptionsError, match="which is read here"):
         overlay(video, table, video, options=OverlayOptions(overwrite=True))
     assert video.read_bytes() == before
 
