@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aucli.results.report.rates import NEAR_THRESHOLD, Rates
+from aucli.results.report.rates import Rates
 from aucli.results.report.study import Study, StudyFilm
 from aucli.results.report.words import percent
 
@@ -149,27 +149,45 @@ def _carried_share(rows: polars.DataFrame) -> float:
     return 1 - int(detected.sum()) / len(detected) if len(detected) else 0.0
 
 
-def au_remarks(study: Study, rates: Rates) -> dict[str, list[str]]:
-    """What is doubtful of each action unit: column -> sentences, those with something to say."""
-    told: dict[str, list[str]] = {}
-    for au in study.aus:
-        said = []
-        if au in study.experimental:
-            said.append(
-                "The model's maker calls it experimental: its figures fall short of what the others are held to."
-            )
-        if rates.near[au] >= OFTEN:
-            said.append(
-                f"In {percent(rates.near[au])} of the time the probability is within {NEAR_THRESHOLD:g} of "
-                "the threshold: another threshold would give other results."
-            )
-        share = rates.of_study[au]["share_present"]
-        if share >= ALWAYS_SHARE:
-            said.append(
-                f"It is present in {percent(share)} of the time, more than one expects of any: look at the film."
-            )
-        elif share < RARE_SHARE:
-            said.append("It is hardly ever present: too little to conclude from.")
-        if said:
-            told[au] = said
-    return told
+@dataclass(frozen=True)
+class AuRemark:
+    """What is doubtful of some action units.
+
+    Attributes:
+        title: in a few words.
+        words: what it means for a reader.
+        aus: column of each, and how much it is, empty where there is nothing to measure.
+    """
+
+    title: str
+    words: str
+    aus: tuple[tuple[str, str], ...]
+
+
+def au_remarks(study: Study, rates: Rates) -> list[AuRemark]:
+    """What is doubtful of the action units: one remark of a kind, those that concern any."""
+    shares = {au: rates.of_study[au]["share_present"] for au in study.aus}
+    remarks = (
+        AuRemark(
+            "Experimental",
+            "the model's maker says that their figures fall short of what the others are held to",
+            tuple((au, "") for au in study.aus if au in study.experimental),
+        ),
+        AuRemark(
+            "Near their threshold",
+            "for so much of the time the probability lies between those at which it would begin and end: another "
+            "threshold would give other results",
+            tuple((au, percent(rates.near[au])) for au in study.aus if rates.near[au] >= OFTEN),
+        ),
+        AuRemark(
+            "Nearly always present",
+            "more than one expects of any: look at the films",
+            tuple((au, percent(share)) for au, share in shares.items() if share >= ALWAYS_SHARE),
+        ),
+        AuRemark(
+            "Hardly ever present",
+            f"less than {percent(RARE_SHARE)} of the time, too little to conclude from",
+            tuple((au, "") for au, share in shares.items() if share < RARE_SHARE),
+        ),
+    )
+    return [one for one in remarks if one.aus]

@@ -27,7 +27,7 @@ from aucli.results.report.budget import LISTED_FACES
 from aucli.results.report.distrust import LIMITS, OFTEN, au_remarks, judged_limits
 from aucli.results.report.figures import draw_pairs, draw_rates
 from aucli.results.report.film_part import FilmPart
-from aucli.results.report.rates import NEAR_THRESHOLD, Rates
+from aucli.results.report.rates import Rates
 from aucli.results.report.study import Study, StudyRun
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ def render_page(
             rates_figure=_rates_figure(study, rates) if len(rates.film) else "",
             pairs_figure=_pairs_figure(study, rates) if len(rates.film) and len(study.aus) > 1 else "",
             distrust=_distrust(study, parts),
-            au_remarks=au_remarks(study, rates) if seen_s else {},
+            au_remarks=au_remarks(study, rates) if seen_s else [],
             film_shares=_film_shares(rates, parts, len(study.aus)),
             rules=EpisodeRules(),
             often=OFTEN,
-            near=NEAR_THRESHOLD,
             listed_faces=LISTED_FACES,
             table_argument=shlex.join(study.paths) if study.paths else "TABLE.parquet",
             table_literal=_literal(study),
@@ -108,14 +107,19 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         literal=repr,
-        percent=words.percent,
-        duration=words.duration,
-        moment=words.moment,
+        percent=lambda share: _unbroken(words.percent(share)),
+        duration=lambda seconds: _unbroken(words.duration(seconds)),
+        moment=lambda seconds: _unbroken(words.moment(seconds)),
         count=words.count,
         au_label=words.au_label,
     )
     environment.globals["is_known"] = lambda value: bool(np.isfinite(value))
     return environment
+
+
+def _unbroken(text: str) -> str:
+    """A number that stays with its unit on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _literal(study: Study) -> str:

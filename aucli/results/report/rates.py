@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from aucli.annotation.occurrence import shifted
+from aucli.annotation.options import AnnotateOptions
 from aucli.results.columns import ROW_COLUMNS
 from aucli.results.episodes import EpisodeRules, episodes_of, signals_of
 from aucli.results.report.study import Study
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     import polars
 
 FloatArray = npt.NDArray[np.float64]
-NEAR_THRESHOLD = 0.1
-"""A probability so close to its threshold hardly decides."""
+NEAR_LOGIT: Final = AnnotateOptions().hysteresis_logit / 2
+"""A probability so close to its threshold hardly decides: what was there before goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class Rates:
         per_min: (F, A) episodes a minute of usable time.
         mean_episode_s: (F, A) their mean duration.
         of_study: action unit -> name of a figure of `aucli.results.summary.FIGURES` -> its value, all faces together.
-        near: action unit -> share of the usable time with a probability within `NEAR_THRESHOLD` of the threshold.
+        near: action unit -> share of the usable time with a probability within `NEAR_LOGIT` of the threshold.
         pairs: of action units, with the figures of `Summary.co_occurrence`, the earlier one first.
         phi: (A, A) correlations.
         episodes: as `aucli.episodes` gives them, with the column ``film``.
@@ -134,10 +136,11 @@ def _near(faces: RowsOfFaces, au: str, threshold: float | None) -> float:
     """Share of the usable time in which a probability hardly decides."""
     import polars as pl
 
-    if threshold is None or f"{au}_p" not in faces.rows.columns:
+    if threshold is None or not 0 < threshold < 1 or f"{au}_p" not in faces.rows.columns:
         return float("nan")
     p = faces.rows[f"{au}_p"].cast(pl.Float64).fill_nan(None)
     shown_us = faces.times.shown_us * (p.is_not_null() & faces.rows[LEFT_OUT].is_null()).to_numpy()
     total_us = int(shown_us.sum())
-    is_near = ((p - threshold).abs() < NEAR_THRESHOLD).fill_null(False).to_numpy()
+    low, high = (float(shifted(np.array([threshold], np.float32), side)[0]) for side in (-NEAR_LOGIT, NEAR_LOGIT))
+    is_near = ((p >= low) & (p < high)).fill_null(False).to_numpy()
     return int(shown_us[is_near].sum()) / total_us if total_us else float("nan")

@@ -114,6 +114,58 @@ def test_a_reader_finds_everything_by_mouse_and_keyboard(chromium: Any, written:
     assert len([url for url in seen.requests if url.startswith("file://")]) == 1
 
 
+def test_everything_is_reached_by_the_tabulator_key_and_seen_to_be(chromium: Any, written: Path) -> None:
+    page = opened(chromium, written, viewport={"width": 1280, "height": 900}, reduced_motion="reduce").page
+    wanted = page.locator("a[href], button, summary, input, [tabindex='0']").evaluate_all(
+        "all => all.filter(one => one.checkVisibility({ visibilityProperty: true })).map((one, i) => "
+        "{ one.dataset.test = i; return i; })"
+    )
+    assert len(wanted) > 30
+    reached = set()
+    for _ in range(3 * len(wanted)):
+        page.keyboard.press("Tab")
+        place, outline, name, inside = page.evaluate(
+            """() => { const one = document.activeElement;
+            const style = getComputedStyle(one), box = one.getBoundingClientRect();
+            return [one.dataset.test, style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+                one.getAttribute('aria-label') || one.textContent.trim() || one.getAttribute('aria-labelledby'),
+                box.bottom > 0 && box.top < innerHeight]; }"""
+        )
+        if place is None:
+            break  # round once: the browser's own, or something that nobody expected
+        assert outline, f"no focus is seen on {name}"
+        assert name, "a control without a name"
+        assert inside, f"{name} is focused out of sight"
+        reached.add(int(place))
+    missed = [
+        page.locator(f"[data-test='{place}']").first.evaluate("one => one.outerHTML")
+        for place in wanted
+        if place not in reached
+    ]
+    assert [text[:300] for text in missed] == []
+    # What the timeline shows is told in words to who does not see it.
+    drawing = page.locator("figure.timeline svg").first
+    assert drawing.get_attribute("role") == "img"
+    assert drawing.get_attribute("aria-label").endswith("The table below has the numbers.")
+    assert page.locator("section.film details table").count() == 1
+
+
+def test_what_is_cut_at_the_edge_says_that_it_goes_on(chromium: Any, written: Path) -> None:
+    page = opened(chromium, written, viewport={"width": 500, "height": 900}).page
+    for box in page.locator(".wide, .scroll").all():
+        is_cut = box.evaluate("one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0")
+        hint = box.locator("xpath=following-sibling::p[@class='goes-on'][1]")
+        assert hint.is_visible() == is_cut
+        assert ("more-right" in box.get_attribute("class")) == is_cut
+    timeline = page.locator("figure.timeline .wide")
+    timeline.focus()
+    page.keyboard.press("End")
+    page.wait_for_function("document.querySelector('figure.timeline .wide').classList.contains('more-left')")
+    assert "more-right" not in timeline.get_attribute("class").split()
+    page.set_viewport_size({"width": 1600, "height": 900})
+    page.wait_for_function("!document.querySelector('figure.timeline .wide').matches('.more-left, .more-right')")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_screen_needs_no_scrolling_sideways(chromium: Any, written: Path, scheme: str) -> None:
     seen = opened(chromium, written, viewport={"width": 400, "height": 800}, color_scheme=scheme)

@@ -91,7 +91,8 @@ def test_what_to_distrust_is_told(page: str) -> None:
     assert "The film ends early or is damaged: <b>cut</b> off." in text
     assert "No face was found in it." in text
     assert "The table holds no frame of it." in text
-    assert "AU04 Brow lowerer: The model's maker calls it experimental" in text
+    assert "Experimental (the model's maker says that their figures fall short" in text
+    assert "held to): AU04 Brow lowerer." in text
     assert "AU04 Brow lowerer (experimental)" in text
     assert "The 6 of 200 faces that are seen longest are drawn" in text
     assert "140 more are in the table" in text

@@ -85,3 +85,12 @@ def test_rows_that_are_left_out_do_not_count() -> None:
     assert rates.share[0, 0] == pytest.approx(1 / 3)
     assert (rates.seen_s[0], rates.usable_s[0, 0]) == pytest.approx((0.4, 0.3))
     assert study.left_out.sentence() == "left out 1 of 4 rows with a face: 1 eyes closer than 20 px"
+
+
+def test_near_is_between_where_an_action_unit_begins_and_ends() -> None:
+    """Of a low threshold as of one in the middle: 0.07 has 0.04 to 0.12 about it, and not all that is below 0.17."""
+    p = [0.02, 0.05, 0.07, 0.11, 0.13, 0.4, 0.6, 0.7]
+    rows = film_rows("a.mp4", [i / 10 for i in range(8)], {0: {"AU04": p, "AU12": p}})
+    metadata = {"aus": ["AU04", "AU12"], "thresholds": [0.07, 0.5], "videos": {}}
+    rates = count_rates(load_study(rows, RowFilter(), metadata))
+    assert rates.near == {"AU04": pytest.approx(3 / 8), "AU12": pytest.approx(2 / 8)}

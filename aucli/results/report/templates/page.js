@@ -21,7 +21,7 @@ function timeline(figure) {
     }
   }
 
-  function show(x) {
+  function show(x, byKeys) {
     if (!lanes) read();
     at = Math.min(Math.max(x, 0), width);
     const faces = new Map();
@@ -36,8 +36,12 @@ function timeline(figure) {
     readout.textContent = "At " + clock(time, end - begin) + " \u2013 " + told.join("; ");
     if (!lanes.length) return;
     const matrix = lanes[0].path.getScreenCTM(), frame = wide.getBoundingClientRect();
-    cursor.style.left = matrix.a * at + matrix.e - frame.left + wide.scrollLeft + "px";
+    const left = matrix.a * at + matrix.e - frame.left + wide.scrollLeft;
+    cursor.style.left = left + "px";
     cursor.style.display = "block";
+    if (byKeys && (left < wide.scrollLeft + 60 || left > wide.scrollLeft + wide.clientWidth - 60)) {
+      wide.scrollLeft = left - wide.clientWidth / 2;
+    }
   }
 
   svg.addEventListener("pointermove", (event) => {
@@ -52,7 +56,7 @@ function timeline(figure) {
     const to = { ArrowLeft: at - step, ArrowRight: at + step, Home: 0, End: width - 0.001 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    show(to);
+    show(to, true);
   });
   wide.addEventListener("blur", () => { cursor.style.display = "none"; });
 }
@@ -92,6 +96,23 @@ function filter(input) {
   });
 }
 
+function sideways(one) {
+  const words = document.createElement("p");
+  words.className = "goes-on";
+  words.textContent = "Goes on sideways: scroll it" + (one.closest("figure.timeline") ? ", or use the arrow keys." : ".");
+  words.hidden = true;
+  one.after(words);
+  function look() {
+    const rest = one.scrollWidth - one.clientWidth;
+    words.hidden = rest < 2;
+    one.classList.toggle("more-left", rest >= 2 && one.scrollLeft > 2);
+    one.classList.toggle("more-right", rest >= 2 && one.scrollLeft < rest - 2);
+  }
+  one.addEventListener("scroll", look, { passive: true });
+  new ResizeObserver(look).observe(one);
+}
+
+document.querySelectorAll(".wide, .scroll").forEach(sideways);
 document.querySelectorAll("figure.timeline").forEach(timeline);
 document.querySelectorAll("table.sortable").forEach(sortable);
 document.querySelectorAll("input[data-table]").forEach(filter);
