@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -12,8 +11,6 @@ from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.records import VideoRecord
 from aucli.errors import AucliError, printable
 from aucli.video.values import VideoInfo
-
-CHANGED: Final = "it changed while it was read; run the same command again when the file is complete"
 
 
 def problem_of(record: VideoRecord, path: Path) -> str | None:

@@ -15,7 +15,7 @@ from aucli.annotation.memory import Memory
 from aucli.annotation.occurrence import OccurrenceRule
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Journal, NoJournal, Outcome, VideoOutcome
-from aucli.annotation.problems import CHANGED, expected_frames, one_line, problem_of
+from aucli.annotation.problems import expected_frames, one_line, problem_of
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, plan_run
 from aucli.annotation.segments import Segments, WorkFolder
@@ -27,7 +27,7 @@ from aucli.faces.steadying import SteadyLandmarks
 from aucli.faces.tracking import Tracker
 from aucli.runtime.concurrency import iterate_in_thread
 from aucli.runtime.progress import OnProgress, Reporter, errors_of_the_caller
-from aucli.video.content import content_digest, content_fingerprint, content_size
+from aucli.video.content import CHANGED, ContentWatch, content_digest, content_fingerprint, content_size
 from aucli.video.inputs import Inputs, VideoInput, find_videos
 from aucli.video.reader import FrameReader
 
@@ -129,6 +129,8 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         memory.restore(segments.state)
     n_before, n_done, first_s = segments.n_frames, 0, None
     reporter.go_on_from(n_before)
+    digest = engine.pool.submit(content_digest, path)
+    watch = ContentWatch(path, segments.fingerprint, digest.result)
     with FrameReader(
         path,
         device=engine.device,
@@ -141,7 +143,6 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         picture_rate=options.picture_rate,
         leave_out_damaged=True,
     ) as reader:
-        digest = engine.pool.submit(content_digest, path)
         n_expected = expected_frames(reader.info, options)
         with iterate_in_thread(reader, ahead=2) as batches:
             stretches = Stretches(find_faces(batches, engine, stretch_frames=STRETCH_FRAMES), STRETCH_FRAMES)
@@ -156,13 +157,11 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
                     first_s = float(frames.time_s[0]) if first_s is None else first_s
                     reporter.advance(n_before + n_done, n_expected, film_s=float(frames.time_s[-1]) - first_s)
                 stretch = pa.concat_tables(rows).combine_chunks()
+                _require_same(watch, segments, at_end=stretches.is_last)
                 if not stretches.is_last:
                     segments.append(stretch, next_frame=next_frame, state=memory.state())
                     continue
                 sha256, n_rows = digest.result(), segments.n_rows + len(stretch)
-                if content_fingerprint(path) != segments.fingerprint:
-                    segments.discard()
-                    raise VideoError(CHANGED)
                 record = VideoRecord.of(
                     reader,
                     n_rows,
@@ -172,6 +171,16 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
                 )
                 segments.append(stretch, next_frame=next_frame, state=None, record=record)
     return n_done
+
+
+def _require_same(watch: ContentWatch, segments: Segments, *, at_end: bool) -> None:
+    """Make sure that the stretch just read is the video's, before it is put down."""
+    try:
+        watch.check(at_end=at_end)
+    except VideoError as error:
+        if str(error) == CHANGED:
+            segments.discard()
+        raise
 
 
 def _find(videos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], options: AnnotateOptions) -> Inputs:

@@ -17,12 +17,12 @@ import pytest
 import aucli
 from aucli.annotation import run as annotation_run
 from aucli.annotation.options import AnnotateOptions
-from aucli.annotation.problems import CHANGED
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError
+from aucli.video.content import CHANGED, GONE
 from aucli.video.reader import FrameReader
 from aucli.video.values import FrameBatch
-from tests.builders.media import MadeVideo
+from tests.builders.media import MadeVideo, flip_bits
 
 
 def test_bad_videos_neither_stop_the_run_nor_hide(tmp_path: Path) -> None:
@@ -49,6 +49,26 @@ def test_a_video_that_breaks_in_the_middle_keeps_its_frames_and_is_marked(tmp_pa
         assert 0 < record.n_frames < 60
         assert len(aucli.read(tmp_path / "t.parquet")) == record.n_rows
     assert outcome.skipped == ("v.mkv",)
+
+
+def test_damaged_frames_have_no_rows_and_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotation_run, "STRETCH_FRAMES", 15)
+    whole = MadeVideo(n_frames=40, size=(320, 240), options={"g": "10", "bf": "0"}, grain=True).write(
+        tmp_path / "w.mkv"
+    )
+    video = flip_bits(whole, tmp_path / "v.mkv", packet=24, n_bits=200, seed=0)
+    with FrameReader(video) as reader:
+        n_given = sum(len(batch) for batch in reader)
+    n_damaged = reader.losses.n_damaged
+    assert (n_given, 1 <= n_damaged <= 10) == (40, True)
+    for _ in range(2):  # the second time it is found finished, and still reported
+        outcome = aucli.annotate(video, tmp_path / "t.parquet", options=AnnotateOptions(root=tmp_path))
+        record = outcome.videos["v.mkv"]
+        assert (record.n_frames, record.n_failed, record.n_damaged) == (40, 0, n_damaged)
+        assert record.damaged == reader.losses.damaged
+        assert outcome.failures["v.mkv"] == f"{reader.losses}; the undamaged frames are in the table"
+    frames = aucli.read(tmp_path / "t.parquet")["frame"].to_list()
+    assert frames == [n for n in range(40) if not 30 - n_damaged <= n < 30]
 
 
 def test_a_second_run_goes_on_and_other_options_refuse_to_mix(tmp_path: Path) -> None:
@@ -92,6 +112,42 @@ def test_a_loop_over_files_fills_one_table(tmp_path: Path) -> None:
             aucli.annotate(video, table, options=AnnotateOptions(overwrite=overwrite))
     assert len(aucli.read(table)) == 10
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["t.parquet"]
+
+
+@pytest.mark.parametrize("at_frame", [1, 45])
+@pytest.mark.parametrize("how", ["renamed", "replaced"])
+def test_a_file_that_is_renamed_or_replaced_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, at_frame: int
+) -> None:
+    """Never rows of two films under one name: one line, and the next run does it right."""
+    monkeypatch.setattr(annotation_run, "STRETCH_FRAMES", 20)
+    video = MadeVideo(n_frames=60).write(tmp_path / "a.mp4")
+    other = MadeVideo(n_frames=60, size=(160, 96)).write(tmp_path / "other.mp4")
+    content = other.read_bytes()
+    expected, table = tmp_path / "expected.parquet", tmp_path / "t.parquet"
+    aucli.annotate(video, expected)
+    is_done = False
+
+    def meddle(progress: aucli.Progress) -> None:
+        nonlocal is_done
+        if not is_done and progress.n_done >= at_frame:
+            is_done = True
+            video.rename(tmp_path / "away.mp4")
+            if how == "replaced":
+                other.rename(video)
+
+    outcome = aucli.annotate(video, table, on_progress=meddle)
+    assert is_done
+    assert outcome.failures == {str(video): GONE if how == "renamed" else CHANGED}
+    assert not outcome.videos
+    if how == "replaced":
+        assert aucli.annotate(video, table).n_frames == 60  # now it is the other film, from its beginning
+        assert read_metadata(table)["videos"][str(video)]["width"] == 160
+        assert video.read_bytes() == content
+    else:
+        (tmp_path / "away.mp4").rename(video)
+        assert not aucli.annotate(video, table).failures
+        assert aucli.read(table).equals(aucli.read(expected))
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_finished(tmp_path: Path) -> None:
