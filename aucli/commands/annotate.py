@@ -331,8 +331,9 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
         no_page = (page and page.outcome) or missing_packages(
             *NEEDED_BY["report"]
         )  # there is one, or it cannot be made
-        next_page = "" if no_page else f"aucli report {quoted(where)} -o report.html, "
-        out.result(f"next: {next_page}aucli {', '.join(NEXT)} or evaluate (-h says how), or aucli.read in Python")
+        if not no_page:
+            out.result(f"next: aucli report {quoted(where)} -o report.html")
+        out.result(f"{'next' if no_page else 'or'}: aucli {', '.join(NEXT)}, evaluate; in Python aucli.read")
     if page and page.problem:
         out.failed(str(page.path), page.problem)
 

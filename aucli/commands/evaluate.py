@@ -197,5 +197,4 @@ def _print(out: Printer, evaluated: Evaluated, text: str, file: Path | None) -> 
         out.asked_for(text)
     notes = [out.as_typed(note) for note in evaluated.notes]
     out.json(result=asdict(evaluated.result), notes=notes)
-    for note in notes:
-        out.note(f"note: {note}")
+    out.notes(notes)

@@ -7,6 +7,7 @@ and no colours where ``NO_COLOR`` is set. What a file is called cannot make a te
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -28,6 +29,8 @@ JSON_SCHEMA: Final = 1
 """Raised when a name in a command's JSON goes, or means something else."""
 WIDTH_IN_PIPES: Final = 200
 """Of tables that go into files and pipes; on a terminal its own width is used."""
+TO_COPY: Final = re.compile(r"^-> |\b(aucli|pip|apt-get) [a-z]|['\"][^'\"]* [^'\"]*['\"]")
+"""What is copied from a terminal: the place of a result, a command, what stands in quotation marks and has spaces."""
 MOST_NOTES: Final = 10
 """Notes of one kind that are printed; a line says how many more there are."""
 
@@ -189,5 +192,24 @@ def _console(*, stderr: bool) -> Console:
 
 
 def _print_line(console: Console, line: str, style: str = "") -> None:
-    # Rich would break a long line at the terminal's width: a path must stay in one piece.
-    console.print(printable(line), style=style or None, markup=False, soft_wrap=True)
+    """On a terminal a long line is broken between words; a word longer than that, a path, stays in one piece.
+
+    What is there to be copied is left to the terminal, which copies it as one line: a place, a command.
+    """
+    text = printable(line)
+    if console.is_terminal and not TO_COPY.search(text):
+        text = "\n".join(broken_between_words(text, console.width))
+    console.print(text, style=style or None, markup=False, soft_wrap=True)
+
+
+def broken_between_words(text: str, cells: int) -> list[str]:
+    """Lines of at most so many cells; one word that is longer has a line of its own."""
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and cell_len(f"{lines[-1]} {word}") <= cells:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

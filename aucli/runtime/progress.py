@@ -21,7 +21,7 @@ class Progress:
         n_done: steps of this item that are through, those of an earlier run included.
         n_total: steps expected of it; 0 where nobody can tell.
         unit: what a step is: ``frames``, ``faces``, ``pictures``.
-        items: what an item is: ``files``, ``sequences``, ``folds``.
+        items: what an item is: ``videos``, ``sequences``, ``folds``.
         ended: this is the item's last report.
         kept: an earlier run had finished the item.
         problem: one line, if the item failed, or did not end well.
@@ -39,7 +39,7 @@ class Progress:
     n_done: int = 0
     n_total: int = 0
     unit: str = "frames"
-    items: str = "files"
+    items: str = "videos"
     ended: bool = False
     kept: bool = False
     problem: str | None = None
@@ -77,7 +77,7 @@ class Reporter:
         work: Sequence[float],
         *,
         unit: str = "frames",
-        items: str = "files",
+        items: str = "videos",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_progress, self._work, self._clock = on_progress, work, clock

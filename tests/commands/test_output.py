@@ -75,6 +75,26 @@ def test_colours_on_terminals_unless_unwanted(
     assert ("\x1b[31m" in capsys.readouterr().err) is colours
 
 
+@pytest.mark.parametrize("width", [20, 40, 79])
+def test_a_terminal_shows_whole_words_and_what_is_copied_in_one_piece(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # Rich then takes any stream for a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    path = "/a/path/that/is/longer/than/the/terminal/is/wide/interview_of_the_first_person.mp4"
+    said = f"{path}: is not a video, or its header is damaged or cut off"
+    Printer("x").result(said)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{path}:"
+    assert all(len(line) <= width for line in lines[1:])
+    assert len(lines) > 1
+    assert " ".join(lines) == said
+    for line in (f"-> {path} with spaces in its name.mp4", f"next: aucli report '{path} 2' -o report.html"):
+        Printer("x").result(line)
+        assert capsys.readouterr().out == f"{line}\n"
+
+
 def test_what_is_printed_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     Printer("x").result("a\x1b]0;title\x07b\nc [bold]d[/bold] :smile:")
     assert capsys.readouterr().out == "a\\x1b]0;title\\x07b\\x0ac [bold]d[/bold] :smile:\n"

@@ -33,15 +33,15 @@ SINGLE = Progress(item="clip.mp4", n_done=250, n_total=472, share=0.53, film_s=1
 def test_a_batch_at_80_columns() -> None:
     text = line(BATCH, 80).plain
     assert (
-        text == ("37/120 files, 2 failed  ━━━─────  film 1:14:37  212 frames/s  0:03:12 left") or cell_len(text) <= 80
+        text == ("37/120 videos, 2 failed  ━━━─────  film 1:14:37  212 frames/s  0:03:12 left") or cell_len(text) <= 80
     )
-    for part in ("37/120 files, 2 failed", "film 1:14:37", "212 frames/s", "0:03:12 left"):
+    for part in ("37/120 videos, 2 failed", "film 1:14:37", "212 frames/s", "0:03:12 left"):
         assert part in text
 
 
 def test_a_batch_where_there_is_room() -> None:
     assert line(BATCH, 120).plain == (
-        "37/120 files, 2 failed  ━━━━━━━─────────────────  film 1:14:37  212 frames/s  0:03:12 left  P037_visit2.mp4"
+        "37/120 videos, 2 failed  ━━━━━━━─────────────────  film 1:14:37  212 frames/s  0:03:12 left  P037_visit2.mp4"
     )
 
 
@@ -52,9 +52,9 @@ def test_one_video() -> None:
 
 
 def test_the_first_report_promises_nothing() -> None:
-    assert words(Progress(item="a", n_items=3)) == ["0/3 files"]
+    assert words(Progress(item="a", n_items=3)) == ["0/3 videos"]
     assert words(Progress(item="a")) == ["a", "0 frames"]
-    assert words(replace(BATCH, ended=True, number=120, share=1.0, left_s=0.0))[0] == "120/120 files, 2 failed"
+    assert words(replace(BATCH, ended=True, number=120, share=1.0, left_s=0.0))[0] == "120/120 videos, 2 failed"
     assert "left" not in " ".join(words(replace(BATCH, share=1.0)))
 
 
@@ -146,15 +146,15 @@ def test_in_a_pipe_a_batch_is_twenty_lines() -> None:
     run.of(1000, seconds_each=5.0)
     lines = file.getvalue().splitlines()
     assert len(lines) == 20
-    assert lines[0].startswith("50/1000 files")
-    assert lines[-1] == "1000/1000 files, 25 frames/s"
+    assert lines[0].startswith("50/1000 videos")
+    assert lines[-1] == "1000/1000 videos, 25 frames/s"
     assert len(run.failures) == 20
 
 
 def test_in_a_pipe_a_short_run_is_one_line_and_a_long_video_speaks_every_five_minutes() -> None:
     console, file = _plain_console()
     Run(console).of(8, seconds_each=0.5)
-    assert file.getvalue() == "8/8 files, 25 frames/s\n"
+    assert file.getvalue() == "8/8 videos, 25 frames/s\n"
     console, file = _plain_console()
     slow = Run(console)
     with slow.display as display:
@@ -173,7 +173,7 @@ def test_in_a_pipe_the_end_of_a_slow_item_is_one_line() -> None:
                 run.now_s += 60
                 display(Progress(item="v", number=number, n_items=2, share=share, per_s=2.0, ended=ended))
     lines = file.getvalue().splitlines()
-    assert lines == ["0/2 files, 2.0 frames/s", "2/2 files, 2.0 frames/s"]
+    assert lines == ["0/2 videos, 2.0 frames/s", "2/2 videos, 2.0 frames/s"]
 
 
 def test_silence_still_tells_failures() -> None:
@@ -191,7 +191,7 @@ def test_a_terminal_shows_one_line_that_goes_when_the_run_ends() -> None:
         display(BATCH)
         time.sleep(0.3)  # the line is drawn five times a second
     written = file.getvalue()
-    assert "37/120 files, 2 failed" in written
+    assert "37/120 videos, 2 failed" in written
     assert written.endswith("\x1b[2K")  # erased
 
 
@@ -199,4 +199,4 @@ def test_a_dumb_terminal_is_a_pipe() -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, _environ={"TERM": "dumb"})
     Run(console).of(3, seconds_each=1.0)
-    assert file.getvalue() == "3/3 files, 25 frames/s\n"
+    assert file.getvalue() == "3/3 videos, 25 frames/s\n"

@@ -127,7 +127,7 @@ def _told(command: str, *words: object, code: int) -> str:
     assert line == f"error: {said['error']['message']}"
     assert "Errno" not in line
     assert "`" not in line, "a field of the library has no option"
-    return line
+    return str(line)
 
 
 def test_every_option_with_a_value_is_in_the_table() -> None:
