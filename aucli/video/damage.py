@@ -5,6 +5,7 @@ FFmpeg decodes a damaged picture as well as it can and hands it out like any oth
 - its decoder's mark on the frame (H.264, MPEG-2, MPEG-4 and other codecs whose decoders conceal errors);
 - its demuxer's mark on the packet (lost packets of a transport stream);
 - a packet that does not decode at all;
+- a checksum of a part of the file, where it has some (Matroska, see `changed_clusters`);
 - a run of zeros inside a packet: what is left where a disk, a download or a copy lost a block. FFmpeg does not look at
   that, and the decoders of VP8, VP9, AV1 and HEVC do not notice.
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
 from aucli.video.damage import MOST_HELD, has_lost_block
-from aucli.video.matroska import missing_bytes
+from aucli.video.matroska import changed_clusters, missing_bytes
 from aucli.video.orientation import UPRIGHT
 from aucli.video.shapes import ShapeWatch
 from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints
@@ -81,6 +81,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     error_text: str | None = None
     lacks_times = False
     begins_inside: bool | None = None
+    changed = changed_clusters(info.path) if info.container.startswith(DECORD_CONTAINERS[1]) else []
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
@@ -100,7 +101,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 joints.carry_on(packet)
                 shape.look(packet)
                 stamp = packet.dts if in_slots else packet.pts
-                if packet.is_corrupt or has_lost_block(bytes(packet), info.codec):
+                is_changed = any(begin <= (packet.pos or 0) < end for begin, end in changed)
+                if packet.is_corrupt or is_changed or has_lost_block(bytes(packet), info.codec):
                     n_damaged += 1
                     if stamp is not None:
                         damaged.add(stamp)
