@@ -104,6 +104,7 @@ def _traced(network: AUNetwork) -> onnx.ModelProto:
     )
     model: onnx.ModelProto = program.model_proto
     _drop_zero_biases(model.graph)
+    _drop_casts_of_bounds(model.graph)
     _drop_unused_nodes(model.graph)
     _drop_remarks(model)
     return model
@@ -121,6 +122,27 @@ def _drop_zero_biases(graph: onnx.GraphProto) -> None:
             has_own_bias = node.input[1].removesuffix("weight") + "bias" in weights
             if not has_own_bias and node.input[2] not in weights:
                 del node.input[2]
+
+
+def _drop_casts_of_bounds(graph: onnx.GraphProto) -> None:
+    """Let constants be taken as they are where the exporter first casts them to the type of another tensor.
+
+    It does so with the bounds of every activation (``CastLike``). All is float32 here, so the cast does nothing, but
+    ONNX Runtime resolves it too late to fuse activations with convolutions (measured: 1.1 to 1.35 times the time).
+    """
+    floats = {
+        name
+        for node in graph.node
+        if node.op_type == "Constant"
+        and any(part.name == "value_float" or part.t.data_type == onnx.TensorProto.FLOAT for part in node.attribute)
+        for name in node.output
+    }
+    same = {
+        node.output[0]: node.input[0] for node in graph.node if node.op_type == "CastLike" and node.input[0] in floats
+    }
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = same.get(name, name)
 
 
 def _drop_unused_nodes(graph: onnx.GraphProto) -> None:

@@ -46,6 +46,15 @@ def test_graph_agrees_with_torch_for_any_batch(exported: tuple[AUNetwork, Path])
 
 
 @pytest.mark.slow
+def test_bounds_of_activations_are_constants(exported: tuple[AUNetwork, Path]) -> None:
+    graph = onnx.load(exported[1] / "model.onnx").graph
+    constants = {name for node in graph.node if node.op_type == "Constant" for name in node.output}
+    bounds = [name for node in graph.node if node.op_type == "Clip" for name in node.input[1:] if name]
+    assert bounds
+    assert set(bounds) <= constants
+
+
+@pytest.mark.slow
 def test_weights_are_stored_once(exported: tuple[AUNetwork, Path]) -> None:
     network, folder = exported
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
