@@ -88,6 +88,10 @@ FoldsDir = Annotated[
     Path | None,
     typer.Option(help="Your own folds: a folder of Split1_Test_Subjects.csv ...", show_default="the published ones"),
 ]
+AllowSeen = Annotated[
+    bool,
+    typer.Option("--allow-seen", help="Score a model on people whom it has seen in training; said in the result."),
+]
 AllowSharedVideos = Annotated[
     bool,
     typer.Option("--allow-shared-videos", help="Leave out of training what the owners' test split has too."),

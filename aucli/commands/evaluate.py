@@ -25,6 +25,7 @@ OPTION_OF: Final = {
     "lost_faces": "--lost-faces",
     "replicates": "--replicates",
     "metric": "--metric",
+    "allow_seen": "--allow-seen",
     "kind": "--format",
     "output": "-o",
 }
@@ -84,6 +85,7 @@ def evaluate(
     allow_shared_videos: dataset_options.AllowSharedVideos = False,
     aus: Annotated[str, typer.Option(help="shared, or numbers as 1,2,4.")] = "shared",
     option: dataset_options.Option = None,
+    allow_seen: dataset_options.AllowSeen = False,
     device: Device = "auto",
     lost_faces: Annotated[
         choices.LostFaces,
@@ -133,6 +135,7 @@ def evaluate(
                 folds=dataset_options.fold_options(fold, numbering, folds_dir, allow_shared_videos),
                 device=device,
                 aus=None if aus == "shared" else numbers(aus, "--aus"),
+                allow_seen=allow_seen,
             )
             with out.progress() as progress:
                 evaluated = benchmarks.evaluate_on_benchmark(what, scoring, on_progress=progress)

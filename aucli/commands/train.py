@@ -26,6 +26,7 @@ OPTION_OF: Final = {
     "device": "--device",
     "checkpoint_every": "--checkpoint-every",
     "finish_again": "--finish-again",
+    "allow_seen": "--allow-seen",
 }
 """Option by field of `TrainOptions`, its source and its folds."""
 
@@ -52,6 +53,7 @@ def train(
     numbering: dataset_options.Numbering = "paper",
     folds_dir: dataset_options.FoldsDir = None,
     allow_shared_videos: dataset_options.AllowSharedVideos = False,
+    allow_seen: dataset_options.AllowSeen = False,
     device: Device = "auto",
     checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between checkpoints.")] = 50,
     finish_again: Annotated[
@@ -86,6 +88,7 @@ def train(
             device=own_device,
             checkpoint_every=checkpoint_every,
             finish_again=finish_again,
+            allow_seen=allow_seen,
         )
         is_first = rank() == 0
         output = Printer("train", as_json=as_json and is_first, quiet=quiet or not is_first, option_of=OPTION_OF)

@@ -17,6 +17,7 @@ from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.faces import FaceSource
 from aucli.datasets.folds import FoldOptions, Rows, check_folds, fold_rows
 from aucli.datasets.prepared import open_faces
+from aucli.datasets.seen import is_recorded, seen_among, told
 from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.evaluation.choices import LostFaces
@@ -63,6 +64,7 @@ class ModelOnBenchmark:
         folds: which of them; all, as one test, by default.
         device: where faces are detected and the model runs.
         aus: action units to score, or None for those that model and data set share.
+        allow_seen: score the model on people whom it has seen in training, with a note, instead of refusing.
     """
 
     model: str
@@ -70,6 +72,7 @@ class ModelOnBenchmark:
     folds: FoldOptions = field(default_factory=FoldOptions)
     device: str = "auto"
     aus: tuple[int, ...] | None = None
+    allow_seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def evaluate_on_benchmark(
         on_progress: called while the data are prepared, sequence by sequence, and the faces read, fold by fold.
 
     Raises:
+        OptionsError: if the model has seen some of the people in training (`aucli.datasets.seen`).
         AucliError: if model or data cannot be read, or they share no action unit.
     """
     # Before the data are prepared, which may take hours.
@@ -132,6 +136,8 @@ def evaluate_faces(
     dataset = what.source.dataset
     aus, notes = shared_aus(config, faces.aus, dataset, wanted=what.aus)
     folds, warnings = fold_rows(faces, dataset, what.folds)
+    tested = [np.concatenate([faces.subjects[rows.test], faces.lost.subjects[lost]]) for _, rows, lost in folds]
+    notes += _people_seen(config, np.unique(np.concatenate(tested)).tolist() if tested else [], what.allow_seen)
     predictor = open_predictor(model, device=resolve_device(what.device), threads=available_cores())
     reporter = Reporter(on_progress, [len(rows.test) for _, rows, _ in folds], unit="faces", items="folds")
     predictions = []
@@ -140,6 +146,25 @@ def evaluate_faces(
         predictions.append(_predictions(faces, rows.test, lost, number, aus, config, predictor, dataset, reporter))
         reporter.end()
     return Evaluated(_scored(predictions, options or ScoringOptions()), (*notes, *warnings))
+
+
+def _people_seen(config: ModelConfig, subjects: Sequence[str], allow_seen: bool) -> tuple[str, ...]:
+    """A note on the people whom the model has seen, where there are any or they are not recorded.
+
+    Raises:
+        OptionsError: if there are any, and that is not allowed.
+    """
+    seen = seen_among(subjects, config.seen_subjects)
+    if seen and not allow_seen:
+        raise OptionsError(
+            f"{config.name} has seen {told(seen, len(subjects))} in training: its figures on them say nothing about "
+            "new people; score the `fold` that it was not trained on, or use `allow_seen`"
+        )
+    if seen:
+        return (f"{config.name} has seen {told(seen, len(subjects))} in training: no figures for new people",)
+    if not is_recorded(config.seen_subjects):
+        return (f"whom {config.name} has seen in training is not recorded: make sure that it was nobody of these",)
+    return ()
 
 
 def shared_aus(

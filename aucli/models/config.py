@@ -20,6 +20,8 @@ GRAPH_NAME: Final = "model.onnx"
 
 MODEL_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 """A model's name is a folder's as well: it never leads out of the zoo, hides, or looks like an option."""
+UNRECORDED: Final = "unrecorded"
+"""In the place of a data set: others took part in training, and nobody wrote down who."""
 MOST_TEXT: Final = 2**20
 """Characters of a config at most; a real one has about 1500."""
 
@@ -46,6 +48,8 @@ class ModelConfig:
         files: ``model.safetensors`` and ``model.onnx``, or the first alone -> SHA-256 (hexadecimal).
         has_heads: False for an encoder alone: a start for training that gives no probabilities.
         experimental: those of ``aus`` whose figures fall short of what the others are held to; users are told.
+        seen_subjects: by data set, keys (`aucli.datasets.seen`) of everyone whose faces took part in training or in a
+            choice that it made, in a model that it started from as well. Free data have no keys.
     """
 
     name: str
@@ -58,6 +62,7 @@ class ModelConfig:
     files: Mapping[str, str] = field(default_factory=dict)
     has_heads: bool = True
     experimental: tuple[int, ...] = ()
+    seen_subjects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {UNRECORDED: ()})
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not MODEL_NAME.fullmatch(self.name):
@@ -119,6 +124,8 @@ class ModelConfig:
         later: dict[str, Any] = {} if self.has_heads else {"has_heads": False}
         if self.experimental:
             later["experimental"] = list(self.experimental)
+        if self.seen_subjects != {UNRECORDED: ()}:
+            later["seen_subjects"] = {dataset: list(keys) for dataset, keys in self.seen_subjects.items()}
         return later | {
             "schema": CONFIG_SCHEMA,
             "name": self.name,
@@ -163,6 +170,9 @@ class ModelConfig:
                 files=raw["files"],
                 has_heads=raw.get("has_heads", True),
                 experimental=tuple(raw.get("experimental", ())),
+                seen_subjects={
+                    dataset: tuple(keys) for dataset, keys in raw.get("seen_subjects", {UNRECORDED: ()}).items()
+                },
             )
             digest = raw["digest"]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -196,6 +206,8 @@ def _require_kinds(raw: Mapping[str, Any]) -> None:
         "has_heads": isinstance(raw.get("has_heads", True), bool),
         "experimental": isinstance(raw.get("experimental", []), list)
         and all(type(au) is int for au in raw.get("experimental", [])),
+        "seen_subjects": isinstance(seen := raw.get("seen_subjects", {}), dict)
+        and all(isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in seen.values()),
     }
     for name, is_right in checks.items():
         if not is_right:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from aucli import __version__
+from aucli.datasets.seen import told
 from aucli.evaluation.calibration import ECE_BINS, Calibration
 from aucli.evaluation.values import Evaluation
 from aucli.training.card_figures import CardFigures
@@ -54,6 +55,7 @@ def describe_training(
         _thresholds(recipe, fold),
         _probabilities(recipe, fold, calibration),
         f"{len(fold.lost_labels)} test frames without a face count as absent",
+        *([_seen(fold)] if fold.seen_by_start else []),
         *([f"in the table below, but not columns of this model (`leave_out`): {left_out}"] if left_out else []),
         *([f"experimental (columns whose figures fall short of the others'): {experimental}"] if experimental else []),
         f"SHA-256 of the training labels and subjects: `{data_digest(fold.train)}`",
@@ -88,6 +90,15 @@ Every value of the recipe:
 {json.dumps(recipe.model_dump(mode="json"), indent=1)}
 ```
 """
+
+
+def _seen(fold: TrainingFold) -> str:
+    """A warning for who reads the figures."""
+    subjects = {*fold.test.subjects.tolist(), *fold.lost_subjects.tolist()}
+    return (
+        f"**the model that training started from had seen {told(fold.seen_by_start, len(subjects))} of the test: the "
+        "figures below say nothing about new people**"
+    )
 
 
 def _thresholds(recipe: Recipe, fold: TrainingFold) -> str:

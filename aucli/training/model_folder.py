@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
@@ -28,6 +28,7 @@ def write_model_folder(
     card: str,
     leave_out: Collection[int] = (),
     experimental: Collection[int] = (),
+    seen_subjects: Mapping[str, tuple[str, ...]],
 ) -> ModelConfig:
     """Write weights, graph, config and card of a measured model.
 
@@ -41,6 +42,7 @@ def write_model_folder(
         summary: one line: what the model was trained on.
         leave_out: AUs that did not prove good enough: measured on the card, absent from the table.
         experimental: AUs that are in the table, and are called experimental.
+        seen_subjects: see `ModelConfig`.
         card: the card's text.
     """
     shipped = [scores for scores in results.per_au if scores.au not in leave_out]
@@ -53,6 +55,7 @@ def write_model_folder(
         licence=licence,
         summary=summary,
         experimental=tuple(scores.au for scores in shipped if scores.au in experimental),
+        seen_subjects=seen_subjects,
     )
     with whole_folder_or_nothing(folder) as partial:
         export_network(network, partial)

@@ -25,6 +25,7 @@ class TrainOptions:
         checkpoint_every: steps between checkpoints.
         finish_again: in a folder that holds a run with the same encoder, keep that and do anew what comes after it:
             heads, calibration, thresholds, test, model folder and card.
+        allow_seen: start from a model that has seen people whom this run tests; the card says so.
     """
 
     source: DatasetSource | FreeSource
@@ -35,6 +36,7 @@ class TrainOptions:
     device: str = "auto"
     checkpoint_every: int = 50
     finish_again: bool = False
+    allow_seen: bool = False
 
     @property
     def dataset(self) -> str:

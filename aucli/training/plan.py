@@ -15,6 +15,7 @@ from aucli.datasets.folds import check_folds, fold_rows
 from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFaces, read_free_data
 from aucli.datasets.label_values import SplitName
 from aucli.datasets.prepared import open_faces
+from aucli.datasets.seen import seen_among, told
 from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
 from aucli.models.network import AUNetwork
@@ -24,7 +25,7 @@ from aucli.runtime.place import require_place_for_folder
 from aucli.training.distributed import first_process_first, world_size
 from aucli.training.options import TrainOptions
 from aucli.training.recipe import Recipe, load_recipe
-from aucli.training.start import start_from
+from aucli.training.start import seen_by_start, start_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class TrainingFold:
         sequences, frames: (N,) of the test faces, for the file of predictions.
         lost_labels, lost_subjects, lost_sequences, lost_frames: test frames in which no face was found.
         renders, renders_apart, blendshapes: of free data, see `aucli.datasets.free.sources.FreeData`.
+        seen_by_start: those of the test subjects whom the model that training starts from has seen.
     """
 
     number: int
@@ -52,6 +54,7 @@ class TrainingFold:
     renders: Mapping[SplitName, RenderedFaces] = field(default_factory=dict)
     renders_apart: bool = False
     blendshapes: npt.NDArray[np.float32] | None = None
+    seen_by_start: tuple[str, ...] = ()
 
     def splits(self) -> Iterator[tuple[str, FaceSource]]:
         """The three splits with their names."""
@@ -121,6 +124,8 @@ def plan(
             sources = {path.name: digest for path, digest in options.source.digests.items()}
         else:
             folds, warnings = _benchmark_folds(options, options.source, recipe, on_prepare)
+    folds, of_people_seen = _with_people_seen(folds, training.start, allow_seen=options.allow_seen)
+    warnings += of_people_seen
     steps = [training.batches(fold.train, world_size=world_size()).total_steps for fold in folds]
     for fold in folds:
         warnings += tuple(
@@ -184,6 +189,29 @@ def _benchmark_folds(
             )
         )
     return tuple(folds), warnings
+
+
+def _with_people_seen(
+    folds: tuple[TrainingFold, ...], start: str, *, allow_seen: bool
+) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
+    """The folds, each with those of its test subjects whom the start has seen, and a warning for each that has any.
+
+    Raises:
+        OptionsError: if one has any, and that is not allowed.
+    """
+    known, marked, warnings = seen_by_start(start), [], []
+    for fold in folds:
+        subjects = {*fold.test.subjects.tolist(), *fold.lost_subjects.tolist()}
+        if seen := seen_among(subjects, known):
+            what = f"fold {fold.number} tests {told(seen, len(subjects))} whom encoder.pretrained={start} has seen"
+            if not allow_seen:
+                raise OptionsError(
+                    f"{what}: figures on them say nothing about new people; start from a model that has not seen "
+                    "them, or use `allow_seen`"
+                )
+            warnings.append(f"{what}: the card says so")
+        marked.append(replace(fold, seen_by_start=seen))
+    return tuple(marked), tuple(warnings)
 
 
 def _free_folds(

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.seen import joined, keys_by_dataset
+from aucli.datasets.source import DatasetSource
 from aucli.evaluation.predictions import FoldPredictions, read_predictions, write_predictions
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
 from aucli.evaluation.values import CrossValidation, Evaluation
@@ -37,6 +39,7 @@ from aucli.training.options import TrainOptions
 from aucli.training.plan import TrainingFold, TrainingPlan, plan
 from aucli.training.run_folder import RunFolder
 from aucli.training.run_log import TrainingProgress
+from aucli.training.start import seen_by_start
 from aucli.training.trainer import Trainer
 
 OnMessage = Callable[[str], None]
@@ -159,6 +162,7 @@ def _finish_fold(
         card=describe_training(name, fold, planned, options, results, figures, decisions.calibration, hours),
         leave_out=recipe.leave_out,
         experimental=recipe.experimental,
+        seen_subjects=seen_in_training(fold, options, recipe.encoder.pretrained),
     )
     write_predictions(folder.predictions, tested)  # last: its presence says that the fold is finished
 
@@ -185,6 +189,14 @@ def _test_predictions(
         labels=np.concatenate([fold.test.labels, fold.lost_labels]),
         probabilities=np.concatenate([probabilities, lost]),
     )
+
+
+def seen_in_training(fold: TrainingFold, options: TrainOptions, start: str) -> dict[str, tuple[str, ...]]:
+    """Keys of everyone whose faces took part in a fold, or in the model that it started from."""
+    own: dict[str, tuple[str, ...]] = {}
+    if isinstance(options.source, DatasetSource):
+        own = keys_by_dataset({*fold.train.subjects.tolist(), *fold.validation.subjects.tolist()})
+    return joined(own, seen_by_start(start))
 
 
 def model_name(out: Path, fold: int | None) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aucli.models.network import AUNetwork
+from aucli.models.zoo import find_model
 from aucli.training.start_imagenet import load_imagenet
 from aucli.training.start_model import load_encoder
+
+IMAGENET = ("package", "timm")
+"""Starts whose weights come from ImageNet."""
 
 
 def start_from(network: AUNetwork, start: str) -> None:
@@ -18,7 +24,12 @@ def start_from(network: AUNetwork, start: str) -> None:
     Raises:
         AucliError: if there are no such weights, or they do not fit.
     """
-    if start in ("package", "timm"):
+    if start in IMAGENET:
         load_imagenet(network, start)
     elif start:
         load_encoder(start, network)
+
+
+def seen_by_start(start: str) -> Mapping[str, tuple[str, ...]]:
+    """Keys of the people whom a start has seen (`aucli.datasets.seen`): nobody of a data set, unless it is a model."""
+    return {} if not start or start in IMAGENET else find_model(start).config.seen_subjects

@@ -39,6 +39,7 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(recipe: Path, tmp_pat
         card="# tiny",
         leave_out=[aus[0]],
         experimental=[aus[1]],
+        seen_subjects={"bp4d": ("0123456789abcdef",)},
     )
     shutil.copytree(tmp_path / "one", tmp_path / "both")  # the same network, of which nothing is left out
     write_model(tmp_path / "both", replace(config, aus=aus, thresholds=(0.5,) * len(aus)), card="# tiny")
@@ -47,6 +48,7 @@ def test_an_au_that_does_not_work_is_left_out_of_the_model(recipe: Path, tmp_pat
     where = np.zeros(1, np.intp)
     both = OnnxPredictor(find_model(str(tmp_path / "both"))).predict([frame], where, landmarks)
     one = find_model(str(tmp_path / "one"))
+    assert one.config.seen_subjects == {"bp4d": ("0123456789abcdef",)}
     assert one.config.aus == one.config.experimental == (aus[1],)
     np.testing.assert_array_equal(OnnxPredictor(one).predict([frame], where, landmarks), both[:, 1:])
     np.testing.assert_allclose(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from aucli.cli import app
+from aucli.datasets.seen import keys_by_dataset
 from aucli.datasets.source import DatasetSource, training_source
 from aucli.errors import AucliError, DatasetError, MissingPackageError, OptionsError
 from aucli.training.options import TrainOptions
 from aucli.training.plan import plan
+from tests.builders.tiny_model import TINY, make_tiny_model
 from tests.builders.tiny_training import train_command
 
 
@@ -73,6 +76,21 @@ def test_the_loss_of_the_authors_code_leaves_out_frames_with_missing_labels(
     planned = plan(_options(cache, recipe, tmp_path, "loss.authors_code=true"))
     assert (planned.folds[0].train.labels >= 0).all()
     assert any("loss.authors_code knows no missing labels" in warning for warning in planned.warnings)
+
+
+def test_a_start_that_has_seen_the_test_subjects_is_refused_until_allowed(
+    cache: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = plan(_options(cache, recipe, tmp_path / "run")).folds[0].test.subjects.tolist()
+    monkeypatch.setattr("aucli.training.plan.start_from", lambda *_: None)  # its shape is another's matter
+    start = make_tiny_model(tmp_path / "start", replace(TINY, seen_subjects=keys_by_dataset(tested[:1])))
+    pretrained = f"encoder.pretrained={tmp_path / 'start'}"
+    with pytest.raises(OptionsError, match=r"fold 1 tests 1 of the 4 people \(bp4d/.*\) whom .* has seen"):
+        plan(_options(cache, recipe, tmp_path / "run", pretrained))
+    allowed = plan(replace(_options(cache, recipe, tmp_path / "run", pretrained), allow_seen=True))
+    assert allowed.folds[0].seen_by_start == (tested[0],)
+    assert any("the card says so" in warning for warning in allowed.warnings)
+    assert start.seen_subjects
 
 
 def test_a_cache_tells_what_could_not_be_read(cache: Path, recipe: Path, tmp_path: Path) -> None:

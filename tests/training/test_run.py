@@ -52,6 +52,17 @@ def test_cross_validation_from_cache_to_annotated_video(
     annotated = CliRunner().invoke(app, words)
     assert annotated.exit_code == 0, annotated.output
     assert {"AU12_p", "AU01_p"} <= set(pl.read_parquet(table).columns)
+    on_benchmark = ["evaluate", "--model", str(model), "--dataset", "bp4d", "--cache", str(cache), "--replicates", "0"]
+    refused = CliRunner().invoke(app, on_benchmark)
+    assert refused.exit_code == 2
+    assert "has seen 8 of the 12 people (bp4d/" in " ".join(refused.stderr.split())
+    assert "the --fold that it was not trained on, or use --allow-seen" in " ".join(refused.stderr.split())
+    allowed = CliRunner().invoke(app, [*on_benchmark, "--allow-seen"])
+    assert allowed.exit_code == 0, allowed.output
+    assert "-fold2 has seen 8 of the 12 people" in " ".join(allowed.stderr.split())
+    of_its_fold = CliRunner().invoke(app, [*on_benchmark, "--fold", "2"])
+    assert of_its_fold.exit_code == 0, of_its_fold.output
+    assert "seen" not in of_its_fold.stderr
 
 
 @pytest.mark.slow

@@ -74,6 +74,7 @@ class Benchmark:
         counts: published counts and base rates, against which a copy is checked.
         folds: who is trained on and tested as published; None where nobody published that.
         subject_pattern: regular expression of a subject's name, by which lists of folds are read.
+        people_of: the data set whose people these are, under the same names; empty where they are its own.
     """
 
     name: str
@@ -84,3 +85,4 @@ class Benchmark:
     counts: tuple[PublishedCounts, ...]
     folds: PublishedParts | OwnersSplits | None
     subject_pattern: str
+    people_of: str = ""

@@ -177,4 +177,5 @@ BENCHMARK: Final = Benchmark(
     counts=(COUNTS,),
     folds=None,
     subject_pattern=r"SN\d{3}",
+    people_of="disfa",
 )
