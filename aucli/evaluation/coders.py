@@ -65,7 +65,8 @@ def compare_coders(
         OptionsError: if a choice is needed.
     """
     code_options, options = code_options or CodeOptions(), options or AgreementOptions()
-    films, files = None, ()
+    films: Films | None = None
+    files: tuple[Path, ...] = ()
     if table is not None:
         from aucli.results.read import read_tables
 

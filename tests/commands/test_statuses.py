@@ -121,6 +121,7 @@ def here(things: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Path]]:
 def _told(command: str, *words: object, code: int) -> str:
     """Run a command, with --json as well, and return what it says: one line, one object."""
     result = run(*command.split(), *words, "--json", code=code)
+    line: str
     (line,) = result.stderr.splitlines()
     said = json.loads(result.stdout)
     assert (said["schema"], said["command"], said["exit_status"]) == (1, command, code)

@@ -99,7 +99,11 @@ def test_predictions_come_back(tmp_path: Path, count: int, number: int) -> None:
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("hello")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
-    for name, message in (("text", "cannot be read"), ("other", "holds no predictions"), ("none", "cannot be read")):
+    for name, message in (
+        ("text", "is no Parquet file"),
+        ("other", "holds no predictions"),
+        ("none", "does not exist"),
+    ):
         with pytest.raises(DatasetError, match=message) as caught:
             read_predictions(tmp_path / f"{name}.parquet")
         assert "\n" not in str(caught.value)
@@ -194,7 +198,7 @@ def test_the_command_prints_every_format(runs: Path, tmp_path: Path) -> None:
         (["RUNS", "--metric", "f2"], "'f2' is not one of 'f1', 'accuracy'"),
         (["RUNS", "--lost-faces", "drop"], "'drop' is not one of 'negative', 'leave_out'"),
         (["RUNS", "--replicates", "-1"], "allowed is 0 or more"),
-        (["--codes", "x.csv"], "--codes needs one table"),
+        (["--codes", "x.csv"], "--codes needs a table of annotate"),
     ],
 )
 def test_mistakes_are_one_line(runs: Path, arguments: list[str], message: str) -> None:
