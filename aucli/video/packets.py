@@ -86,7 +86,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         stream = video_stream(info.path, container, info.stream)
         joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
         n_promised = promised_frames(container, stream)
-        in_slots = info.container == "avi" and not stream.codec_context.has_b_frames  # see `TimestampGuess`
+        is_avi, is_reordered = info.container == "avi", bool(stream.codec_context.has_b_frames)
+        in_slots = is_avi and not is_reordered  # see `TimestampGuess`
         # Where the header does not count frames, all streams together tell whether the file is whole.
         packets = container.demux(stream) if n_promised else container.demux()
         try:
@@ -102,10 +103,12 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 shape.look(packet)
                 stamp = packet.dts if in_slots else packet.pts
                 is_changed = any(begin <= (packet.pos or 0) < end for begin, end in changed)
-                if packet.is_corrupt or is_changed or has_lost_block(bytes(packet), info.codec):
+                lacks_others = slots.follows_gap and not packet.is_keyframe
+                if packet.is_corrupt or is_changed or lacks_others or has_lost_block(bytes(packet), info.codec):
                     n_damaged += 1
-                    if stamp is not None:
-                        damaged.add(stamp)
+                    shown_as = packet.dts if is_avi else packet.pts
+                    if shown_as is not None:
+                        damaged.add(shown_as)
                 if begins_inside is None:
                     begins_inside = not packet.is_keyframe
                 lacks_times |= packet.pts is None and packet.dts is None
@@ -127,7 +130,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
             promised_s = float(stream.frames * stream.time_base)  # FFmpeg shortens the duration to what is there
 
     timestamps = np.sort(np.array(shown, dtype=np.int64))
-    is_regular = bool(len(timestamps) and timestamps[0] != NO_TIMESTAMP and (np.diff(timestamps) > 0).all())
+    is_told = bool(len(timestamps)) and timestamps[0] != NO_TIMESTAMP and not (is_avi and is_reordered)
+    is_regular = bool(is_told and (np.diff(timestamps) > 0).all())
     why_not = None
     if pix_fmt not in DECORD_PIXELS:
         why_not = f"pixel format {pix_fmt}"

@@ -121,6 +121,7 @@ class AviSlots:
 
     Attributes:
         n_frames: frames that the index lists; 0 where there is none, or PyAV (before 17) does not hand it out.
+        follows_gap: whether frames that the index lists are missing before the packet that was corrected last.
     """
 
     def __init__(self, container: av.container.InputContainer, stream: VideoStream) -> None:
@@ -128,13 +129,18 @@ class AviSlots:
         listed = [(entry.pos + AVI_CHUNK_HEAD, entry.timestamp) for entry in entries if entry.size > 0]
         self._positions, self._slots = np.array(sorted(listed), np.int64).reshape(-1, 2).T
         self.n_frames = len(listed)
+        self.follows_gap = False
+        self._next = 0
 
     def correct(self, packet: Packet[Any]) -> None:
         """Move a packet's times to its slot."""
         if not self.n_frames or packet.pos is None or packet.dts is None:
             return
         at = int(np.searchsorted(self._positions, packet.pos))
-        if at < self.n_frames and self._positions[at] == packet.pos and self._slots[at] != packet.dts:
+        is_listed = at < self.n_frames and self._positions[at] == packet.pos
+        self.follows_gap = is_listed and at > self._next
+        self._next = at + 1 if is_listed else self._next
+        if is_listed and self._slots[at] != packet.dts:
             late = int(self._slots[at]) - packet.dts
             packet.dts += late
             if packet.pts is not None:
