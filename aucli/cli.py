@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -36,6 +37,12 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 
 class _Interrupted(Exception):  # noqa: N818
     """Ctrl-C, taken to where statuses are given: Typer would end without a word."""
+
+
+def _let_go_of_standard_output() -> None:
+    """Without it Python tries once more when it ends, and adds a traceback."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _OneLineErrors(TyperGroup):
@@ -91,7 +98,10 @@ class _OneLineErrors(TyperGroup):
         if "--json" in arguments:
             kind = "UsageError" if status == BAD_USAGE else type(error).__name__.lstrip("_")
             about = {"kind": kind, "message": printable(told)}
-            print_json(" ".join(self._words(arguments)), exit_status=status, error=about)
+            try:
+                print_json(" ".join(self._words(arguments)), exit_status=status, error=about)
+            except OSError:  # standard output takes no more: that may be the very error
+                _let_go_of_standard_output()
         print_error(told)
         return status
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +68,8 @@ def pull_pack(name: str) -> Path:
     from insightface.utils.storage import ensure_available
 
     try:
-        return Path(ensure_available("models", name, root=str(insightface_folder().parent)))
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does; standard output is for results
+            return Path(ensure_available("models", name, root=str(insightface_folder().parent)))
     except Exception as error:  # the downloader raises whatever its HTTP library does
         (insightface_folder() / f"{name}.zip").unlink(missing_ok=True)
         raise DetectorError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,26 @@ from typing import Any
 from typer.testing import CliRunner
 
 from aucli.cli import app
+from aucli.commands.output import JSON_SCHEMA
 from tests.builders.reference import commands
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 
 def run(*arguments: object, code: int = 0, **keywords: Any) -> Any:
-    """Run a command in this process; fails unless it ends with this status."""
-    result = RUNNER.invoke(app, [str(argument) for argument in arguments], **keywords)
+    """Run a command in this process; fails unless it ends with this status, and with --json in one strict object."""
+    words = [str(argument) for argument in arguments]
+    result = RUNNER.invoke(app, words, **keywords)
     assert result.exit_code == code, (result.output, result.exception)
+    if "--json" in words and "--help" not in words:
+        said = json.loads(result.stdout, parse_constant=_refuse)
+        assert (said["schema"], said["exit_status"]) == (JSON_SCHEMA, code)
+        assert words[: len(said["command"].split())] == said["command"].split()
     return result
+
+
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
 
 
 def environment() -> dict[str, str]:

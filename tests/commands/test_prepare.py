@@ -14,7 +14,7 @@ from aucli.datasets.prepare import Prepared, PrepareOptions
 from aucli.datasets.readers.registry import READERS
 from aucli.datasets.report import Report
 from aucli.datasets.source import DatasetSource
-from aucli.errors import RecipeError
+from aucli.errors import OptionsError
 from aucli.training.options import TrainOptions
 from aucli.training.plan import find_recipe
 from tests.builders.command_line import left_out, run
@@ -83,7 +83,7 @@ def test_the_end_names_a_recipe_where_none_is_bundled(calls: list[PrepareOptions
     source = DatasetSource.from_pairs(dataset, root=None, cache=Path("c"), pairs=())
     try:
         find_recipe(TrainOptions(source=source, out=Path("out")))
-    except RecipeError:
+    except OptionsError:
         assert line == f"next: aucli train {given} --recipe FILE.toml, or aucli evaluate {given} --model MODEL"
     else:
         assert line == f"next: aucli train {given}"
