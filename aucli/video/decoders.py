@@ -187,7 +187,7 @@ class PyAVSource:
             for n, frame in enumerate(decode_tolerantly(container, stream, errors)):
                 self.first_error = errors[0] if errors else None
                 timestamp = guess(frame.pts, frame.dts)
-                kind, is_whole = int(frame.pict_type), not frame.is_corrupt
+                kind, is_whole = int(frame.pict_type), not frame.is_corrupt or timestamp in self._scan.before_joints
                 is_key = frame.key_frame or kind not in PREDICTED
                 before, n_passed = n_passed, int(np.searchsorted(self._scan.timestamps, timestamp, "right"))
                 is_lacking = n_passed - before > 1 or len(errors) > n_errors if n else self._scan.begins_inside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -42,6 +43,8 @@ class PacketScan:
             promises and the file does not hold. What an edit list hides is not among them.
         n_hidden: frames in the file that its edit list hides.
         damaged: timestamps of packets that lack something.
+        before_joints: timestamps of the last two packets before each joint. FFmpeg calls one of them corrupt, for the
+            next recording's counters begin anew, though both are whole.
         n_ahead: frames that are decoded before one that is shown before them, at most: how late a decoder may notice
             what is wrong with a frame; `MOST_HELD` where timestamps do not tell.
         begins_inside: whether the first packet is not a key frame: nothing before the first key frame can be whole.
@@ -59,6 +62,7 @@ class PacketScan:
     n_expected: int
     n_hidden: int
     damaged: frozenset[int]
+    before_joints: frozenset[int]
     n_ahead: int
     begins_inside: bool
     n_joints: int
@@ -77,6 +81,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     is_key = array("b")
     n_hidden = n_damaged = 0
     damaged: set[int] = set()
+    before_joints: set[int] = set()
+    last_two: deque[int | None] = deque(maxlen=2)
     end_s = 0.0
     error_text: str | None = None
     lacks_times = False
@@ -99,7 +105,11 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 if packet.stream_index != stream.index:
                     continue
                 slots.correct(packet)
+                n_joints = joints.count
                 joints.carry_on(packet)
+                if joints.count > n_joints:
+                    before_joints.update(stamp for stamp in last_two if stamp is not None)
+                last_two.append(packet.pts)
                 shape.look(packet)
                 stamp = packet.dts if in_slots else packet.pts
                 is_changed = any(begin <= (packet.pos or 0) < end for begin, end in changed)
@@ -172,7 +182,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         timestamps=timestamps if is_regular else timestamps[:0],
         n_expected=n_expected,
         n_hidden=n_in_file - len(timestamps),
-        damaged=frozenset(damaged),
+        damaged=frozenset(damaged - before_joints),
+        before_joints=frozenset(before_joints),
         n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
         begins_inside=bool(begins_inside),
         n_joints=joints.count,

@@ -15,7 +15,7 @@ import aucli
 from aucli.annotation import supervised
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.supervised import annotate_supervised
-from aucli.errors import CrashError, ModelError, TableError
+from aucli.errors import CrashError, OptionsError
 from tests.builders.media import MadeVideo, write_repeated
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the process through /proc")
@@ -75,10 +75,10 @@ def test_a_crash_ends_the_video_at_work_and_the_others_go_on(tmp_path: Path) -> 
 
 
 def test_errors_come_across(videos: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nothing"):
+    with pytest.raises(OptionsError, match="nothing"):
         annotate_supervised(videos, tmp_path / "t.parquet", options=AnnotateOptions(model="nothing"))
     (tmp_path / "t.parquet").mkdir()
-    with pytest.raises(TableError, match="is a folder"):
+    with pytest.raises(OptionsError, match="a folder; name a file in it"):
         annotate_supervised(videos, tmp_path / "t.parquet")
 
 

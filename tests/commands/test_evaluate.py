@@ -20,7 +20,7 @@ from tests.builders.made_scores import made_scores
 SHARED = frozenset({"--lost-faces", "--replicates", "--metric", "--format", "--output", "--json", "--quiet"})
 OF_BENCHMARKS = frozenset(
     {"--model", "--dataset", "--root", "--cache", "--fold", "--numbering", "--aus", "--option", "--device"}
-    | {"--folds-dir", "--allow-shared-videos"}
+    | {"--folds-dir", "--allow-shared-videos", "--allow-seen"}
 )
 SCORED = ("--lost-faces", "leave_out", "--replicates", 0)
 
@@ -36,7 +36,7 @@ def test_every_option_of_a_model_on_a_benchmark_reaches_the_library(monkeypatch:
     # fmt: off
     given = ("--model", "m", "--dataset", "disfa", "--root", "/d", "--cache", "c", "--fold", 2, "--numbering", "part",
              "--aus", "1,12", "--option", "camera=right", "--device", "cpu",
-             "--folds-dir", "f", "--allow-shared-videos", *SCORED)
+             "--folds-dir", "f", "--allow-shared-videos", "--allow-seen", *SCORED)
     # fmt: on
     assert OF_BENCHMARKS & left_out("evaluate", given) == set()
     result = run("evaluate", *given)
@@ -51,6 +51,7 @@ def test_every_option_of_a_model_on_a_benchmark_reaches_the_library(monkeypatch:
                 folds=FoldOptions(fold=2, numbering="part", folds_dir=Path("f"), allow_shared_videos=True),
                 device="cpu",
                 aus=(1, 12),
+                allow_seen=True,
             ),
             ScoringOptions(lost_faces="leave_out", replicates=0),
         ),

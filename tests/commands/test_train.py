@@ -47,7 +47,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
 # fmt: off
 GIVEN = ("--dataset", "disfa", "--out", "o", "--root", "/d", "--cache", "c", "--recipe", "r.toml", "--fold", 2,
          "--set", "optim.lr=1", "--set", "seed=2", "--option", "camera=right", "--numbering", "part", "--device", "cpu",
-         "--checkpoint-every", 7, "--folds-dir", "f", "--allow-shared-videos", "--finish-again")
+         "--checkpoint-every", 7, "--folds-dir", "f", "--allow-shared-videos", "--allow-seen", "--finish-again")
 # fmt: on
 OPTIONS = TrainOptions(
     source=DatasetSource.from_pairs("disfa", root=Path("/d"), cache=Path("c"), pairs=["camera=right"]),
@@ -58,6 +58,7 @@ OPTIONS = TrainOptions(
     device="cpu",
     checkpoint_every=7,
     finish_again=True,
+    allow_seen=True,
 )
 
 
