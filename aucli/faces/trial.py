@@ -22,10 +22,14 @@ def try_detector(path: str, called: str) -> None:
     Raises:
         DetectorError: if it reads other files, is no SCRFD detector, or gives anything but boxes, landmarks and scores.
     """
-    if outside := external_files(Path(path), error=DetectorError):
+    try:
+        outside = external_files(Path(path), error=DetectorError)
+        detector = None if outside else Scrfd(Path(path), name=Path(called).stem)
+    except DetectorError as error:
+        raise DetectorError(str(error).replace(path, called)) from error
+    if detector is None:
         raise DetectorError(f"{called} reads the file {min(outside)!r}; a detector is one file that stands alone")
     frame_rgb, _ = draw_face()
-    detector = Scrfd(Path(path), name=Path(called).stem)
     try:
         faces = detector.detect(frame_rgb[None])[0]
     except Exception as error:  # a graph with other outputs makes insightface stumble anywhere

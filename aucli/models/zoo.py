@@ -180,8 +180,12 @@ def import_model(source: Path, *, name: str | None = None, overwrite: bool = Fal
             if (folder / CARD_NAME).exists():
                 _copy(folder / CARD_NAME, temporary / CARD_NAME)
             (temporary / CONFIG_NAME).write_text(config.to_json(), encoding="utf-8")
-            verify(Model(temporary, config, "path"))
-            call_apart("aucli.models.trial:try_model", str(temporary), what=f"the model in {source}", error=ModelError)
+            try:
+                verify(Model(temporary, config, "path"))
+                what = f"the model in {source}"
+                call_apart("aucli.models.trial:try_model", str(temporary), what=what, error=ModelError)
+            except ModelError as error:  # the copy is gone when this is read
+                raise ModelError(str(error).replace(str(temporary), str(folder))) from error
     except OSError as error:
         raise ModelError(f"{source} cannot be imported: {error.strerror or error} ({error.filename})") from error
     return _read(target, "imported")

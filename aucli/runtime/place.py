@@ -37,7 +37,7 @@ def require_place_for_file(path: Path, *, field: str = "output", inputs: Iterabl
     for file in inputs:
         if mode is not None and file.exists() and path.samefile(file):
             raise OptionsError(f"`{field}` is {path}, which is read here; choose another name")
-    _require_writable(path.absolute().parent, path, field)
+    _require_writable(path.parent, path, field)
 
 
 def require_place_for_folder(path: Path, *, field: str = "output", wanted: str = "a folder") -> None:
@@ -58,7 +58,7 @@ def require_place_for_folder(path: Path, *, field: str = "output", wanted: str =
     _require_no_device(path, mode, field, wanted)
     if mode is not None and not stat.S_ISDIR(mode):
         raise OptionsError(f"`{field}` is {path}, which is a file; name {wanted}")
-    _require_writable(path.absolute(), path, field)
+    _require_writable(path, path, field)
 
 
 def _mode(path: Path, field: str) -> int | None:

@@ -243,7 +243,11 @@ def _load_packed(path: Path) -> Rig:
                 raise RigError(f"{path} lacks {', '.join(missing)}")
             arrays: dict[str, Any] = {name: packed[name] for name in _ARRAYS}
     except (ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise RigError(f"{path} is not a packed rig (.npz): {error}") from None
+        # numpy takes any other file for a pickle, and tells how to read that without care.
+        reason = "" if "pickle" in str(error) else f": {error}"
+        raise RigError(
+            f"{path} is not a packed rig (.npz){reason}; give facekit.npz, or the folder FaceXModel"
+        ) from None
     for name in ("expression_names", "materials"):
         if arrays[name].ndim != 1:
             raise RigError(f"{path}: {name} has the shape {arrays[name].shape}; expected a list of names")

@@ -73,6 +73,18 @@ def test_every_field_in_a_message_is_an_option_of_a_command() -> None:
     assert {(name, file) for name, file in named if name not in known} == set()
 
 
+def test_a_field_in_a_sentence_is_in_backticks() -> None:
+    """One that is not would reach the user as it is: no option is called so."""
+    fields = sorted({field for of in OPTIONS_OF.values() for field in of if "_" in field})
+    bare = re.compile(rf"(?<![`\w./])({'|'.join(fields)})(?![`\w])")
+    # Recipes, and a data set's own options, are typed by their names in the code.
+    own = [PACKAGE / room for room in ("training", "datasets")]
+    paths = [path for path in PACKAGE.rglob("*.py") if not any(path.is_relative_to(room) for room in own)]
+    said = {(path.name, text) for path in paths for text in texts_of(path) if " " in text.strip()}
+    assert len(said) > 300, "the search itself must find something"
+    assert {(name, text) for name, text in said if bare.search(text) and name != "alignment.py"} == set()
+
+
 def test_every_field_of_annotate_and_of_import_has_an_option() -> None:
     fields = set(inspect.signature(AnnotateOptions).parameters)
     assert set(annotate_command.OPTION_OF) == fields | {"output"}

@@ -103,6 +103,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "people.csv").write_text("video,condition\nv.mp4,a\n")
     (folder / "text.csv").write_text("a,b\n1,2\n")
     (folder / "text.parquet").write_text("a,b\n1,2\n")
+    (folder / "text.onnx").write_text("a,b\n1,2\n")
     (folder / "empty.parquet").touch()
     (folder / "cut.parquet").write_bytes((folder / "t.parquet").read_bytes()[:-100])
     (folder / "folder.csv").mkdir()
@@ -252,6 +253,8 @@ def test_what_is_no_table_is_a_failure(command: str, table: str) -> None:
         (("synth", "--rig", "nosuch", "-o", "new"), "nosuch"),
         (("models import", "nosuch"), "nosuch does not exist; what can be imported is"),
         (("models import", "v.mp4"), "v.mp4 is no model; what can be imported is"),
+        (("models import", "text.onnx"), "error: text.onnx is no ONNX graph, or is damaged"),
+        (("synth", "--rig", "text.csv", "-o", "new"), "text.csv is not a packed rig (.npz); give facekit.npz"),
         (("models info", "data"), "data is a folder without config.json"),
     ],
 )
