@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from aucli.annotation.options import AnnotateOptions
+from aucli.annotation.precision import choose_precision
 from aucli.faces.appearance import Observation, described
 from aucli.faces.detectors import open_detector
 from aucli.faces.search import FaceSearch
@@ -19,7 +20,7 @@ class Engine:
     """Detector, predictor and the threads that they run in.
 
     Raises:
-        OptionsError: if the device cannot be used.
+        OptionsError: if the device cannot be used, or not in the precision that was asked for.
         OptionsError: if there is no model or detector of this name.
         ModelError: if the model is damaged.
         DetectorError: if the detector is damaged.
@@ -31,11 +32,15 @@ class Engine:
         self.detect_every = options.detect_every or 1
         self.min_face_px = options.min_face_px
         self.workers = options.workers or (min(8, available_cores()) if self.device == "cpu" else 2)
-        self.detector: Detector = open_detector(options.detector, device=self.device)
+        chosen = choose_precision(options.precision, model=self.model, detector=options.detector, device=self.device)
+        self.precision = chosen.name
+        self.notes = () if chosen.note is None else (chosen.note,)
+        asked = None if chosen.name == "float16" else chosen.name
+        self.detector: Detector = open_detector(options.detector, device=self.device, precision=asked or "float32")
         self.search: FaceSearch | None = None
         if options.detect_every is None and self.device == "cpu" and isinstance(self.detector, WindowDetector):
             self.search = FaceSearch(self.detector, min_face_px=self.min_face_px)
-        self.predictor: Predictor = open_predictor(self.model, device=self.device)
+        self.predictor: Predictor = open_predictor(self.model, device=self.device, precision=asked)
         self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="aucli")
 
     @property

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aucli.errors import OptionsError
 from aucli.facs import AU_NAMES
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import DEFAULT_MODEL
 from aucli.runtime.device import check_device_name
+
+PRECISIONS: Final = ("auto", "float32", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class AnnotateOptions:
             known faces should be on all frames between. 1: the whole picture on every frame. N: the whole picture on
             every N-th frame at least; in between faces are carried.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``float32`` or ``int8``: the numbers in which the networks compute, see
+            `aucli.annotation.precision.choose_precision`. The table's metadata has which it was.
         batch_size: frames decoded at once; None chooses for the device. Never changes the values.
         every_s: take one frame every so many seconds; None takes all.
         start_s: first presentation time to annotate, in seconds.
@@ -52,6 +56,7 @@ class AnnotateOptions:
     detector: str = "centerface"
     detect_every: int | None = None
     device: str = "auto"
+    precision: str = "auto"
     batch_size: int | None = None
     every_s: float | None = None
     start_s: float | None = None
@@ -97,6 +102,8 @@ class AnnotateOptions:
                 raise OptionsError(f"`thresholds` names AU {au}; known are {', '.join(map(str, AU_NAMES))}")
             if not 0.0 < threshold < 1.0:
                 raise OptionsError(f"`thresholds` holds {threshold}; allowed is between 0 and 1")
+        if self.precision not in PRECISIONS:
+            raise OptionsError(f"`precision` is {self.precision!r}; allowed are {', '.join(PRECISIONS)}")
         check_device_name(self.device)
 
     def thresholds_for(self, model: ModelConfig) -> tuple[float, ...]:

@@ -41,6 +41,7 @@ class Outcome:
         n_frames: frames annotated in this run.
         passed_over: a line for each folder: what of it was not taken for a video, and why.
         experimental: columns of action units that the model's maker calls experimental, ``("AU14", ...)``.
+        notes: a line for each thing about the whole run that a user should know.
     """
 
     tables: tuple[Path, ...]
@@ -50,9 +51,18 @@ class Outcome:
     n_frames: int
     passed_over: tuple[str, ...] = ()
     experimental: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, results: Mapping[str, VideoOutcome], inputs: Inputs, tables: RunTables, run: RunRecord) -> Outcome:
+    def of(
+        cls,
+        results: Mapping[str, VideoOutcome],
+        inputs: Inputs,
+        tables: RunTables,
+        run: RunRecord,
+        *,
+        notes: tuple[str, ...] = (),
+    ) -> Outcome:
         """Sum up a run from what it did with each of its videos, in their order."""
         failures = {label: result.problem for label, result in results.items() if result.problem is not None}
         return cls(
@@ -63,6 +73,7 @@ class Outcome:
             n_frames=sum(result.n_frames for result in results.values()),
             passed_over=inputs.passed_over,
             experimental=run.experimental,
+            notes=notes,
         )
 
     def same_content(self) -> dict[str, str]:

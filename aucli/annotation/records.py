@@ -205,7 +205,8 @@ class RunRecord:
         if not found:
             found = [f"another `{name}` of this name" for name, of in DIGESTS.items() if mine[of] != other.get(of)]
             found += self._other_thresholds(other.get("thresholds") or ())
-        before, now = other.get("options", {}), mine["options"]
+        # Tables of versions that knew no other precision.
+        before, now = {"precision": "float32", **other.get("options", {})}, mine["options"]
         changed = [name for name in now if now[name] != before.get(name)]
         if "detect_every" not in changed and "face_search" in changed:
             found.append(f"faces searched by {before.get('face_search')} -> {now['face_search']} (`device`)")

@@ -84,7 +84,7 @@ def annotate(
                 reporter.end(result.problem, kept=video.label in plan.skipped)
                 journal.end(video.label, result.n_frames)
             tables.write_what_waits()
-            return Outcome.of(results, inputs, tables, run)
+            return Outcome.of(results, inputs, tables, run, notes=engine.notes)
 
 
 def _annotate_next(
@@ -201,7 +201,7 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
         thresholds=options.thresholds_for(config),
         detector=engine.detector.name,
         detector_digest=engine.detector.digest,
-        options={**options.deciding(), "face_search": engine.face_search},
+        options={**options.deciding(), "face_search": engine.face_search, "precision": engine.precision},
         experimental=config.experimental_columns,
     )
 

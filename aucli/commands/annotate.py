@@ -37,6 +37,7 @@ OPTION_OF: Final = {
     "detector": "--detector",
     "detect_every": "--detect-every",
     "device": "--device",
+    "precision": "--precision",
     "batch_size": "--batch-size",
     "every_s": "--every",
     "start_s": "--start",
@@ -82,6 +83,14 @@ def annotate(
         ),
     ] = None,
     device: Device = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|float32|int8",
+            help="Numbers the networks compute in. auto on a CPU: int8 if it has instructions for it (VNNI) and gains "
+            "by it, else float32.",
+        ),
+    ] = "auto",
     batch_size: Annotated[
         int | None, typer.Option(help="Frames decoded at once. Never changes the values.", show_default="by device")
     ] = None,
@@ -178,6 +187,7 @@ def annotate(
             detector=detector,
             detect_every=detect_every,
             device=device,
+            precision=precision,
             batch_size=batch_size,
             every_s=_seconds_per_frame(every, fps),
             start_s=start,
@@ -297,12 +307,13 @@ def _print(out: Printer, outcome: Outcome, seen: Ended, where: Path, page: Page 
         skipped=list(outcome.skipped),
         failures={label: out.as_typed(problem) for label, problem in outcome.failures.items()},
         passed_over=list(outcome.passed_over),
+        notes=list(outcome.notes),
         n_frames=outcome.n_frames,
         experimental=list(outcome.experimental),
         same_content=twice,
         report=report_as_json(page.outcome) if page and page.outcome else None,
     )
-    out.notes([*outcome.passed_over])
+    out.notes([*outcome.notes, *outcome.passed_over])
     out.notes([f"{label}: {note}" for label, record in annotated.items() for note in record.notes])
     out.warnings(
         [

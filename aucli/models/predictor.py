@@ -10,17 +10,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import ModelError
 from aucli.faces.alignment import CropSpec, crop_faces, crop_faces_on_device
+from aucli.faces.calibration import PICTURES, calibration_faces, in_shades
 from aucli.faces.crop_quality import crop_quality
+from aucli.faces.detectors import open_detector
 from aucli.models.config import ModelConfig
 from aucli.models.zoo import Model, verify
+from aucli.runtime.int8 import FloatNetwork, Precision, open_int8_session
+from aucli.runtime.int8_graph import Feed
 from aucli.runtime.onnx import open_session
+from aucli.runtime.onnx_file import whole_graph
 from aucli.runtime.packages import require
 
 if TYPE_CHECKING:
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 
 FACES_PER_CALL = 16
 """Most faces given to a network at once on a CPU: more only costs memory (measured)."""
+MOST_CHANGE: Final = 0.015
+"""A model whose probabilities change by more than this on average is not brought to int8 unless it is asked for."""
+NO_INT8: Final = "(that takes an ONNX graph and a CPU)"
 
 
 @dataclass(frozen=True)
@@ -67,16 +75,19 @@ class Predictor(ABC):
         return self.read(frames_rgb, frame_of_face, landmarks_xy).probabilities
 
 
-def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Predictor:
+def open_predictor(
+    model: Model, *, device: str = "cpu", threads: int = 1, precision: Precision | None = None
+) -> Predictor:
     """Check a model's files against their digests and load it.
 
     Args:
         model: from `aucli.models.zoo.find_model`.
         device: ``cpu`` or ``cuda:N``.
         threads: threads inside one call (CPU).
+        precision: None: half precision on a GPU, else float32. int8 is for graphs on a CPU.
 
     Raises:
-        ModelError: if a file is missing or damaged, or the network cannot be built.
+        ModelError: if a file is missing or damaged, or the network cannot be built, or not in this precision.
     """
     if not model.config.has_heads:
         raise ModelError(
@@ -85,17 +96,55 @@ def open_predictor(model: Model, *, device: str = "cpu", threads: int = 1) -> Pr
         )
     verify(model)
     if device == "cpu" and model.graph is not None:
-        return OnnxPredictor(model, threads=threads)
-    return TorchPredictor(model, device=device)
+        return OnnxPredictor(model, threads=threads, precision=precision or "float32")
+    if precision == "int8":
+        raise ModelError(f"model {model.config.name} cannot run in int8 {NO_INT8}; use `precision` float32")
+    return TorchPredictor(model, device=device, is_half=None if precision is None else False)
+
+
+def model_network(model: Model) -> FloatNetwork:
+    """What a model's graph in int8 is made of: crops of the faces of `aucli.faces.calibration`.
+
+    Raises:
+        ModelError: if it has no graph.
+    """
+    graph = _graph_file(model)
+
+    def feeds() -> list[Feed]:
+        crops = [
+            shade
+            for frame, faces in calibration_faces(open_detector(None))
+            for crop in crop_faces(frame, faces.landmarks_xy, model.config.crop)
+            for shade in in_shades(crop)
+        ]
+        return [{"crops": np.ascontiguousarray(crop.transpose(2, 0, 1)[None], dtype=np.float32)} for crop in crops]
+
+    return FloatNetwork(
+        name=f"model {model.config.name}",
+        digest=model.config.digest,
+        pictures=PICTURES,
+        graph=lambda: whole_graph(graph, error=ModelError),
+        feeds=feeds,
+        output="probabilities",
+        most_change=MOST_CHANGE,
+        error=ModelError,
+    )
+
+
+def _graph_file(model: Model) -> Path:
+    if model.graph is None:
+        raise ModelError(f"model {model.config.name} has no graph")
+    return model.graph
 
 
 class OnnxPredictor(Predictor):
     """A model's graph in ONNX Runtime on the CPU."""
 
-    def __init__(self, model: Model, *, threads: int = 1) -> None:
-        if model.graph is None:
-            raise ModelError(f"model {model.config.name} has no graph")
-        self._session = open_session(model.graph, device="cpu", threads=threads)
+    def __init__(self, model: Model, *, threads: int = 1, precision: Precision = "float32") -> None:
+        if precision == "int8":
+            self._session = open_int8_session(model_network(model), threads=threads)
+        else:
+            self._session = open_session(_graph_file(model), device="cpu", threads=threads)
         self._spec: CropSpec = model.config.crop
         self._outputs = list(model.config.outputs)
 
@@ -123,12 +172,12 @@ class OnnxPredictor(Predictor):
 class TorchPredictor(Predictor):
     """The network in torch, on any device; crops are made there too, and only probabilities come back."""
 
-    def __init__(self, model: Model, *, device: str) -> None:
+    def __init__(self, model: Model, *, device: str, is_half: bool | None = None) -> None:
         network = load_network(model)  # first: it says in one line if torch is missing
         import torch
 
         self._device = torch.device(device)
-        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        self._dtype = torch.float16 if (self._device.type == "cuda" if is_half is None else is_half) else torch.float32
         self._network = network.to(self._device, self._dtype).eval()
         self._spec = model.config.crop
         self._outputs = list(model.config.outputs)

@@ -167,6 +167,14 @@ def user_folder() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "aucli"
 
 
+def cache_folder() -> Path:
+    """Return where lies what can be made again: in ``$AUCLI_HOME``, else the user's cache by the XDG convention."""
+    if os.environ.get("AUCLI_HOME"):
+        return user_folder() / "cache"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "aucli"
+
+
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def open_session(
     options.log_severity_level = 3
     # Waiting threads sleep: spinning would take the cores from the decoder.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Sums of int8 products never overflow: values of a graph in int8 are the same with and without VNNI instructions.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
         if not has_cuda():
@@ -61,3 +64,31 @@ def open_session(
     except Exception as problem:  # ONNX Runtime's exceptions share no parent of their own
         what = name or (model if isinstance(model, Path) else "the graph")
         raise error(f"{what} cannot be loaded by ONNX Runtime: {str(problem).splitlines()[0]}") from problem
+
+
+def open_bare_session(graph: bytes) -> Any:
+    """Open a session on one thread of the CPU, its graph as it stands but for what can be computed beforehand."""
+    onnxruntime = import_onnxruntime()
+    return onnxruntime.InferenceSession(graph, _basic_options(onnxruntime), providers=["CPUExecutionProvider"])
+
+
+def simplified(graph: bytes) -> bytes:
+    """Compute a graph's constants beforehand and fold batch norms into convolutions; its operators stay standard ones.
+
+    Raises:
+        Exception: of ONNX Runtime, if it cannot be loaded.
+    """
+    onnxruntime = import_onnxruntime()
+    options = _basic_options(onnxruntime)
+    with tempfile.TemporaryDirectory(prefix="aucli-") as folder:  # ONNX Runtime only writes to files
+        options.optimized_model_filepath = str(Path(folder) / "graph.onnx")
+        onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return Path(options.optimized_model_filepath).read_bytes()
+
+
+def _basic_options(onnxruntime: Any) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options

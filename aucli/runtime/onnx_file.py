@@ -26,6 +26,20 @@ def external_files(path: Path, *, error: type[AucliError]) -> frozenset[str]:
     )
 
 
+def whole_graph(path: Path, *, error: type[AucliError]) -> bytes:
+    """Read a graph with the weights that it names in other files of its folder, as one serialised graph.
+
+    Raises:
+        AucliError: of the class `error`, if it cannot be read.
+    """
+    import onnx
+
+    try:
+        return bytes(onnx.load(str(path)).SerializeToString())
+    except Exception as problem:  # protobuf's exceptions and those of onnx share no parent
+        raise error(f"{path} is no ONNX graph, or is damaged") from problem
+
+
 def _tensors_of(model: Any) -> Iterator[Any]:  # onnx ships no types
     graphs = [model.graph]
     for info in model.training_info:

@@ -217,12 +217,19 @@ def test_a_table_of_other_options_is_wrong_usage(
 def test_every_difference_from_a_table_is_told_by_its_option() -> None:
     others = {**dict.fromkeys(AnnotateOptions().deciding(), 7), "every_s": 1 / 3}
     one = RunRecord(
-        "m", "d", ("AU01", "AU12"), (0.5, 0.5), "c", "e", {**AnnotateOptions().deciding(), "face_search": "x"}
+        "m",
+        "d",
+        ("AU01", "AU12"),
+        (0.5, 0.5),
+        "c",
+        "e",
+        {**AnnotateOptions().deciding(), "face_search": "x", "precision": "float32"},
     )
     changes: dict[str, Any] = {"model": "n", "detector": "f", "thresholds": (0.5, 0.4), "model_digest": "x"}
     runs = [replace(one, **{name: value}) for name, value in {**changes, "detector_digest": "x"}.items()]
     runs += [
-        replace(one, options={**one.options, name: value}) for name, value in {**others, "face_search": "y"}.items()
+        replace(one, options={**one.options, name: value})
+        for name, value in {**others, "face_search": "y", "precision": "int8"}.items()
     ]
     for other in runs:
         (difference,) = other.differences(json.loads(json.dumps(asdict(one))))
