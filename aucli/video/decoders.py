@@ -176,7 +176,7 @@ class PyAVSource:
     def _decode(self) -> Iterator[DecodedFrame]:
         """Every frame, marked as damaged where itself, or one that should have come before it, is."""
         errors: list[str] = []
-        n_errors = n_passed = 0
+        n_errors = n_passed = n_bad = 0
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
             guess = TimestampGuess.of(container, usual_ticks=self._scan.usual_ticks)
@@ -189,14 +189,19 @@ class PyAVSource:
                 timestamp = guess(frame.pts, frame.dts)
                 kind, is_whole = int(frame.pict_type), not frame.is_corrupt or timestamp in self._scan.before_joints
                 is_key = frame.key_frame or kind not in PREDICTED
+                is_lacking = len(errors) > n_errors if n else self._scan.begins_inside
                 before, n_passed = n_passed, int(np.searchsorted(self._scan.timestamps, timestamp, "right"))
-                is_lacking = n_passed - before > 1 or len(errors) > n_errors if n else self._scan.begins_inside
+                is_lacking |= n > 0 and n_passed - before > 1
+                # A damaged packet may give no frame at all, and no error.
+                before, n_bad = n_bad, int(np.searchsorted(self._scan.damaged, timestamp, "right"))
+                is_bad = n_bad > 0 and self._scan.damaged[n_bad - 1] == timestamp
+                is_lacking |= n_bad - before > is_bad
                 n_errors = len(errors)
                 yield DecodedFrame(
                     timestamp,
                     display.show(frame),
                     is_key=is_key and is_whole,
                     is_bidirectional=kind == BIDIRECTIONAL,
-                    is_damaged=not is_whole or (is_lacking and not is_key) or timestamp in self._scan.damaged,
+                    is_damaged=bool(not is_whole or is_bad or (is_lacking and not is_key)),
                 )
         self.first_error = errors[0] if errors else None

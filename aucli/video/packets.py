@@ -42,7 +42,7 @@ class PacketScan:
         n_expected: frames that are to be shown: one for each packet, and those that the header, or an AVI's index,
             promises and the file does not hold. What an edit list hides is not among them.
         n_hidden: frames in the file that its edit list hides.
-        damaged: timestamps of packets that lack something.
+        damaged: int64, ascending: timestamps of packets that lack something.
         before_joints: timestamps of the last two packets before each joint. FFmpeg calls one of them corrupt, for the
             next recording's counters begin anew, though both are whole.
         n_ahead: frames that are decoded before one that is shown before them, at most: how late a decoder may notice
@@ -61,7 +61,7 @@ class PacketScan:
     timestamps: npt.NDArray[np.int64]
     n_expected: int
     n_hidden: int
-    damaged: frozenset[int]
+    damaged: npt.NDArray[np.int64]
     before_joints: frozenset[int]
     n_ahead: int
     begins_inside: bool
@@ -82,6 +82,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     n_hidden = n_damaged = 0
     damaged: set[int] = set()
     before_joints: set[int] = set()
+    was_corrupt = False
     last_two: deque[int | None] = deque(maxlen=2)
     end_s = 0.0
     error_text: str | None = None
@@ -109,14 +110,18 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 joints.carry_on(packet)
                 if joints.count > n_joints:
                     before_joints.update(stamp for stamp in last_two if stamp is not None)
+                    was_corrupt = False
                 last_two.append(packet.pts)
                 shape.look(packet)
                 stamp = packet.dts if in_slots else packet.pts
                 is_changed = any(begin <= (packet.pos or 0) < end for begin, end in changed)
                 lacks_others = slots.follows_gap and not packet.is_keyframe
-                if packet.is_corrupt or is_changed or lacks_others or has_lost_block(bytes(packet), info.codec):
+                # FFmpeg marks a packet that it had begun when it came upon a gap: that one is not whole, or the next.
+                is_lossy = packet.is_corrupt or was_corrupt
+                shown_as = packet.dts if is_avi or packet.pts is None else packet.pts
+                was_corrupt = packet.is_corrupt or (is_lossy and shown_as is None)
+                if is_lossy or is_changed or lacks_others or has_lost_block(bytes(packet), info.codec):
                     n_damaged += 1
-                    shown_as = packet.dts if is_avi else packet.pts
                     if shown_as is not None:
                         damaged.add(shown_as)
                 if begins_inside is None:
@@ -182,7 +187,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         timestamps=timestamps if is_regular else timestamps[:0],
         n_expected=n_expected,
         n_hidden=n_in_file - len(timestamps),
-        damaged=frozenset(damaged - before_joints),
+        damaged=np.array(sorted(damaged - before_joints), dtype=np.int64),
         before_joints=frozenset(before_joints),
         n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
         begins_inside=bool(begins_inside),

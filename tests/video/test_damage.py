@@ -168,18 +168,20 @@ def test_bit_errors_are_told_with_all_that_they_damage(tmp_path: Path, codec: st
     assert reader.broken.startswith(f"{len(told)} frames decoded damaged (")
 
 
+@pytest.mark.parametrize("share", [0.4, 0.5, 0.7])
 @pytest.mark.parametrize(("codec", "name"), [("libx264", "a.ts"), ("libx265", "a.ts"), ("mpeg2video", "a.ts")])
-def test_lost_packets_of_a_transport_stream_are_told(tmp_path: Path, codec: str, name: str) -> None:
+def test_lost_packets_of_a_transport_stream_are_told(tmp_path: Path, codec: str, name: str, share: float) -> None:
     options = {"x265-params": "keyint=10:min-keyint=10:open-gop=0"} if codec == "libx265" else {"g": "10", "bf": "2"}
     whole = MadeVideo(codec=codec, n_frames=60, options=options, grain=True).write(tmp_path / f"whole_{name}")
     data = whole.read_bytes()
-    at = len(data) // 2 // 188 * 188
+    at = int(share * len(data)) // 188 * 188
     path = tmp_path / name
-    path.write_bytes(data[:at] + data[at + 188 :])
-    _, changed, told = changed_frames(path, whole)
-    assert changed
+    path.write_bytes(data[:at] + data[at + 3 * 188 :])
+    reader, changed, told = changed_frames(path, whole)
+    assert changed or reader.n_frames < 60  # a frame that is lost whole is promised by nothing
     assert changed <= told
-    assert len(told) <= 2 * GOP
+    assert told
+    assert len(told) <= 3 * GOP
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx", "libvpx-vp9"])
