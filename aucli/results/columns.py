@@ -95,10 +95,12 @@ def with_codes(rows: polars.DataFrame) -> tuple[polars.DataFrame, list[str]]:
         The rows with a column ``video_code`` (UInt32), and the names by number.
 
     Raises:
-        TableError: if a row has no video, frame or time, or a number of a frame or face that is none.
+        TableError: if a row has no video, frame or time, a number of a frame or face that is none, an occurrence that
+            is neither 0 nor 1, or a probability that is not between them.
     """
     import polars as pl
 
+    _require_occurrences_and_probabilities(rows)
     for column in ("video", "frame", "time_s"):
         if rows[column].null_count():
             raise TableError(f"the table has rows without {column}; is it one of annotate's?")
@@ -112,3 +114,36 @@ def with_codes(rows: polars.DataFrame) -> tuple[polars.DataFrame, list[str]]:
     names = rows["video"].cast(pl.String).unique(maintain_order=True).to_list()
     codes = rows["video"].cast(pl.String).cast(pl.Enum(names)).to_physical().cast(pl.UInt32)
     return rows.with_columns(codes.alias("video_code")), names
+
+
+def _require_occurrences_and_probabilities(rows: polars.DataFrame) -> None:
+    for name, kind in rows.schema.items():
+        if not is_action_unit(name.removesuffix("_p")) or not kind.is_numeric():
+            continue
+        values = rows[name].fill_nan(None) if kind.is_float() else rows[name]
+        is_right = values.is_between(0, 1) if name.endswith("_p") else ((values == 0) | (values == 1))
+        wrong = values.filter(~is_right.fill_null(True))
+        if len(wrong):
+            allowed = "a probability is between 0 and 1" if name.endswith("_p") else "an occurrence is 0 or 1"
+            raise TableError(f"the table's column {name} has {wrong[0]:g} ({len(wrong):,} rows); {allowed}")
+
+
+def require_one_row_a_face(rows: polars.DataFrame) -> None:
+    """Refuse rows of which two are of one face in one frame.
+
+    Raises:
+        TableError: naming the first; or as of `with_codes`.
+    """
+    import polars as pl
+
+    coded, _ = with_codes(rows)
+    faces = coded.filter(pl.col("face").is_not_null()).select("video_code", "frame", "face")
+    at = faces.is_duplicated().arg_max()
+    if at is not None and faces.is_duplicated()[at]:
+        row = rows.filter(pl.col("face").is_not_null()).row(at, named=True)
+        raise TableError(twice(row["video"], row["face"], row["frame"]))
+
+
+def twice(video: object, face: object, frame: object) -> str:
+    """What is said of a face that has two rows in a frame."""
+    return f"{video} has two rows of face {face} in frame {frame}; was one table read twice?"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aucli.errors import TableError
-from aucli.results.columns import with_codes
+from aucli.results.columns import twice, with_codes
 from aucli.results.film_times import FilmTimes, IntArray, film_times
 from aucli.results.row_filter import LeftOut, RowFilter
 
@@ -77,10 +77,8 @@ def rows_of_faces(rows: polars.DataFrame, row_filter: RowFilter) -> RowsOfFaces:
     order = np.lexsort((times.rank, group))
     order = order[face[order] >= 0]
     rows, times, group = rows[order], times[order], group[order]
-    twice = np.flatnonzero((np.diff(group) == 0) & (np.diff(times.rank) == 0))
-    if len(twice):
-        row = rows.row(int(twice[0]), named=True)
-        raise TableError(
-            f"{row['video']} has two rows of face {row['face']} in frame {row['frame']}; was one table read twice?"
-        )
+    again = np.flatnonzero((np.diff(group) == 0) & (np.diff(times.rank) == 0))
+    if len(again):
+        row = rows.row(int(again[0]), named=True)
+        raise TableError(twice(row["video"], row["face"], row["frame"]))
     return RowsOfFaces(rows.drop("video", "time_s", "video_code"), times, group, videos, left_out)

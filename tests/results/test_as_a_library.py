@@ -92,6 +92,20 @@ def test_one_action_unit_needs_no_list(table: Path) -> None:
         (lambda rows: rows.select("video", "frame", "time_s", "face", "x", "y", "w", "h"), "no action units"),
         (lambda rows: rows.with_columns(pl.col("time_s").cast(pl.String)), "column time_s has the type String"),
         (lambda rows: rows.with_columns(pl.col("AU12").cast(pl.String)), "column AU12 has the type String"),
+        (
+            lambda rows: rows.with_columns(pl.col("AU12") * 0.5),
+            r"column AU12 has 0.5 \(\d+ rows\); an occurrence is 0 or 1",
+        ),
+        (
+            lambda rows: rows.with_columns(pl.col("AU12_p") * 100),
+            "column AU12_p has .*a probability is between 0 and 1",
+        ),
+        (
+            lambda rows: pl.concat([rows, rows]),
+            r"p1/a\.mp4 has two rows of face 0 in frame 0; was one table read twice",
+        ),
+        (lambda rows: rows.drop("video"), "no column video"),
+        (lambda rows: rows.group_by("video", "face").agg(pl.col("AU12").mean()), "no column frame"),
     ],
 )
 def test_rows_that_are_no_table_are_refused_in_one_line(
@@ -104,6 +118,33 @@ def test_rows_that_are_no_table_are_refused_in_one_line(
 def test_a_page_needs_the_boxes(table: Path, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no column x"):
         aucli.report(aucli.read(table).drop("x"), tmp_path / "x.html")
+
+
+@pytest.mark.parametrize("name", ["episodes", "summary", "export"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows.sample(fraction=1, shuffle=True, seed=1),
+        lambda rows: rows.with_columns(pl.col("video").cast(pl.Categorical), pl.col("AU12").cast(pl.Int64)),
+        lambda rows: rows.with_columns(condition=pl.lit("rest")),
+        lambda rows: pl.concat([rows.filter(pl.col("video") == name) for name in ("p2/b.mp4", "p1/a.mp4")]),
+    ],
+)
+def test_rows_that_were_worked_on_say_the_same(
+    name: str, change: Callable[[pl.DataFrame], pl.DataFrame], table: Path, tmp_path: Path
+) -> None:
+    """Another order, another type that means the same, a column more: the same faces, shares and episodes."""
+    rows = aucli.read(table)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    plain, worked_on = FUNCTIONS[name](rows, tmp_path / "a"), FUNCTIONS[name](change(rows), tmp_path / "b")
+    if name == "export":
+        assert (plain.n_rows, plain.n_videos) == (worked_on.n_rows, worked_on.n_videos)
+        return
+    frames = [
+        getattr(found, "faces", found).sort("video", "face", "au", maintain_order=True) for found in (plain, worked_on)
+    ]
+    assert frames[0].equals(frames[1])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

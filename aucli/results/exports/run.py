@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aucli.annotation.output import FILE_SUFFIXES, NAME_BYTES
 from aucli.annotation.table import read_metadata
 from aucli.errors import OptionsError, TableError
-from aucli.results.columns import Thresholds, action_units, require_columns
+from aucli.results.columns import Thresholds, action_units, require_columns, require_one_row_a_face
 from aucli.results.episodes import EpisodeRules
 from aucli.results.exports.intervals import RAW, count_present, find_intervals
 from aucli.results.exports.registry import find_target
@@ -122,6 +122,7 @@ def export(
     rows = options.row_filter.mark(rows)
     if not rows.height:
         raise TableError("the table has no rows")
+    require_one_row_a_face(rows)
     videos = rows["video"].unique(maintain_order=True).to_list()
     places = _places(Path(output), videos, target, is_one_file=is_one_file)
     _require_free(set(places.values()), overwrite=options.overwrite)
