@@ -32,11 +32,11 @@ class Engine:
         self.detect_every = options.detect_every or 1
         self.min_face_px = options.min_face_px
         self.workers = options.workers or (min(8, available_cores()) if self.device == "cpu" else 2)
-        chosen = choose_precision(options.precision, model=self.model, detector=options.detector, device=self.device)
+        chosen = choose_precision(options.precision, model=self.model, device=self.device)
         self.precision = chosen.name
         self.notes = () if chosen.note is None else (chosen.note,)
         asked = None if chosen.name == "float16" else chosen.name
-        self.detector: Detector = open_detector(options.detector, device=self.device, precision=asked or "float32")
+        self.detector: Detector = open_detector(options.detector, device=self.device)
         self.search: FaceSearch | None = None
         if options.detect_every is None and self.device == "cpu" and isinstance(self.detector, WindowDetector):
             self.search = FaceSearch(self.detector, min_face_px=self.min_face_px)

@@ -1,4 +1,7 @@
-"""In what numbers a run computes: float32, int8 where a CPU gains by it, half precision on a GPU."""
+"""In what numbers a run's AU network computes: float32, int8 where a CPU gains by it, half precision on a GPU.
+
+Detectors compute in float32: in int8 CenterFace moved landmarks too far (docs/performance.md).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aucli.errors import OptionsError
-from aucli.faces.centerface import centerface_network, centerface_path
-from aucli.faces.detectors import DEFAULT_DETECTOR
 from aucli.models.predictor import model_network
 from aucli.models.zoo import Model
 from aucli.runtime.int8 import has_int8_instructions, is_worth_it
@@ -15,10 +16,10 @@ from aucli.runtime.int8 import has_int8_instructions, is_worth_it
 
 @dataclass(frozen=True)
 class ChosenPrecision:
-    """What a run computes in.
+    """What a run's AU network computes in.
 
     Attributes:
-        name: for the table's metadata. ``int8``: the model and, if it is CenterFace, the detector.
+        name: for the table's metadata.
         note: a line for the user, if it is another than could be expected.
     """
 
@@ -26,14 +27,13 @@ class ChosenPrecision:
     note: str | None = None
 
 
-def choose_precision(wanted: str, *, model: Model, detector: str, device: str) -> ChosenPrecision:
+def choose_precision(wanted: str, *, model: Model, device: str) -> ChosenPrecision:
     """Choose for a run; the same on every run of a machine.
 
     Args:
         wanted: ``float32``, ``int8``, or ``auto``: on a GPU half precision; on a CPU int8 if the processor has
-            instructions for it and every network that can run in it takes less time here and changes little.
+            instructions for it and the network takes less time in it here and changes little.
         model: the run's.
-        detector: the run's, by name.
         device: ``cpu`` or ``cuda:N``.
 
     Raises:
@@ -52,11 +52,5 @@ def choose_precision(wanted: str, *, model: Model, detector: str, device: str) -
         return ChosenPrecision("float16")
     if model.graph is None or not model.config.has_heads or not has_int8_instructions():
         return ChosenPrecision("float32")
-    networks = [model_network(model)]
-    if detector == DEFAULT_DETECTOR:
-        networks.append(centerface_network(centerface_path()))
-    for network in networks:
-        pays, why_not = is_worth_it(network)
-        if not pays:
-            return ChosenPrecision("float32", f"computed in float32, not int8: {why_not}")
-    return ChosenPrecision("int8")
+    pays, why_not = is_worth_it(model_network(model))
+    return ChosenPrecision("int8") if pays else ChosenPrecision("float32", f"computed in float32, not int8: {why_not}")

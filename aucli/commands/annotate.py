@@ -87,8 +87,8 @@ def annotate(
         str,
         typer.Option(
             metavar="auto|float32|int8",
-            help="Numbers the networks compute in. auto on a CPU: int8 if it has instructions for it (VNNI) and gains "
-            "by it, else float32.",
+            help="Numbers the AU network computes in. auto on a CPU: int8 if it has instructions for it (VNNI) and "
+            "gains by it, else float32.",
         ),
     ] = "auto",
     batch_size: Annotated[

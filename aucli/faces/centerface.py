@@ -11,11 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import DetectorError
-from aucli.faces.calibration import PICTURES, calibration_faces, in_shades
-from aucli.faces.windows import cut_window, windows_about
 from aucli.runtime.files import sha256_file
-from aucli.runtime.int8 import FloatNetwork, Precision, open_int8_session
-from aucli.runtime.int8_graph import Feed
 from aucli.runtime.onnx import open_session
 
 if TYPE_CHECKING:
@@ -44,14 +40,12 @@ class CenterFace:
     window_px = 96
     """docs/performance.md has what larger and smaller windows cost and how far off and how steady landmarks are."""
 
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1, precision: Precision = "float32") -> None:
+    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         self._path = path
-        if precision == "int8":
-            self._session = open_int8_session(centerface_network(path), threads=threads)
-        else:
-            self._session = open_session(
-                _centerface_graph(path), device=device, threads=threads, name="CenterFace", error=DetectorError
-            )
+        self._session = open_session(
+            _centerface_graph(path), device=device, threads=threads, name="CenterFace", error=DetectorError
+        )
+        self._device = device
 
     @cached_property
     def digest(self) -> str:
@@ -77,32 +71,6 @@ class CenterFace:
             heads = self._session.run(None, {"frames": windows_rgb[start : start + WINDOWS_PER_CALL]})
             found += [decode_centerface(*one, scale=1.0, blend=True) for one in zip(*heads, strict=True)]
         return found
-
-
-def centerface_network(path: Path) -> FloatNetwork:
-    """What CenterFace in int8 is made of: windows about the faces of `aucli.faces.calibration`.
-
-    Faces fill windows as they never fill whole pictures, and what is rare there, their landmarks, is what matters.
-    """
-
-    def feeds() -> list[Feed]:
-        windows = [
-            cut_window(frame, window, CenterFace.window_px).picture_rgb
-            for frame, faces in calibration_faces(CenterFace(path))
-            for window in windows_about(faces.boxes_xyxy)
-        ]
-        return [{"frames": shade[None]} for window in windows for shade in in_shades(window)]
-
-    return FloatNetwork(
-        name="CenterFace",
-        digest=sha256_file(path),
-        pictures=PICTURES,
-        graph=lambda: _centerface_graph(path),
-        feeds=feeds,
-        output="537",  # confidences
-        most_change=None,
-        error=DetectorError,
-    )
 
 
 def decode_centerface(

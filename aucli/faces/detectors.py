@@ -13,15 +13,12 @@ from aucli.faces.scrfd import INSIGHTFACE_PACKS, Scrfd, insightface_folder
 from aucli.faces.values import Detector
 from aucli.runtime.child import call_apart
 from aucli.runtime.files import user_folder, whole_or_nothing
-from aucli.runtime.int8 import Precision
 
 DEFAULT_DETECTOR: Final = "centerface"
 DETECTOR_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-def open_detector(
-    name_or_path: str | None, *, device: str = "cpu", threads: int = 1, precision: Precision = "float32"
-) -> Detector:
+def open_detector(name_or_path: str | None, *, device: str = "cpu", threads: int = 1) -> Detector:
     """Open a detector.
 
     Args:
@@ -29,14 +26,13 @@ def open_detector(
             a path to an SCRFD ``.onnx``. None: CenterFace.
         device: ``cpu`` or ``cuda:N``.
         threads: threads inside one call (CPU).
-        precision: in what numbers CenterFace computes on a CPU; all others compute in float32.
 
     Raises:
         OptionsError: if there is none of this name.
         DetectorError: if it cannot be loaded; the message says what to do.
     """
     if name_or_path is None or name_or_path == DEFAULT_DETECTOR:
-        return CenterFace(centerface_path(), device=device, threads=threads, precision=precision)
+        return CenterFace(centerface_path(), device=device, threads=threads)
     return Scrfd(_find_scrfd(name_or_path), name=name_or_path, device=device, threads=threads)
 
 

@@ -50,8 +50,7 @@ class FloatNetwork:
         graph: gives the serialised graph, its weights in it.
         feeds: gives inputs as the network will meet them, one call each.
         output: whose change counts.
-        most_change: of `output`, mean over all values and feeds, at which the network still counts as the same; None:
-            that was measured elsewhere.
+        most_change: of `output`, mean over all values and feeds, at which the network still counts as the same.
         error: what to raise.
     """
 
@@ -61,7 +60,7 @@ class FloatNetwork:
     graph: Callable[[], bytes]
     feeds: Callable[[], Sequence[Feed]]
     output: str
-    most_change: float | None
+    most_change: float
     error: type[AucliError]
 
     @cached_property
@@ -113,7 +112,7 @@ def is_worth_it(network: FloatNetwork) -> tuple[bool, str]:
         except OSError as error:
             return False, f"nothing can be kept in {kept.parent} ({error.strerror or error})"
         found = _read(kept) or found  # the same for two that asked at once
-    if network.most_change is not None and found["change"] > network.most_change:
+    if found["change"] > network.most_change:
         return False, f"{network.name} would change by {found['change']:.3f} on average"
     if found["time"] > MOST_OF_THE_TIME:
         return False, f"{network.name} would take {found['time']:.2f} of the time"

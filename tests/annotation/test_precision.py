@@ -29,8 +29,8 @@ def _without_graph(model: Model) -> Model:
     return replace(model, config=replace(model.config, files=files))
 
 
-def _choose(wanted: str, model: Model, *, detector: str = "centerface", device: str = "cpu") -> tuple[str, str | None]:
-    chosen = choose_precision(wanted, model=model, detector=detector, device=device)
+def _choose(wanted: str, model: Model, *, device: str = "cpu") -> tuple[str, str | None]:
+    chosen = choose_precision(wanted, model=model, device=device)
     return chosen.name, chosen.note
 
 
@@ -46,7 +46,7 @@ def test_what_is_asked_for_is_done_or_refused(model: Model) -> None:
         AnnotateOptions(precision="half")
 
 
-def test_auto_takes_int8_only_if_every_network_gains(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_int8_only_if_the_network_gains(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     slow: set[str] = set()
     asked: list[str] = []
 
@@ -61,10 +61,10 @@ def test_auto_takes_int8_only_if_every_network_gains(model: Model, monkeypatch: 
     monkeypatch.setattr(precision, "has_int8_instructions", lambda: True)
     assert _choose("auto", _without_graph(model)) == ("float32", None)
     assert _choose("auto", model) == ("int8", None)
-    assert asked == [f"model {DEFAULT_MODEL}", "CenterFace"]
-    slow.add("CenterFace")
-    assert _choose("auto", model) == ("float32", "computed in float32, not int8: CenterFace is slow")
-    assert _choose("auto", model, detector="buffalo_l") == ("int8", None)
+    name = f"model {DEFAULT_MODEL}"
+    assert asked == [name]
+    slow.add(name)
+    assert _choose("auto", model) == ("float32", f"computed in float32, not int8: {name} is slow")
 
 
 @pytest.mark.slow
