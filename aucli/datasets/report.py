@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -106,12 +105,8 @@ class Report:
             totals[finding.kind] += finding.count
         return dict(totals)
 
-    def to_json(self) -> str:
-        """The whole report as indented JSON."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
-
-    def to_table(self, *, per_finding: bool = False) -> Table:
-        """A Rich table: one row per kind of finding, or one per finding."""
+    def to_table(self) -> Table:
+        """A Rich table: one row per kind of finding."""
         from rich.table import Table
 
         title = f"{self.dataset}: {self.frames:,} frames, {self.sequences:,} sequences, {self.subjects:,} subjects"
@@ -121,7 +116,7 @@ class Report:
         table.add_column("count", justify="right")
         table.add_column("where")
         table.add_column("detail")
-        for level, kind, effect, count, where, detail in self._rows(per_finding):
+        for level, kind, effect, count, where, detail in self._rows():
             table.add_row(level, kind, effect, count, where, detail, style="yellow" if level == "warning" else None)
         return table
 
@@ -132,11 +127,7 @@ class Report:
         )
         return "present, % of labelled frames: " + "  ".join(rates)
 
-    def _rows(self, per_finding: bool) -> list[tuple[str, str, str, str, str, str]]:
-        if per_finding:
-            return [
-                (f.level, f.kind, f.effect, _counted(f.count, f.unit), f.where, _short(f.detail)) for f in self.findings
-            ]
+    def _rows(self) -> list[tuple[str, str, str, str, str, str]]:
         groups: dict[tuple[Level, str, Effect, Unit], list[Finding]] = {}
         for finding in self.findings:
             groups.setdefault((finding.level, finding.kind, finding.effect, finding.unit), []).append(finding)
@@ -150,7 +141,7 @@ class Report:
 
 
 def _short(detail: str, limit: int = 120) -> str:
-    """Long lists of frames are whole in the JSON; a terminal gets their beginning."""
+    """Long lists of frames are whole in the findings; a terminal gets their beginning."""
     return detail if len(detail) <= limit else f"{detail[: limit - 4]} ..."
 
 

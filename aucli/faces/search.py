@@ -32,7 +32,7 @@ MOVED_SIZES: Final = 1.0
 """A face that moved by more than this, in sizes of its box, between two searches is not taken for the same..."""
 GROWN_LOG: Final = 0.4
 """...nor one that grew or shrank by more than this (logarithm)."""
-NEW_CELLS: Final = 0.25
+MOST_NEW_CELLS: Final = 0.25
 """A frame is searched whole if more than this share of it looks like neither of the two frames around it."""
 WINDOW_COST: Final = 1.6
 """What a window costs, pixel for pixel, when a whole picture costs 1 (measured, 640 x 360 and 1280 x 720)."""
@@ -201,7 +201,7 @@ def _shows_what_is_around(frame_rgb: npt.NDArray[np.uint8], before: Sighting, af
         return False
     scene = describe_scene(frame_rgb, before.faces)
     new = unlike_cells(before.scene, scene) & unlike_cells(after.scene, scene)
-    return bool(new.mean() <= NEW_CELLS)
+    return bool(new.mean() <= MOST_NEW_CELLS)
 
 
 def same_size(a_rgb: Any, b_rgb: Any) -> bool:

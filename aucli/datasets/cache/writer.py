@@ -43,6 +43,8 @@ INDEX_NAME: Final = "index.json"
 REPORT_NAME: Final = "report.json"
 SHARDS_NAME: Final = "shards"
 
+ANEW: Final = "prepare the cache anew, over what is there: aucli prepare"
+
 
 def content_digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of everything that decides what a cache holds."""
@@ -190,8 +192,8 @@ def require_format(folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     if manifest.get("format") != FORMAT:
         raise DatasetError(
-            f"{folder} has cache format {manifest.get('format')!r}, and this aucli reads {FORMAT}; prepare it again, "
-            "with `overwrite` or into another `cache`"
+            f"{folder} has cache format {manifest.get('format')!r}, and this aucli reads {FORMAT}; prepare it anew, "
+            "over what is there or into another `cache`: aucli prepare"
         )
 
 
@@ -228,9 +230,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} is damaged ({error}); prepare the cache again with `overwrite`") from error
+        raise DatasetError(
+            f"{path} is damaged ({error}); prepare the cache anew, over what is there: aucli prepare"
+        ) from error
     if not isinstance(value, dict):
-        raise DatasetError(f"{path} is damaged; prepare the cache again with `overwrite`")
+        raise DatasetError(f"{path} is damaged; {ANEW}")
     return value
 
 

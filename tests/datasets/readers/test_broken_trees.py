@@ -74,7 +74,7 @@ def test_damage_is_reported_or_refused_in_one_line(
     message = ""
     try:
         samples, report = load_dataset(name, root)
-        assert report.to_json()
+        assert report.to_table()
         findings = Findings()
         read = sum(len(p.rows) for rows in sequence_rows(samples) for p in read_sequence(samples, rows, findings))
         lost = sum(f.count for f in findings.items if f.effect == "dropped")
