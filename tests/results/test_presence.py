@@ -58,7 +58,7 @@ def _faces(count: int) -> TrackedFaces:
     return faces  # type: ignore[no-any-return]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(PROBABILITIES, STEPS), min_size=1, max_size=25), st.sampled_from([0.36, 0.5, 0.7]))
 def test_other_thresholds_decide_as_annotate_would_have(frames: list[tuple[float | None, float]], limit: float) -> None:
     times = np.cumsum([step for _, step in frames]).round(6).tolist()
@@ -70,7 +70,7 @@ def test_other_thresholds_decide_as_annotate_would_have(frames: list[tuple[float
     assert decided.drop("AU12").equals(both.drop("AU12"))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(st.tuples(st.sampled_from([True, False, None]), STEPS), min_size=2, max_size=30),
     st.sampled_from([0.0, 0.1, 0.2, 0.5]),
