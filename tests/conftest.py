@@ -74,6 +74,12 @@ def face_frame(example: Path) -> npt.NDArray[np.uint8]:
 
 
 @pytest.fixture(autouse=True)
+def every_processor_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests, and the programs that they start, compute in float32 also where int8 would pay."""
+    monkeypatch.setenv("AUCLI_PRECISION", "float32")
+
+
+@pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees or touches what the user has imported or downloaded."""
     with tempfile.TemporaryDirectory(

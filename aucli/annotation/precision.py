@@ -5,13 +5,17 @@ Detectors compute in float32: in int8 CenterFace moved landmarks too far (docs/p
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from aucli.errors import OptionsError
 from aucli.models.predictor import model_network
 from aucli.models.zoo import Model
 from aucli.runtime.int8 import has_int8_instructions, is_worth_it
+
+PRECISION_VARIABLE: Final = "AUCLI_PRECISION"
+"""What ``auto`` means where it is set: for machines of several kinds that shall write the same values."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,19 @@ def choose_precision(wanted: str, *, model: Model, device: str) -> ChosenPrecisi
 
     Args:
         wanted: ``float32``, ``int8``, or ``auto``: on a GPU half precision; on a CPU int8 if the processor has
-            instructions for it and the network takes less time in it here and changes little.
+            instructions for it and the network takes less time in it here and changes little. ``AUCLI_PRECISION``
+            in the environment stands for ``auto``.
         model: the run's.
         device: ``cpu`` or ``cuda:N``.
 
     Raises:
-        OptionsError: if the run cannot be done in int8.
+        OptionsError: if the run cannot be done in int8, or the variable is none of these.
         ModelError: if the model is damaged.
     """
+    if wanted == "auto":
+        wanted = os.environ.get(PRECISION_VARIABLE) or "auto"
+        if wanted not in ("auto", "float32", "int8"):
+            raise OptionsError(f"{PRECISION_VARIABLE} is {wanted!r}; allowed are auto, float32, int8")
     if wanted == "float32":
         return ChosenPrecision("float32")
     if wanted == "int8":

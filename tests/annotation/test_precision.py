@@ -24,6 +24,11 @@ def model() -> Model:
     return find_model(DEFAULT_MODEL)
 
 
+@pytest.fixture(autouse=True)
+def auto_is_auto(every_processor_alike: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUCLI_PRECISION")
+
+
 def _without_graph(model: Model) -> Model:
     files = {name: digest for name, digest in model.config.files.items() if name.endswith(".safetensors")}
     return replace(model, config=replace(model.config, files=files))
@@ -44,6 +49,18 @@ def test_what_is_asked_for_is_done_or_refused(model: Model) -> None:
         _choose("int8", _without_graph(model))
     with pytest.raises(OptionsError, match="`precision` is 'half'; allowed are auto, float32, int8"):
         AnnotateOptions(precision="half")
+
+
+def test_a_variable_says_what_auto_means(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_int8_instructions", lambda: False)
+    monkeypatch.setenv("AUCLI_PRECISION", "int8")
+    assert _choose("auto", model) == ("int8", None)
+    assert _choose("float32", model) == ("float32", None)
+    monkeypatch.setenv("AUCLI_PRECISION", "half")
+    with pytest.raises(OptionsError, match="AUCLI_PRECISION is 'half'; allowed are auto, float32, int8"):
+        _choose("auto", model)
+    monkeypatch.setenv("AUCLI_PRECISION", "")
+    assert _choose("auto", model) == ("float32", None)
 
 
 def test_auto_takes_int8_only_if_the_network_gains(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
