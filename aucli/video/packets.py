@@ -18,6 +18,7 @@ from aucli.video.container import open_container, promised_frames, reason_of, vi
 from aucli.video.damage import MOST_HELD, has_lost_block
 from aucli.video.matroska import changed_clusters, missing_bytes
 from aucli.video.orientation import UPRIGHT
+from aucli.video.random_access import AccessWatch, DecodingOrder
 from aucli.video.shapes import ShapeWatch
 from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints
 from aucli.video.values import VideoInfo
@@ -47,6 +48,7 @@ class PacketScan:
             next recording's counters begin anew, though both are whole.
         n_ahead: frames that are decoded before one that is shown before them, at most: how late a decoder may notice
             what is wrong with a frame; `MOST_HELD` where timestamps do not tell.
+        order: of all packets, hidden ones too, as they are decoded.
         begins_inside: whether the first packet is not a key frame: nothing before the first key frame can be whole.
         n_joints: times that timestamps begin anew.
         lacks_times: whether a packet says neither when it is shown nor when it is decoded.
@@ -64,6 +66,7 @@ class PacketScan:
     damaged: npt.NDArray[np.int64]
     before_joints: frozenset[int]
     n_ahead: int
+    order: DecodingOrder
     begins_inside: bool
     n_joints: int
     lacks_times: bool
@@ -92,6 +95,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
+        access = AccessWatch(stream)
         n_promised = promised_frames(container, stream)
         is_avi, is_reordered = info.container == "avi", bool(stream.codec_context.has_b_frames)
         in_slots = is_avi and not is_reordered  # see `TimestampGuess`
@@ -114,6 +118,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 last_two.append(packet.pts)
                 shape.look(packet)
                 stamp = packet.dts if in_slots else packet.pts
+                access.look(packet, stamp)
                 is_changed = any(begin <= (packet.pos or 0) < end for begin, end in changed)
                 lacks_others = slots.follows_gap and not packet.is_keyframe
                 # FFmpeg marks a packet that it had begun when it came upon a gap: that one is not whole, or the next.
@@ -190,6 +195,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         damaged=np.array(sorted(damaged - before_joints), dtype=np.int64),
         before_joints=frozenset(before_joints),
         n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
+        order=access.order(),
         begins_inside=bool(begins_inside),
         n_joints=joints.count,
         lacks_times=lacks_times,

@@ -9,11 +9,14 @@ none invented, none repeated, none lost.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
+
+import numpy as np
 
 from aucli.errors import OptionsError, VideoError
 from aucli.video.container import describe_file, first_timestamp, open_container, video_stream
@@ -22,6 +25,7 @@ from aucli.video.decoders import DecordSource, GivesUpError, PyAVSource, Source
 from aucli.video.display import ShownFrame
 from aucli.video.packets import PacketScan, described_by_packets, join_pieces, scan_packets
 from aucli.video.pictures import PictureSource, is_photograph
+from aucli.video.seeking import Foreseen, SeekingSource, foresee, plan_decoding, why_not_seek
 from aucli.video.selection import BatchBuffer, FrameDevice, FrameSelection
 from aucli.video.times import Clock
 from aucli.video.values import FrameBatch, VideoInfo
@@ -84,6 +88,9 @@ class FrameReader:
         end_s: leave out frames at or after this time.
         every_s: give only the first frame at or after each multiple of this many seconds, counted from ``start_s``.
         first_frame: leave out frames before this index; what remains is what a full read gives from there on.
+        seek: pass over packets that no frame needs that is asked for, where packets tell the numbers of frames
+            (`aucli.video.seeking`). What is passed over is taken to decode: a packet there that would not makes numbers
+            from there on one higher than those of a full read. False decodes all from the beginning.
         decoder: ``auto`` is PyAV, and for a GPU decord before it; a name allows only that one.
         leave_out_damaged: do not give frames that decode damaged; they keep their numbers. decord does not tell.
         stream: number of the video stream, 0-based, among the file's video streams; None: the one marked as default,
@@ -93,13 +100,14 @@ class FrameReader:
     Attributes:
         info: what the file claims.
         decoder: who delivered the frames, e.g. ``pyav 18.1.0``; final when the reader is exhausted.
-        n_frames: frames decoded so far, whether or not they were asked for.
+        n_frames: frames gone through so far, whether or not they were asked for.
         n_failed: frames promised by the header or present as packets that did not decode; known when the whole file
             has been read, 0 before.
         n_hidden: frames in the file that its edit list hides; a player does not show them, so they are not given.
         notes: what a user should know of how the file was read, one sentence each; final like `decoder`.
         broken: why the video ends early, or what of it is lost if that is much (`are_many`); None where all is
             well. What was given out is valid.
+        is_as_announced: whether all frames so far were whole and those that the packets announce.
 
     Raises:
         OptionsError: an option that makes no sense.
@@ -121,6 +129,7 @@ class FrameReader:
         end_s: float | None = None,
         every_s: float | None = None,
         first_frame: int = 0,
+        seek: bool = True,
         decoder: DecoderName = "auto",
         stream: int | None = None,
         picture_rate: float | None = None,
@@ -164,6 +173,11 @@ class FrameReader:
         self._n_asked_for = 0
         self._damaged = array("q")
         self._first_error: str | None = None
+        self._may_seek = seek
+        self._foreseen: Foreseen | None = None
+        self._why_not_seek: str | None = None
+        self._reaches_end = True
+        self.is_as_announced = True
         self._batches = self._read()
 
     def __enter__(self) -> Self:
@@ -204,6 +218,8 @@ class FrameReader:
             times = "once" if n == 1 else f"{n} times"
             notes.append(f"timestamps begin anew {times} (recordings joined); times go on without a gap")
         notes += self._clock.notes
+        if self._why_not_seek is not None and self._selection.is_sparse:
+            notes.append(f"was decoded from its beginning: {self._why_not_seek}")
         if len(self._sizes) > 1:
             more = ", ..." if len(self._sizes) > 4 else ""
             notes.append(f"the picture changes its size: {', '.join(self._sizes[:4])}{more}; boxes are in each frame's")
@@ -213,12 +229,17 @@ class FrameReader:
         """Generate batches: decode, choose, collect."""
         with _memory_for(self._path):
             batch = BatchBuffer(self._batch_size, self._device)
-            for timestamp, frame, is_damaged in self._decode():
-                index, self.n_frames = self.n_frames, self.n_frames + 1
-                time_s = self._clock.seconds(timestamp)
-                if self._selection.is_past(time_s):
+            for index, timestamp, frame, is_damaged in self._decode():
+                if self._foreseen is not None:
+                    time_s = float(self._foreseen.time_s[index])
+                    is_past, is_wanted = index >= self._foreseen.end, bool(self._foreseen.is_asked_for[index])
+                else:
+                    time_s = self._clock.seconds(timestamp)
+                    is_past = self._selection.is_past(time_s)
+                    is_wanted = not is_past and self._selection.wants(time_s)
+                if is_past:
                     break
-                if not self._selection.wants(time_s):
+                if not is_wanted:
                     continue
                 self._n_asked_for += 1
                 if is_damaged:
@@ -232,7 +253,8 @@ class FrameReader:
                 if batch.is_full:
                     yield batch.take()
             else:
-                self._check_end()
+                if self._reaches_end:
+                    self._check_end()
             self._judge_losses()
             if len(batch):
                 yield batch.take()
@@ -243,27 +265,55 @@ class FrameReader:
         if not self._sizes or self._sizes[-1].partition(" ")[0] != size:
             self._sizes.append(f"{size} from frame {index}" if self._sizes else size)
 
-    def _decode(self) -> Iterator[tuple[int, ShownFrame, bool]]:
-        """Every frame of the file in presentation order, with its timestamp, and whether it is damaged.
+    def _decode(self) -> Iterator[tuple[int, int, ShownFrame, bool]]:
+        """Frames of the file in presentation order: number, timestamp, picture, and whether it is damaged.
 
         A decoder that gives up is followed by the next, which starts from the beginning and says nothing until it
         has passed the frames that were given out already.
         """
-        given = array("q")
+        numbers, given = array("q"), array("q")
         for source in self._sources():
             self.decoder, self.broken = source.name, None
             try:
                 for n, (timestamp, frame, is_damaged) in enumerate(source.frames()):
-                    if n < len(given):
-                        self._check_same(n, given[n], timestamp)
+                    number = self._number(n, timestamp)
+                    self.n_frames = number + 1 if isinstance(source, SeekingSource) else n + 1
+                    if number <= (numbers[-1] if numbers else -1):
+                        at = bisect_left(numbers, number)
+                        if numbers[at] == number:
+                            self._check_same(number, given[at], timestamp)
                         continue
+                    numbers.append(number)
                     given.append(timestamp)
-                    yield timestamp, frame, is_damaged
+                    yield number, timestamp, frame, is_damaged
             except GivesUpError as error:
                 self.broken = str(error)
+                if isinstance(source, SeekingSource):
+                    self._give_up_seeking(str(error))
                 continue
             self._first_error = source.first_error
+            if isinstance(source, SeekingSource) and self._foreseen is not None:
+                self.n_frames = min(self._foreseen.end + 1, len(self._foreseen.time_s))
+                self._reaches_end = self._foreseen.end == self.n_frames
             return
+
+    def _number(self, n: int, timestamp: int) -> int:
+        """The number of the n-th frame that a decoder gives; -1 for one that is none, where packets count."""
+        if self._foreseen is None or self._scan is None:
+            return n
+        number = int(np.searchsorted(self._scan.timestamps, timestamp))
+        is_one = number < len(self._scan.timestamps) and self._scan.timestamps[number] == timestamp
+        return number if is_one else -1
+
+    def _give_up_seeking(self, why: str) -> None:
+        """From now on all is decoded. Frames that were sampled keep the numbers of their packets.
+
+        Where only the beginning was passed over, an earlier read went through it: those that follow are counted, as it
+        would have gone on.
+        """
+        self._why_not_seek = why
+        if not self._selection.is_sparse:
+            self._foreseen = None
 
     def _sources(self) -> Iterator[Source]:
         """Decoders worth trying, best first."""
@@ -275,9 +325,27 @@ class FrameReader:
         if may_use_decord and self._scan.why_not_decord is None:
             yield from self._decord_sources(self._scan)
         if self._allowed != "decord":
+            if seeking := self._seeking_source(self._scan):
+                yield seeking
             if len(self._scan.timestamps):
                 yield PyAVSource(self.info, self._scan, careful=False)
+            self.is_as_announced = False
             yield PyAVSource(self.info, self._scan, careful=True)
+
+    def _seeking_source(self, scan: PacketScan) -> Source | None:
+        """The decoder that passes over what is not needed; None where nothing is won by it, or numbers need all."""
+        if not self._may_seek or not (self._selection.is_sparse or self._first_frame):
+            return None
+        self._why_not_seek = why_not_seek(scan)
+        if self._why_not_seek is not None:
+            return None
+        foreseen = foresee(scan.timestamps, self._clock, self._selection)
+        is_wanted = foreseen.is_asked_for & (np.arange(len(scan.timestamps)) >= self._first_frame)
+        plan = plan_decoding(scan.order, scan.timestamps, is_wanted)
+        if not plan.is_worthwhile(foreseen.end):
+            return None
+        self._foreseen = foreseen
+        return SeekingSource(self.info, scan, plan)
 
     def _decord_sources(self, scan: PacketScan) -> Iterator[Source]:
         devices = [(self._device.index, PIECE_BYTES_CUDA)] if self._device.is_cuda else []

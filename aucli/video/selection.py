@@ -36,6 +36,11 @@ class FrameSelection:
         if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
             raise OptionsError(f"`end_s` is {self.end_s}; it must lie after `start_s`, which is {self.start_s}")
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether frames are left out before others that are asked for."""
+        return self.every_s is not None or (self.start_s or 0.0) > 0
+
     def is_past(self, time_s: float) -> bool:
         """Whether this frame and all after it come too late."""
         return self.end_s is not None and time_s > self.end_s - TIME_TOLERANCE_S

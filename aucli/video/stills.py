@@ -55,7 +55,9 @@ def _by_reading_on(
     """The slow way, true for every file: from the beginning to the last frame that is wanted."""
     first, last = min(wanted), max(wanted)
     n_found = 0
-    with FrameReader(path, batch_size=None, first_frame=first, stream=stream, picture_rate=picture_rate) as reader:
+    with FrameReader(
+        path, batch_size=None, first_frame=first, seek=False, stream=stream, picture_rate=picture_rate
+    ) as reader:
         for batch in reader:
             for index, time_s, picture in zip(
                 batch.index.tolist(), batch.time_s.tolist(), batch.frames_rgb, strict=True
