@@ -139,6 +139,7 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         end_s=options.end_s,
         every_s=options.every_s,
         first_frame=segments.next_frame,
+        seek=segments.is_as_announced or not segments.next_frame,
         stream=options.stream,
         picture_rate=options.picture_rate,
         leave_out_damaged=True,
@@ -159,7 +160,12 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
                 stretch = pa.concat_tables(rows).combine_chunks()
                 _require_same(watch, segments, at_end=stretches.is_last)
                 if not stretches.is_last:
-                    segments.append(stretch, next_frame=next_frame, state=memory.state())
+                    segments.append(
+                        stretch,
+                        next_frame=next_frame,
+                        state=memory.state(),
+                        is_as_announced=reader.is_as_announced,
+                    )
                     continue
                 sha256, n_rows = digest.result(), segments.n_rows + len(stretch)
                 record = VideoRecord.of(

@@ -50,6 +50,7 @@ class Segments:
         n_faces: rows with a face in all segments.
         n_frames_with_face: frames with a face at least in all segments.
         state: of `Memory`, after the last segment.
+        is_as_announced: whether all frames up to `next_frame` were those that the file's packets announce.
         record: set when the video is complete.
     """
 
@@ -63,10 +64,17 @@ class Segments:
     n_faces: int = 0
     n_frames_with_face: int = 0
     state: dict[str, Any] | None = None
+    is_as_announced: bool = False
     record: VideoRecord | None = None
 
     def append(
-        self, rows: pa.Table, *, next_frame: int, state: dict[str, Any] | None, record: VideoRecord | None = None
+        self,
+        rows: pa.Table,
+        *,
+        next_frame: int,
+        state: dict[str, Any] | None,
+        is_as_announced: bool = False,
+        record: VideoRecord | None = None,
     ) -> None:
         """Put down the next stretch, whole or not at all; when this returns it is safe on disk.
 
@@ -74,6 +82,7 @@ class Segments:
             rows: of `to_rows`.
             next_frame: number of the first frame that is not yet in.
             state: of `Memory`, to go on with.
+            is_as_announced: of the reader.
             record: given with the last stretch: the video is complete. The faces in all stretches are counted into it.
 
         Raises:
@@ -93,6 +102,7 @@ class Segments:
             "n_faces": n_faces,
             "n_frames_with_face": n_frames_with_face,
             "state": state,
+            "is_as_announced": is_as_announced,
             "record": record and asdict(record),
         }
         path = self.folder / f"{key_of(self.label)}-{len(self.paths):05d}.parquet"
@@ -115,6 +125,7 @@ class Segments:
         self.n_frames, self.n_rows = n_frames, self.n_rows + len(rows)
         self.n_faces, self.n_frames_with_face = n_faces, n_frames_with_face
         self.next_frame, self.state, self.record = next_frame, state, record
+        self.is_as_announced = is_as_announced
 
     def take_back(self, path: Path) -> bool:
         """Take in a segment that an earlier run put down, if it is whole and the next in order."""
@@ -132,6 +143,7 @@ class Segments:
         except (OSError, pa.ArrowException, TableError, ValueError, TypeError, KeyError):
             return False  # torn: the machine went down, or somebody else wrote here
         self.n_rows, self.record = n_rows, record
+        self.is_as_announced = note.get("is_as_announced") is True
         self.n_faces, self.n_frames_with_face = n_faces, n_frames_with_face
         self.paths.append(path)
         return True
@@ -154,7 +166,7 @@ class Segments:
             path.unlink(missing_ok=True)
         self.paths, self.next_frame, self.n_frames, self.n_rows = [], 0, 0, 0
         self.n_faces = self.n_frames_with_face = 0
-        self.state, self.record = None, None
+        self.state, self.record, self.is_as_announced = None, None, False
 
 
 class WorkFolder:

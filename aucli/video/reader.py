@@ -9,7 +9,6 @@ none invented, none repeated, none lost.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,8 +88,7 @@ class FrameReader:
         every_s: give only the first frame at or after each multiple of this many seconds, counted from ``start_s``.
         first_frame: leave out frames before this index; what remains is what a full read gives from there on.
         seek: pass over packets that no frame needs that is asked for, where packets tell the numbers of frames
-            (`aucli.video.seeking`). What is passed over is taken to decode: a packet there that would not makes numbers
-            from there on one higher than those of a full read. False decodes all from the beginning.
+            (`aucli.video.seeking`); what is passed over is taken to decode. False decodes all from the beginning.
         decoder: ``auto`` is PyAV, and for a GPU decord before it; a name allows only that one.
         leave_out_damaged: do not give frames that decode damaged; they keep their numbers. decord does not tell.
         stream: number of the video stream, 0-based, among the file's video streams; None: the one marked as default,
@@ -218,8 +216,9 @@ class FrameReader:
             times = "once" if n == 1 else f"{n} times"
             notes.append(f"timestamps begin anew {times} (recordings joined); times go on without a gap")
         notes += self._clock.notes
-        if self._why_not_seek is not None and self._selection.is_sparse:
-            notes.append(f"was decoded from its beginning: {self._why_not_seek}")
+        why = self._why_not_seek or (None if self.is_as_announced else "a frame on the way is damaged")
+        if why and self._scan and self._selection.is_sparse:
+            notes.append(f"was decoded from its beginning, which takes longer: {why}")
         if len(self._sizes) > 1:
             more = ", ..." if len(self._sizes) > 4 else ""
             notes.append(f"the picture changes its size: {', '.join(self._sizes[:4])}{more}; boxes are in each frame's")
@@ -232,7 +231,8 @@ class FrameReader:
             for index, timestamp, frame, is_damaged in self._decode():
                 if self._foreseen is not None:
                     time_s = float(self._foreseen.time_s[index])
-                    is_past, is_wanted = index >= self._foreseen.end, bool(self._foreseen.is_asked_for[index])
+                    is_past = index >= self._foreseen.end
+                    is_wanted = index >= 0 and bool(self._foreseen.is_asked_for[index])
                 else:
                     time_s = self._clock.seconds(timestamp)
                     is_past = self._selection.is_past(time_s)
@@ -271,28 +271,27 @@ class FrameReader:
         A decoder that gives up is followed by the next, which starts from the beginning and says nothing until it
         has passed the frames that were given out already.
         """
-        numbers, given = array("q"), array("q")
+        given = array("q")
         for source in self._sources():
             self.decoder, self.broken = source.name, None
+            is_seeking = isinstance(source, SeekingSource)
             try:
                 for n, (timestamp, frame, is_damaged) in enumerate(source.frames()):
                     number = self._number(n, timestamp)
-                    self.n_frames = number + 1 if isinstance(source, SeekingSource) else n + 1
-                    if number <= (numbers[-1] if numbers else -1):
-                        at = bisect_left(numbers, number)
-                        if numbers[at] == number:
-                            self._check_same(number, given[at], timestamp)
-                        continue
-                    numbers.append(number)
-                    given.append(timestamp)
+                    if not is_seeking:
+                        if n < len(given):
+                            self._check_same(n, given[n], timestamp)
+                            continue
+                        given.append(timestamp)
+                    self.n_frames = number + 1 if is_seeking else n + 1
                     yield number, timestamp, frame, is_damaged
             except GivesUpError as error:
                 self.broken = str(error)
-                if isinstance(source, SeekingSource):
-                    self._give_up_seeking(str(error))
+                if is_seeking:
+                    self._start_over()
                 continue
             self._first_error = source.first_error
-            if isinstance(source, SeekingSource) and self._foreseen is not None:
+            if is_seeking and self._foreseen is not None:
                 self.n_frames = min(self._foreseen.end + 1, len(self._foreseen.time_s))
                 self._reaches_end = self._foreseen.end == self.n_frames
             return
@@ -305,13 +304,9 @@ class FrameReader:
         is_one = number < len(self._scan.timestamps) and self._scan.timestamps[number] == timestamp
         return number if is_one else -1
 
-    def _give_up_seeking(self, why: str) -> None:
-        """From now on all is decoded. Frames that were sampled keep the numbers of their packets.
-
-        Where only the beginning was passed over, an earlier read went through it: those that follow are counted, as it
-        would have gone on.
-        """
-        self._why_not_seek = why
+    def _start_over(self) -> None:
+        """Go through all frames from the beginning, without those that were given out."""
+        self._first_frame, self._n_asked_for = max(self._first_frame, self.n_frames), 0
         if not self._selection.is_sparse:
             self._foreseen = None
 
@@ -327,22 +322,29 @@ class FrameReader:
         if self._allowed != "decord":
             if seeking := self._seeking_source(self._scan):
                 yield seeking
-            if len(self._scan.timestamps):
+            elif len(self._scan.timestamps):
                 yield PyAVSource(self.info, self._scan, careful=False)
             self.is_as_announced = False
             yield PyAVSource(self.info, self._scan, careful=True)
 
     def _seeking_source(self, scan: PacketScan) -> Source | None:
-        """The decoder that passes over what is not needed; None where nothing is won by it, or numbers need all."""
-        if not self._may_seek or not (self._selection.is_sparse or self._first_frame):
+        """The decoder that passes over what is not needed; None where nothing is won by it, or numbers need all.
+
+        Frames that are sampled, or begin late, have the numbers of their packets, whoever decodes them; all others are
+        counted. So a file has the same numbers whether or not damage is met on the way, and when a run is resumed.
+        """
+        is_sparse = self._selection.is_sparse
+        if not (is_sparse or (self._first_frame and self._may_seek)):
             return None
         self._why_not_seek = why_not_seek(scan)
         if self._why_not_seek is not None:
             return None
         foreseen = foresee(scan.timestamps, self._clock, self._selection)
+        if is_sparse:
+            self._foreseen = foreseen
         is_wanted = foreseen.is_asked_for & (np.arange(len(scan.timestamps)) >= self._first_frame)
         plan = plan_decoding(scan.order, scan.timestamps, is_wanted)
-        if not plan.is_worthwhile(foreseen.end):
+        if not self._may_seek or not plan.is_worthwhile(foreseen.end):
             return None
         self._foreseen = foreseen
         return SeekingSource(self.info, scan, plan)

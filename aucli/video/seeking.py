@@ -42,11 +42,14 @@ class DecodingPlan:
         is_decoded: (P,) bool, in decoding order.
         begins: (P,) bool: the decoder is emptied before this packet and begins anew.
         is_wanted: (N,) bool, by number of frame.
+        has_leading: whether frames are decoded that are predicted from what is passed over, as behind the key frame of
+            an open group of pictures; they are wrong, and not handed out.
     """
 
     is_decoded: npt.NDArray[np.bool_]
     begins: npt.NDArray[np.bool_]
     is_wanted: npt.NDArray[np.bool_]
+    has_leading: bool
 
     def is_worthwhile(self, n_otherwise: int) -> bool:
         """Whether so few packets are decoded that passing over the others pays, where else so many would be."""
@@ -132,7 +135,9 @@ def plan_decoding(
             first, end = int(starts[i]), int(wanted[i])
         end = max(end, int(wanted[i]))
     is_decoded &= wants | ~order.is_unneeded | begins
-    return DecodingPlan(is_decoded, begins, is_wanted)
+    run = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
+    has_leading = bool((is_decoded & (run > 0) & (order.timestamps < order.timestamps[run])).any())
+    return DecodingPlan(is_decoded, begins, is_wanted, has_leading)
 
 
 class SeekingSource:
@@ -152,7 +157,12 @@ class SeekingSource:
         timestamps, is_wanted = self._scan.timestamps, self._plan.is_wanted
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
-            stream.codec_context.thread_type = "AUTO"
+            if self._plan.has_leading:
+                stream.codec_context.thread_type = "SLICE"
+            else:
+                stream.codec_context.thread_type = "AUTO"
+                # Side by side, a frame may be handed out before it is marked as damaged: let the error itself end it.
+                stream.codec_context.options = {"err_detect": "explode"}
             display = Display(self._info.path, stream)
             try:
                 for timestamp, frame in self._decode(container, stream):
