@@ -60,7 +60,7 @@ def why_not_seek(scan: PacketScan) -> str | None:
     """Say why the number of a frame cannot be told from packets alone; None where it can."""
     if not len(scan.timestamps):
         return "its packets do not tell when each frame is shown"
-    if scan.damaged or scan.ends_early or scan.begins_inside or scan.n_expected != len(scan.timestamps):
+    if len(scan.damaged) or scan.ends_early or scan.begins_inside or scan.n_expected != len(scan.timestamps):
         return "it is damaged or not whole"
     if not scan.order.begins.any():
         return "its codec does not tell where decoding may begin"
