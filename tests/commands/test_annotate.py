@@ -47,7 +47,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
              "--device", "cpu", "--batch-size", 4, "--fps", 5, "--start", 1, "--end", 2.5, "--max-faces", 2,
              "--min-face", 30, "--threshold", "0.4", "--threshold", "AU12=0.6", "--workers", 3, "--overwrite",
              "--stream", 1, "--picture-rate", 10, "--hysteresis", 0.7, "--steady-crops", 0.1, "--root", "/videos",
-             "--json", "--quiet")
+             "--precision", "float32", "--json", "--quiet")
     # fmt: on
     assert left_out("annotate", given, but=frozenset({"--every", "--report"})) == set()
     run("annotate", *given)
@@ -70,6 +70,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
         picture_rate=10.0,
         hysteresis_logit=0.7,
         steady_crops_s=0.1,
+        precision="float32",
     )
     assert calls == [(["a", "b"], Path("o.parquet"), expected)]
     run("annotate", "a", "-o", "o.parquet")

@@ -51,7 +51,7 @@ WRONG: dict[str, dict[str, Any]] = {
         **{"--output": "pipe", "--model": "nosuch", "--detector": "nosuch", "--detect-every": 0, "--device": "tpu"},
         **{"--batch-size": 0, "--every": 0, "--fps": 0, "--start": -1, "--end": 0, "--max-faces": 0, "--min-face": 1},
         **{"--threshold": "high", "--hysteresis": -1, "--steady-crops": -1, "--stream": -1, "--picture-rate": 0},
-        **{"--workers": 0, "--root": "nosuch", "--report": "x.pdf"},
+        **{"--workers": 0, "--root": "nosuch", "--report": "x.pdf", "--precision": "int4"},
     },
     "overlay": {"--output": "v.mp4", "--face": 7, "--min-interocular": -1, "--max-yaw": -1},
     "report": {"--output": "x.pdf", "--video-folder": "nosuch", "--video": "nosuch", **FILTER},
