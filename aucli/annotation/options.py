@@ -13,7 +13,7 @@ from aucli.models.config import ModelConfig
 from aucli.models.zoo import DEFAULT_MODEL
 from aucli.runtime.device import check_device_name
 
-PRECISIONS: Final = ("auto", "float32", "int8", "fastest")
+PRECISIONS: Final = ("auto", "float32", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class AnnotateOptions:
             known faces should be on all frames between. 1: the whole picture on every frame. N: the whole picture on
             every N-th frame at least; in between faces are carried.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``float32``, ``int8`` or ``fastest``: the numbers in which the AU network computes, see
+        precision: ``auto``, ``float32`` or ``int8``: the numbers in which the AU network computes, see
             `aucli.annotation.precision.choose_precision`. The table's metadata has which it was.
         batch_size: frames decoded at once; None chooses for the device. Never changes the values.
         every_s: take one frame every so many seconds; None takes all.

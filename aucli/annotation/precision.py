@@ -35,9 +35,9 @@ def choose_precision(wanted: str, *, model: Model, device: str) -> ChosenPrecisi
     """Choose for a run; the same on every run of a machine.
 
     Args:
-        wanted: ``float32``; ``int8``; ``auto``: half precision on a GPU, float32 on a CPU, so that all machines agree;
-            ``fastest``: on a CPU int8 if the processor has instructions for it and the network takes less time in it
-            here and changes little; else as ``auto``.
+        wanted: ``float32``, ``int8``, or ``auto``: on a GPU half precision; on a CPU int8 if the processor has
+            instructions for it and the network takes less time in it here and changes little. ``AUCLI_PRECISION``
+            in the environment stands for ``auto``.
         model: the run's.
         device: ``cpu`` or ``cuda:N``.
 
@@ -59,7 +59,7 @@ def choose_precision(wanted: str, *, model: Model, device: str) -> ChosenPrecisi
         return ChosenPrecision("int8")
     if device != "cpu":
         return ChosenPrecision("float16")
-    if wanted == "auto" or model.graph is None or not model.config.has_heads or not has_int8_instructions():
+    if model.graph is None or not model.config.has_heads or not has_int8_instructions():
         return ChosenPrecision("float32")
     pays, why_not = is_worth_it(model_network(model))
     return ChosenPrecision("int8") if pays else ChosenPrecision("float32", f"computed in float32, not int8: {why_not}")

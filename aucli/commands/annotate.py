@@ -86,9 +86,9 @@ def annotate(
     precision: Annotated[
         str,
         typer.Option(
-            metavar="auto|float32|int8|fastest",
-            help="Numbers the AU network computes in. auto: float32 on a CPU. fastest: int8 on a CPU that has "
-            "instructions for it (VNNI) and gains by it.",
+            metavar="auto|float32|int8",
+            help="Numbers the AU network computes in. auto on a CPU: int8 if it has instructions for it (VNNI) and "
+            "gains by it, else float32.",
         ),
     ] = "auto",
     batch_size: Annotated[

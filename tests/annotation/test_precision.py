@@ -47,7 +47,7 @@ def test_what_is_asked_for_is_done_or_refused(model: Model) -> None:
         _choose("int8", model, device="cuda:0")
     with pytest.raises(OptionsError, match="no ONNX graph"):
         _choose("int8", _without_graph(model))
-    with pytest.raises(OptionsError, match="`precision` is 'half'; allowed are auto, float32, int8, fastest"):
+    with pytest.raises(OptionsError, match="`precision` is 'half'; allowed are auto, float32, int8"):
         AnnotateOptions(precision="half")
 
 
@@ -57,13 +57,13 @@ def test_a_variable_says_what_auto_means(model: Model, monkeypatch: pytest.Monke
     assert _choose("auto", model) == ("int8", None)
     assert _choose("float32", model) == ("float32", None)
     monkeypatch.setenv("AUCLI_PRECISION", "half")
-    with pytest.raises(OptionsError, match="AUCLI_PRECISION is 'half'; allowed are auto, float32, int8, fastest"):
+    with pytest.raises(OptionsError, match="AUCLI_PRECISION is 'half'; allowed are auto, float32, int8"):
         _choose("auto", model)
     monkeypatch.setenv("AUCLI_PRECISION", "")
     assert _choose("auto", model) == ("float32", None)
 
 
-def test_fastest_is_int8_only_if_the_network_gains(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_int8_only_if_the_network_gains(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     slow: set[str] = set()
     asked: list[str] = []
 
@@ -73,16 +73,15 @@ def test_fastest_is_int8_only_if_the_network_gains(model: Model, monkeypatch: py
 
     monkeypatch.setattr(precision, "is_worth_it", answer)
     monkeypatch.setattr(precision, "has_int8_instructions", lambda: False)
-    assert _choose("fastest", model) == ("float32", None)
+    assert _choose("auto", model) == ("float32", None)
     assert asked == []
     monkeypatch.setattr(precision, "has_int8_instructions", lambda: True)
-    assert _choose("fastest", _without_graph(model)) == ("float32", None)
-    assert _choose("fastest", model) == ("int8", None)
-    assert _choose("auto", model) == ("float32", None)
+    assert _choose("auto", _without_graph(model)) == ("float32", None)
+    assert _choose("auto", model) == ("int8", None)
     name = f"model {DEFAULT_MODEL}"
     assert asked == [name]
     slow.add(name)
-    assert _choose("fastest", model) == ("float32", f"computed in float32, not int8: {name} is slow")
+    assert _choose("auto", model) == ("float32", f"computed in float32, not int8: {name} is slow")
 
 
 @pytest.mark.slow
