@@ -183,6 +183,9 @@ class PyAVSource:
             stream.codec_context.thread_type = "AUTO"
             if self._careful:
                 stream.codec_context.thread_count = 1
+            else:
+                # Side by side, a frame may be handed over before its decoder has marked it: an error is told in time.
+                stream.codec_context.options = {"err_detect": "explode"}
             display = Display(self._info.path, stream)
             for n, frame in enumerate(decode_tolerantly(container, stream, errors)):
                 self.first_error = errors[0] if errors else None
