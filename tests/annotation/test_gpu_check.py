@@ -34,9 +34,11 @@ def test_comparisons_see_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PROGRAM.parent))
     import gpu_check
 
+    frames = gpu_check.frames_of_clip(6)
+    monkeypatch.setattr(gpu_check, "frames_of_clip", lambda: frames)
     assert gpu_check.same_faces("cpu")[0]
     assert gpu_check.same_probabilities("cpu")[0]
-    as_they_are = gpu_check.to_device
-    monkeypatch.setattr(gpu_check, "to_device", lambda frames, device: np.roll(as_they_are(frames, device), 5, axis=2))
-    assert not gpu_check.same_faces("cpu")[0]  # 5 of about 50 pixels between the eyes
+    monkeypatch.setattr(gpu_check, "to_device", lambda frames, _: np.roll(frames, 5, axis=2))
+    assert not gpu_check.same_faces("cpu")[0]  # the eyes are about 50 pixels apart
+    monkeypatch.setattr(gpu_check, "to_device", lambda frames, _: np.roll(frames, 25, axis=2))
     assert not gpu_check.same_probabilities("cpu")[0]

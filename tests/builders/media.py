@@ -107,7 +107,9 @@ class MadeVideo:
 
 
 def quiet(codec: str, options: dict[str, str]) -> dict[str, str]:
-    """Keep libx265 from writing its banner to the terminal."""
+    """Keep libx265 from writing its banner to the terminal, and VP9 from taking its time."""
+    if codec == "libvpx-vp9":
+        return {"cpu-used": "5", **options}
     if codec != "libx265":
         return options
     return {**options, "x265-params": ":".join(filter(None, [options.get("x265-params"), "log-level=none"]))}
