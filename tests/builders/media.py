@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -329,17 +330,24 @@ def decode_plainly(path: Path) -> Decoded:
     return Decoded(timestamps, np.array(times), frames)
 
 
-def convert_plainly(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8: what FFmpeg's own conversion (``-pix_fmt rgb24``) makes of one frame, as stored."""
+@functools.lru_cache(maxsize=4)
+def conversion_graph(width: int, height: int, pix_fmt: str, *_: int) -> tuple[Any, Any, Any]:
+    """A graph for frames of one kind, with its two ends; it is kept, for it dies with its graph."""
     graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
-    )
+    source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(pix_fmt), time_base=Fraction(1, 25))
     last = graph.add("buffersink")
     convert = graph.add("format", "rgb24")
     source.link_to(convert)
     convert.link_to(last)
     graph.configure()
+    return graph, source, last
+
+
+def convert_plainly(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8: what FFmpeg's own conversion (``-pix_fmt rgb24``) makes of one frame, as stored."""
+    _, source, last = conversion_graph(
+        frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range
+    )
     source.push(frame)
     picture: Any = last.pull()
     return np.asarray(picture.to_ndarray(), dtype=np.uint8)

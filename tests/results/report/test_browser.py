@@ -185,6 +185,7 @@ def test_it_prints_and_works_without_a_script(chromium: Any, written: Path) -> N
     assert 2 <= pdf.count(b"/Type /Page\n") <= 8
 
 
+@pytest.mark.slow
 def test_on_paper_nothing_is_cut(chromium: Any, written: Path) -> None:
     seen = opened(chromium, written, viewport={"width": A4_PX, "height": 900})
     page = seen.page
