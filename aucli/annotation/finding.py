@@ -19,7 +19,7 @@ from aucli.runtime.concurrency import map_ahead
 from aucli.video.values import FrameBatch
 
 RUN_BYTES: Final = 40 * 2**20
-"""A run's frames take no more, unless they are fewer than..."""
+"""A run's frames take no more memory, unless a run would then be shorter than `FEWEST_FRAMES`."""
 FEWEST_FRAMES: Final = 4
 
 

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from aucli.annotation.options import PRECISIONS
 from aucli.errors import OptionsError
 from aucli.models.predictor import model_network
 from aucli.models.zoo import Model
@@ -47,8 +48,8 @@ def choose_precision(wanted: str, *, model: Model, device: str) -> ChosenPrecisi
     """
     if wanted == "auto":
         wanted = os.environ.get(PRECISION_VARIABLE) or "auto"
-        if wanted not in ("auto", "float32", "int8"):
-            raise OptionsError(f"{PRECISION_VARIABLE} is {wanted!r}; allowed are auto, float32, int8")
+        if wanted not in PRECISIONS:
+            raise OptionsError(f"{PRECISION_VARIABLE} is {wanted!r}; allowed are {', '.join(PRECISIONS)}")
     if wanted == "float32":
         return ChosenPrecision("float32")
     if wanted == "int8":

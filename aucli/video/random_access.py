@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from aucli.video.shapes import length_bytes, messages, units
 from aucli.video.times import NO_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ KEY_PICTURE: Final = {
     "mpeg4": re.compile(rb"\x00\x00\x01\xb6[\x00-\x3f]"),
 }
 """Headers of intra pictures: picture_coding_type 1 (ISO/IEC 13818-2, 6.3.9), vop_coding_type 0 (14496-2, 6.3.5)."""
-START_CODE: Final = re.compile(rb"\x00\x00\x01")
 RECOVERY_POINT: Final = 6  # ITU-T H.264, annex D: the type of the message
 RECOVERS_AT_ONCE: Final = 0b110
 """Its first bits: recovery_frame_cnt 0 (as ue(v): 1), exact_match_flag 1, broken_link_flag 0."""
@@ -41,7 +40,7 @@ class AccessWatch:
 
     def __init__(self, stream: VideoStream) -> None:
         self._codec = stream.codec_context.codec.canonical_name
-        self._n_length = _length_bytes(self._codec, bytes(stream.codec_context.extradata or b""))
+        self._n_length = length_bytes(self._codec, bytes(stream.codec_context.extradata or b""))
         self._timestamps = array("q")
         self._is_hidden, self._begins, self._sublayers = array("b"), array("b"), array("b")
         self._top = 0
@@ -84,7 +83,7 @@ class AccessWatch:
         is_idr = recovers = is_needed = has_slices = False
         sets = set()
         data = memoryview(packet)
-        for start, end in _units(data, self._n_length):
+        for start, end in units(data, self._n_length):
             kind = data[start] & 31
             if 1 <= kind <= 5:
                 has_slices = True
@@ -102,7 +101,7 @@ class AccessWatch:
         """ITU-T H.265: types 16 to 21 are random access pictures; no other of its sub-layer needs an even one below."""
         kinds, sets, sublayer = set(), set(), 0
         data = memoryview(packet)
-        for start, _ in _units(data, self._n_length):
+        for start, _ in units(data, self._n_length):
             kind = data[start] >> 1 & 63
             if kind < 32:
                 kinds.add(kind)
@@ -133,44 +132,11 @@ class DecodingOrder:
     is_unneeded: npt.NDArray[np.bool_]
 
 
-def _length_bytes(codec: str, extradata: bytes) -> int:
-    """Bytes that tell a unit's length before it (ISO 14496-15); 0 where units are told apart by start codes."""
-    at = {"h264": 4, "hevc": 21}.get(codec, 0)
-    return (extradata[at] & 3) + 1 if at and len(extradata) > at and extradata[0] == 1 else 0
-
-
-def _units(data: memoryview, n_length: int) -> Iterator[tuple[int, int]]:
-    """Begin and end of the units of a packet of H.264 or HEVC that are long enough for their header."""
-    if not n_length:
-        starts = [match.end() for match in START_CODE.finditer(data)]
-        ends = [*starts[1:], len(data)]
-        yield from ((start, end) for start, end in zip(starts, ends, strict=True) if end - start >= 2)
-        return
-    start = 0
-    while start + n_length < len(data):
-        length = int.from_bytes(data[start : start + n_length])
-        start += n_length
-        if 2 <= length <= len(data) - start:
-            yield start, start + length
-        start += length
-
-
-def _recovers_at_once(messages: bytes) -> bool:
+def _recovers_at_once(information: bytes) -> bool:
     """Whether a unit of supplemental information says that all pictures shown from here on are exact."""
-    at = 0
-    while at < len(messages) - 2:
-        values = []
-        for _ in range(2):  # the type, then the size: bytes of 255 and a last one, added up
-            value = 0
-            while at < len(messages) and messages[at] == 255:
-                value, at = value + 255, at + 1
-            if at >= len(messages):
-                return False
-            values.append(value + messages[at])
-            at += 1
-        if values[0] == RECOVERY_POINT and at < len(messages):
-            return messages[at] >> 5 == RECOVERS_AT_ONCE
-        at += values[1]
+    for kind, at in messages(information):
+        if kind == RECOVERY_POINT and at < len(information):
+            return information[at] >> 5 == RECOVERS_AT_ONCE
     return False
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VOL_OF_MPEG4 = re.compile(rb"\x00\x00\x01[\x20-\x2f].+?(?=\x00\x00\x01[^\x20-\x2f]|$)", re.DOTALL)
 FRAME_OF_JPEG = re.compile(rb"\xff[\xc0-\xc2]\x00.(.{5})", re.DOTALL)
 HEAD_BYTES = 4096
+START_CODE = re.compile(rb"\x00\x00\x01")
 DISPLAY_ORIENTATION = 47  # ITU-T H.264 and H.265, annex D: the type of the message
 
 
@@ -63,40 +64,55 @@ class ShapeWatch:
     def _parameter_sets(self, data: memoryview) -> Iterator[bytes]:
         """Sequence parameter sets before the first slice, of units with their length in front (ISO 14496-15)."""
         is_avc = self._codec == "h264"
-        at = 4 if is_avc else 21
-        if len(self._known) <= at or self._known[0] != 1:
+        n_length = length_bytes(self._codec, self._known)
+        if not n_length:
             self.is_constant = False  # units are told apart by start codes, which no MP4 or Matroska should hold
             return
-        n_length = (self._known[at] & 3) + 1
-        start = 0
-        while start + n_length < len(data):
-            length = int.from_bytes(data[start : start + n_length])
-            start += n_length
+        for start, end in units(data, n_length):
             kind = data[start] & 31 if is_avc else data[start] >> 1 & 63
             if (1 <= kind <= 5) if is_avc else kind < 32:
                 return
             if kind == (7 if is_avc else 33):
-                yield bytes(data[start : start + length])
+                yield bytes(data[start:end])
             elif kind == (6 if is_avc else 39):
-                messages = bytes(data[start + (1 if is_avc else 2) : start + length])
-                self.is_constant &= DISPLAY_ORIENTATION not in message_types(messages)
-            start += length
+                types = {one for one, _ in messages(bytes(data[start + (1 if is_avc else 2) : end]))}
+                self.is_constant &= DISPLAY_ORIENTATION not in types
 
 
-def message_types(messages: bytes) -> set[int]:
-    """Return the types of the messages in a unit of supplemental enhancement information, its header left out."""
-    types: set[int] = set()
+def length_bytes(codec: str, extradata: bytes) -> int:
+    """Bytes that tell a unit's length before it (ISO 14496-15); 0 where units are told apart by start codes."""
+    at = {"h264": 4, "hevc": 21}.get(codec, 0)
+    return (extradata[at] & 3) + 1 if at and len(extradata) > at and extradata[0] == 1 else 0
+
+
+def units(data: memoryview, n_length: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of the units of a packet of H.264 or HEVC that are long enough for their header."""
+    if not n_length:
+        starts = [match.end() for match in START_CODE.finditer(data)]
+        ends = [*starts[1:], len(data)]
+        yield from ((start, end) for start, end in zip(starts, ends, strict=True) if end - start >= 2)
+        return
+    start = 0
+    while start + n_length < len(data):
+        length = int.from_bytes(data[start : start + n_length])
+        start += n_length
+        if 2 <= length <= len(data) - start:
+            yield start, start + length
+        start += length
+
+
+def messages(information: bytes) -> Iterator[tuple[int, int]]:
+    """Type and beginning of each message in a unit of supplemental enhancement information, its header left out."""
     at = 0
-    while at < len(messages) - 1:
+    while at < len(information) - 1:
         values = []
         for _ in range(2):  # the type, then the size: bytes of 255 and a last one, added up
             value = 0
-            while at < len(messages) and messages[at] == 255:
+            while at < len(information) and information[at] == 255:
                 value, at = value + 255, at + 1
-            if at >= len(messages):
-                return types
-            values.append(value + messages[at])
+            if at >= len(information):
+                return
+            values.append(value + information[at])
             at += 1
-        types.add(values[0])
+        yield values[0], at
         at += values[1]
-    return types

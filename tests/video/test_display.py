@@ -14,7 +14,7 @@ import pytest
 
 from aucli.video.display import plausible_aspect, shown_width
 from aucli.video.reader import FrameReader, probe
-from aucli.video.shapes import message_types
+from aucli.video.shapes import messages
 from tests.builders.media import MadeVideo, append, decode_plainly, read_number, write_growing, write_joined
 from tests.builders.reading import read_all, shapes_of
 
@@ -106,10 +106,10 @@ def test_batches_end_where_the_size_changes(tmp_path: Path) -> None:
 
 
 def test_messages_of_a_stream() -> None:
-    assert message_types(b"") == set()
-    assert message_types(b"\x2f\x02ab\x80") == {47}
-    assert message_types(b"\x05\x01x\xff\x01\x00\x2f\x00\x80") == {5, 256, 47}
-    assert message_types(b"\x05\xff") == set()
+    assert {kind for kind, _ in messages(b"")} == set()
+    assert {kind for kind, _ in messages(b"\x2f\x02ab\x80")} == {47}
+    assert {kind for kind, _ in messages(b"\x05\x01x\xff\x01\x00\x2f\x00\x80")} == {5, 256, 47}
+    assert {kind for kind, _ in messages(b"\x05\xff")} == set()
 
 
 # ---- colours ---------------------------------------------------------------------------------------------------
