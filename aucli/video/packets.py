@@ -5,32 +5,33 @@ from __future__ import annotations
 import io
 import itertools
 from array import array
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
-from aucli.video.damage import MOST_HELD, has_lost_block
-from aucli.video.matroska import changed_clusters, missing_bytes
+from aucli.video.damage import MOST_HELD
+from aucli.video.damaged_packets import DamagedPackets
+from aucli.video.matroska import missing_bytes
 from aucli.video.orientation import UPRIGHT
 from aucli.video.random_access import AccessWatch, DecodingOrder
 from aucli.video.shapes import ShapeWatch
 from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints
 from aucli.video.values import VideoInfo
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
 FRAME_STEP: Final = Fraction(1, 25)
 """Time from frame to frame in the copies that decord gets; any value does, times come from the original."""
 
 DECORD_PIXELS: Final = tuple(f"yuv{j}{chroma}p" for j in ("", "j") for chroma in ("420", "422", "444"))
 """Pixel formats that decord and PyAV turn into the same RGB, byte for byte. With more than 8 bits they differ."""
-
-DECORD_CONTAINERS: Final = ("mov,mp4", "matroska,webm")
-"""Containers whose packets carry real presentation times and can be rewound, as decord needs."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +81,19 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     """Go through the packets of a file."""
     import av
 
-    shown, decoded = array("q"), array("q")
-    is_key = array("b")
-    n_hidden = n_damaged = 0
-    damaged: set[int] = set()
-    before_joints: set[int] = set()
-    was_corrupt = False
-    last_two: deque[int | None] = deque(maxlen=2)
+    shown, decoded, is_key = array("q"), array("q"), array("b")
+    n_hidden = 0
     end_s = 0.0
     error_text: str | None = None
     lacks_times = False
     begins_inside: bool | None = None
-    changed = changed_clusters(info.path) if info.container.startswith(DECORD_CONTAINERS[1]) else []
+    damaged = DamagedPackets(info)
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
         access = AccessWatch(stream)
         n_promised = promised_frames(container, stream)
-        is_avi, is_reordered = info.container == "avi", bool(stream.codec_context.has_b_frames)
-        in_slots = is_avi and not is_reordered  # see `TimestampGuess`
+        is_reordered_avi = info.is_avi and bool(stream.codec_context.has_b_frames)
         # Where the header does not count frames, all streams together tell whether the file is whole.
         packets = container.demux(stream) if n_promised else container.demux()
         try:
@@ -112,23 +107,14 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 slots.correct(packet)
                 n_joints = joints.count
                 joints.carry_on(packet)
-                if joints.count > n_joints:
-                    before_joints.update(stamp for stamp in last_two if stamp is not None)
-                    was_corrupt = False
-                last_two.append(packet.pts)
+                damaged.look(
+                    packet,
+                    is_after_joint=joints.count > n_joints,
+                    lacks_others=slots.follows_gap and not packet.is_keyframe,
+                )
                 shape.look(packet)
-                stamp = packet.dts if in_slots else packet.pts
+                stamp = packet.dts if info.is_avi and not is_reordered_avi else packet.pts  # see `TimestampGuess`
                 access.look(packet, stamp)
-                is_changed = any(begin <= (packet.pos or 0) < end for begin, end in changed)
-                lacks_others = slots.follows_gap and not packet.is_keyframe
-                # FFmpeg marks a packet that it had begun when it came upon a gap: that one is not whole, or the next.
-                is_lossy = packet.is_corrupt or was_corrupt
-                shown_as = packet.dts if is_avi or packet.pts is None else packet.pts
-                was_corrupt = packet.is_corrupt or (is_lossy and shown_as is None)
-                if is_lossy or is_changed or lacks_others or has_lost_block(bytes(packet), info.codec):
-                    n_damaged += 1
-                    if shown_as is not None:
-                        damaged.add(shown_as)
                 if begins_inside is None:
                     begins_inside = not packet.is_keyframe
                 lacks_times |= packet.pts is None and packet.dts is None
@@ -140,41 +126,27 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                     is_key.append(packet.is_keyframe)
         except av.error.FFmpegError as error:
             error_text = reason_of(error)
-        pix_fmt = stream.codec_context.pix_fmt
-        can_lay_upright = info.orientation == UPRIGHT or hasattr(stream, "set_display_rotation")
+        promised_s = _promised_seconds(info, container, stream)
         start_s = (container.start_time or 0) / 1e6
-        promised_s = (container.duration or 0) / 1e6
-        if container.format.flags & MAY_BEGIN_ANEW:
-            promised_s = 0.0  # no promise: FFmpeg's guess from the last timestamps in the file
-        elif info.container == "avi" and stream.time_base is not None:
-            promised_s = float(stream.frames * stream.time_base)  # FFmpeg shortens the duration to what is there
+        why_not = _why_not_decord(info, stream)
 
     timestamps = np.sort(np.array(shown, dtype=np.int64))
-    is_told = bool(len(timestamps)) and timestamps[0] != NO_TIMESTAMP and not (is_avi and is_reordered)
+    is_told = bool(len(timestamps)) and timestamps[0] != NO_TIMESTAMP and not is_reordered_avi
     is_regular = bool(is_told and (np.diff(timestamps) > 0).all())
-    why_not = None
-    if pix_fmt not in DECORD_PIXELS:
-        why_not = f"pixel format {pix_fmt}"
-    elif not info.is_stored_as_shown:
-        why_not = "pixels that are not square" if info.pixel_aspect != 1 else "high dynamic range"
-    elif not can_lay_upright:
-        why_not = "an orientation, which this PyAV cannot take out"  # before 18.1
-    elif not info.container.startswith(DECORD_CONTAINERS):
-        why_not = f"container {info.container}"
-    elif not shape.is_constant:
+    if why_not is None and not shape.is_constant:
         why_not = "a picture that may change its shape"
-    elif error_text or n_damaged:
+    elif why_not is None and (error_text or damaged.count):
         why_not = "damaged packets"
-    elif n_hidden:
+    elif why_not is None and n_hidden:
         why_not = "packets that an edit list hides"
-    elif not is_regular:
+    elif why_not is None and not is_regular:
         why_not = "timestamps that are missing or repeated"
     gop_lengths = [] if why_not else gop_lengths_of(np.array(shown), np.array(is_key, dtype=bool))
     if why_not is None and not gop_lengths:
         why_not = "it does not start with a key frame"
 
     n_in_file = len(timestamps) + n_hidden
-    if n_in_file < n_promised and info.container.startswith(DECORD_CONTAINERS[0]):
+    if n_in_file < n_promised and info.is_mp4:
         n_in_file = _count_with_hidden(info)
     n_missing = max(0, n_promised - n_in_file)
     ends_early = None
@@ -185,15 +157,14 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
         # Matroska counts its duration from 0, also where the pictures start later.
         ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
-    elif info.container.startswith(DECORD_CONTAINERS[1]) and (n_bytes := missing_bytes(info.path)):
+    elif info.is_matroska and (n_bytes := missing_bytes(info.path)):
         ends_early = f"ends early: {n_bytes:,} bytes that the header promises are not in the file"
-    n_expected = max(len(timestamps) + n_missing, slots.n_frames)
     return PacketScan(
         timestamps=timestamps if is_regular else timestamps[:0],
-        n_expected=n_expected,
+        n_expected=max(len(timestamps) + n_missing, slots.n_frames),
         n_hidden=n_in_file - len(timestamps),
-        damaged=np.array(sorted(damaged - before_joints), dtype=np.int64),
-        before_joints=frozenset(before_joints),
+        damaged=damaged.timestamps(),
+        before_joints=frozenset(damaged.before_joints),
         n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
         order=access.order(),
         begins_inside=bool(begins_inside),
@@ -206,12 +177,34 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     )
 
 
+def _promised_seconds(info: VideoInfo, container: InputContainer, stream: VideoStream) -> float:
+    """How long the header says that the file lasts; 0 where that is no promise."""
+    if container.format.flags & MAY_BEGIN_ANEW:
+        return 0.0  # FFmpeg's guess from the last timestamps in the file
+    if info.is_avi and stream.time_base is not None:
+        return float(stream.frames * stream.time_base)  # FFmpeg shortens the duration to what is there
+    return (container.duration or 0) / 1e6
+
+
+def _why_not_decord(info: VideoInfo, stream: VideoStream) -> str | None:
+    """What the header tells against decord; None if nothing."""
+    if (pix_fmt := stream.codec_context.pix_fmt) not in DECORD_PIXELS:
+        return f"pixel format {pix_fmt}"
+    if not info.is_stored_as_shown:
+        return "pixels that are not square" if info.pixel_aspect != 1 else "high dynamic range"
+    if info.orientation != UPRIGHT and not hasattr(stream, "set_display_rotation"):
+        return "an orientation, which this PyAV cannot take out"  # before 18.1
+    if not (info.is_mp4 or info.is_matroska):
+        return f"container {info.container}"  # decord needs real presentation times, and to rewind
+    return None
+
+
 def described_by_packets(info: VideoInfo, scan: PacketScan) -> VideoInfo:
     """Correct what a header claims by what its packets tell: how many frames there are, and an AVI's rate.
 
     Its header counts slots, and every second one may be empty.
     """
-    is_sparse = info.container == "avi" and scan.usual_ticks > 1
+    is_sparse = info.is_avi and scan.usual_ticks > 1
     fps = info.fps / scan.usual_ticks if is_sparse else info.fps
     return replace(info, n_frames_header=scan.n_expected, fps=fps)
 

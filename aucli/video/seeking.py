@@ -192,7 +192,7 @@ class SeekingSource:
                 shown = order.timestamps[here][plan.is_decoded[here] & ~order.is_hidden[here]]
                 # Frames that are shown before a later beginning are predicted from what was passed over.
                 first = int(order.timestamps[at]) if at else NO_TIMESTAMP
-                run = _Run(np.sort(shown[shown >= first]).tolist(), first, by_slots=self._info.container == "avi")
+                run = _Run(np.sort(shown[shown >= first]).tolist(), first, by_slots=self._info.is_avi)
             yield from run.check(codec.decode(packet))
         yield from run.check(codec.decode(None))
         run.close()

@@ -65,6 +65,21 @@ class VideoInfo:
         check_size(self.path, self.width, self.height)
 
     @property
+    def is_avi(self) -> bool:
+        """Whether the container is AVI, which counts slots and knows no presentation times."""
+        return self.container == "avi"
+
+    @property
+    def is_mp4(self) -> bool:
+        """Whether the container is of the family of MP4 and QuickTime."""
+        return self.container.startswith("mov,mp4")
+
+    @property
+    def is_matroska(self) -> bool:
+        """Whether the container is Matroska or WebM."""
+        return self.container.startswith("matroska,webm")
+
+    @property
     def is_stored_as_shown(self) -> bool:
         """Whether a decoder's plain RGB needs no more than turning and mirroring."""
         return self.pixel_aspect == 1 and self.transfer == "sdr"
