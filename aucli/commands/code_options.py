@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from aucli.commands.options import as_options, as_seconds, fields_as_options, number_or_word, numbers
-from aucli.evaluation.choices import Alignment
 from aucli.human_codes import names
+from aucli.human_codes.names import Alignment
 
 if TYPE_CHECKING:
     from aucli.evaluation.agreement import AgreementOptions
@@ -26,6 +26,7 @@ OPTION_OF: Final[Mapping[str, str]] = {
     "format": "--codes-format",
     "names": "--name",
     "missing_names": "--missing-name",
+    "coded_names": "--coded-name",
     "coded_aus": "--coded-aus",
     "coded_span_s": "--coded-span",
     "shift_s": "--shift",
@@ -73,6 +74,10 @@ Name = Annotated[
 MissingName = Annotated[
     list[str] | None,
     _option(metavar="NAME", help="Marks stretches where nothing could be scored.", show_default=False),
+]
+CodedName = Annotated[
+    list[str] | None,
+    _option(metavar="NAME", help="Marks what was coded: frames outside of it are missing.", show_default=False),
 ]
 CodedAus = Annotated[
     str | None,
@@ -130,6 +135,7 @@ class CodesGiven:
     codes_format: str
     name: Sequence[str]
     missing_name: Sequence[str]
+    coded_name: Sequence[str]
     coded_aus: str | None
     coded_span: str | None
     shift: float
@@ -156,12 +162,13 @@ class CodesGiven:
 
         return CodeOptions(
             format=self.codes_format,
-            names=dict(_meaning(text) for text in self.name),
+            names=dict(names.meaning_of(text) for text in self.name),
             missing_names=tuple(self.missing_name),
+            coded_names=tuple(self.coded_name),
             coded_aus=numbers(self.coded_aus, "--coded-aus") if self.coded_aus else (),
             coded_span_s=_span(self.coded_span) if self.coded_span else None,
             shift_s=self.shift,
-            min_intensity=_grade(self.min_intensity),
+            min_intensity=names.grade_of(self.min_intensity),
             one_sided=self.one_sided,
             observation=self.observation,
             subject=self.subject,
@@ -226,17 +233,6 @@ def evaluate_codes(table: list[Path] | None, given: CodesGiven, scoring: Scoring
         return Evaluated(agreement.evaluation, tuple(as_options(note, OPTION_OF) for note in agreement.notes))
 
 
-def _meaning(text: str) -> tuple[str, int | None]:
-    """``smile=12``, ``talk=none``."""
-    from aucli.errors import OptionsError
-
-    name, equals, au = text.rpartition("=")
-    au = au.strip().upper().removeprefix("AU")
-    if not equals or not name.strip() or not (au == "NONE" or (au.isascii() and au.isdigit())):
-        raise OptionsError(f"--name is {text!r}; write NAME=AU, as smile=12, or NAME=none to pass it over")
-    return name.strip(), None if au == "NONE" else int(au)
-
-
 def _span(text: str) -> tuple[float, float]:
     """``0,60`` or ``0:00,1:00``."""
     from aucli.errors import OptionsError
@@ -263,14 +259,3 @@ def _face(text: str) -> FaceWanted:
     raise OptionsError(
         f"--face is {text!r}; allowed are auto, largest, the number of a face, or a CSV with the columns video and face"
     )
-
-
-def _grade(text: str) -> float:
-    from aucli.errors import OptionsError
-    from aucli.human_codes.names import GRADES
-
-    word = text.strip().casefold()
-    try:
-        return float(GRADES[word]) if word in GRADES else float(word)
-    except ValueError:
-        raise OptionsError(f"--min-intensity is {text!r}; allowed are A to E and 1 to 5") from None

@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
-from aucli.evaluation.choices import Alignment, LostFaces
+from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.coded_faces import FaceList, FaceWanted, Question, ask, pair_faces
 from aucli.evaluation.films import FaceRows, Film, Films
-from aucli.evaluation.pairing import FrameLabels, film_range, lay_on_frames
 from aucli.evaluation.scoring import evaluate_predictions
 from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, Predictions
 from aucli.facs import au_column
 from aucli.human_codes.coder_files import read_coder
+from aucli.human_codes.names import Alignment
+from aucli.human_codes.pairing import FrameLabels, film_range, lay_on_frames
 from aucli.human_codes.values import CodedFrames, CodeOptions, Codes
 
 if TYPE_CHECKING:

@@ -7,9 +7,6 @@ from typing import Literal
 LostFaces = Literal["negative", "leave_out"]
 """Frames without a face count as predicted absent, or not at all."""
 
-Alignment = Literal["auto", "time", "frame"]
-"""How a row of codes finds its frame."""
-
 Format = Literal["table", "json", "csv", "latex"]
 """How scores are written."""
 

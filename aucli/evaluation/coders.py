@@ -14,11 +14,11 @@ from aucli.errors import OptionsError, TableError
 from aucli.evaluation.agreement import AgreementOptions, codes_by_film, notes_of
 from aucli.evaluation.bootstrap import bootstrap_weights
 from aucli.evaluation.films import Films
-from aucli.evaluation.pairing import FilmFrames, FrameLabels, lay_on_frames
 from aucli.evaluation.reliability import PairSums, intraclass_correlations
 from aucli.evaluation.scoring import estimate, evaluate_predictions, mean_of_defined
 from aucli.evaluation.values import AuScores, Estimate, Evaluation, Predictions
 from aucli.human_codes.coder_files import read_coder
+from aucli.human_codes.pairing import FilmFrames, FrameLabels, lay_on_frames
 from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions, Codes
 
 if TYPE_CHECKING:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
-from aucli.evaluation.pairing import FilmFrames
 from aucli.facs import au_column
+from aucli.human_codes.film_names import FilmNames
+from aucli.human_codes.pairing import FilmFrames
 
 if TYPE_CHECKING:
     import polars
@@ -45,10 +46,7 @@ class Films:
         }
         self.names = tuple(self._rows)
         self._found: dict[str, Film] = {}
-        self._by_rule: list[dict[str, list[str]]] = [{}, {}, {}]
-        for name in self.names:
-            for key, known in zip(_keys(name), self._by_rule, strict=True):
-                known.setdefault(key, []).append(name)
+        self._by_name = FilmNames(self.names)
 
     def match(self, wanted: str | None, source: Path) -> str:
         """The film that codes belong to: by path, by file name, by name without suffix, or the only one.
@@ -71,8 +69,7 @@ class Films:
         """Every film that codes may belong to, by the strictest rule of `match` that fits any."""
         if wanted is None and len(self.names) == 1:
             return self.names
-        keys = _keys(wanted or source.name)
-        return next((known[key] for key, known in zip(keys, self._by_rule, strict=True) if key in known), ())
+        return self._by_name.fitting(wanted or source.name)
 
     def rate(self, wanted: str | None, source: Path) -> float | None:
         """Frames per second of the film that codes belong to; None if that is not clear or it has one frame."""
@@ -83,11 +80,6 @@ class Films:
         if name not in self._found:
             self._found[name] = Film(name, self._rows[name])
         return self._found[name]
-
-
-def _keys(name: str) -> tuple[str, str, str]:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return str(path), path.name.casefold(), path.stem.casefold()
 
 
 class Film:

@@ -109,10 +109,12 @@ class Collector:
         ]
 
     def _meaning(self, event: CodedEvent) -> list[tuple[AuCode, Said]]:
-        """Action units of an event and what is said of each; AU 0 for a stretch that could not be scored."""
+        """Action units of an event and what is said of each; AU 0 for a stretch that was coded, or could not be."""
         options = self.options
         if options.marks_missing(event.name) or (event.value.strip() and options.marks_missing(event.value)):
             return [(AuCode(0), Said(MISSING))]
+        if options.marks_coded(event.name) or (event.value.strip() and options.marks_coded(event.value)):
+            return [(AuCode(0), Said(PRESENT))]
         said, au = options.meaning(event.name)
         if said and au is None:
             return []
@@ -186,7 +188,9 @@ class Collector:
             )
             notes.append(f"{name}: codes of one side of the face {done}: {_listed(self._one_sided)}")
         graded = any(said.grade is not None for _, codes in meant for _, said in codes)
-        bare = sum(said.state == PRESENT and said.grade is None for _, codes in meant for _, said in codes)
+        bare = sum(
+            said.state == PRESENT and said.grade is None and code.au > 0 for _, codes in meant for code, said in codes
+        )
         if self.options.min_intensity > 1 and bare:
             what = "some codes have" if graded else "the codes have"
             notes.append(f"{name}: {what} no intensity; these {bare} count as present whatever `min_intensity` is")

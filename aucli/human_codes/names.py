@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
+from aucli.errors import OptionsError
 from aucli.facs import AU_NAMES
 
 PRESENT: Final = 1
@@ -16,6 +17,9 @@ MISSING: Final = -1
 Side = Literal["", "left", "right"]
 OneSided = Literal["leave_out", "count"]
 """An action unit that was coded on one side of the face only: not compared there, or present."""
+
+Alignment = Literal["auto", "time", "frame"]
+"""How a row of codes finds its frame."""
 
 _ABSENT_WORDS: Final = frozenset({"0", "n", "no", "non", "nein", "absent", "none", "false", "off", "-"})
 _PRESENT_WORDS: Final = frozenset(
@@ -133,6 +137,32 @@ def reading_of(value: str) -> Said | None:
         if grade <= MAX_GRADE:
             return Said(PRESENT if grade > 0 else ABSENT, grade or None)
     return None
+
+
+def meaning_of(text: str) -> tuple[str, int | None]:
+    """What a name means, as people write it: ``smile=12``, ``talk=none``.
+
+    Raises:
+        OptionsError: if it is written otherwise.
+    """
+    name, equals, au = text.rpartition("=")
+    au = au.strip().upper().removeprefix("AU")
+    if not equals or not name.strip() or not (au == "NONE" or (au.isascii() and au.isdigit())):
+        raise OptionsError(f"`names` is {text!r}; write NAME=AU, as smile=12, or NAME=none to pass it over")
+    return name.strip(), None if au == "NONE" else int(au)
+
+
+def grade_of(text: str) -> float:
+    """An intensity as people write it: ``C`` or ``3``.
+
+    Raises:
+        OptionsError: if it is neither.
+    """
+    word = text.strip().casefold()
+    try:
+        return float(GRADES[word]) if word in GRADES else float(word)
+    except ValueError:
+        raise OptionsError(f"`min_intensity` is {text!r}; allowed are A to E and 1 to 5") from None
 
 
 def promises_codes(name: str) -> bool:

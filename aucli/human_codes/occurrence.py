@@ -45,7 +45,7 @@ def occurrence(
         labels[one_sided, a] = PRESENT if options.one_sided == "count" else MISSING
         labels[present, a] = PRESENT
         labels[ranges.cover((mine | (codes.aus == 0)) & (codes.states == MISSING)), a] = MISSING
-    labels[not_coded(time_s, options)] = MISSING
+    labels[_unmarked(codes, ranges) | not_coded(time_s, options)] = MISSING
     return labels
 
 
@@ -73,7 +73,7 @@ def intensities(
             unknown |= ranges.cover(mine & (codes.states == ONE_SIDED)) & (strength[:, a] == ABSENT)
         unknown |= ranges.cover((mine | (codes.aus == 0)) & (codes.states == MISSING))
         strength[unknown, a] = np.nan
-    strength[not_coded(time_s, options)] = np.nan
+    strength[_unmarked(codes, ranges) | not_coded(time_s, options)] = np.nan
     return strength
 
 
@@ -84,6 +84,12 @@ def not_coded(time_s: npt.NDArray[np.float64], options: CodeOptions) -> npt.NDAr
     start, end = (t - ROUNDING_S for t in options.coded_span_s)
     outside: npt.NDArray[np.bool_] = (time_s < start) | (time_s >= end)
     return outside
+
+
+def _unmarked(codes: CodedIntervals, ranges: _FrameRanges) -> npt.NDArray[np.bool_]:
+    """(N,) frames outside of the stretches that are marked as coded; none, where no stretch is."""
+    marks = (codes.aus == 0) & (codes.states == PRESENT)
+    return ~ranges.cover(marks) if marks.any() else np.zeros(ranges.n, dtype=np.bool_)
 
 
 class _FrameRanges:

@@ -27,6 +27,8 @@ class CodeOptions:
         names: what a tier, column or behaviour means: an action unit, or None to ignore it. Matched without regard to
             case, before anything else.
         missing_names: tiers, columns or behaviours that mark stretches in which no AU could be scored.
+        coded_names: tiers, columns or behaviours that mark the stretches that were coded; where there are any, frames
+            outside of them are missing.
         coded_aus: what the coder looked for. An export does not name what never occurred, so without this only AUs that
             occur are compared.
         coded_span_s: stretch that was coded, in seconds of the video; frames outside are missing, and codes outside are
@@ -46,6 +48,7 @@ class CodeOptions:
     format: str = "auto"
     names: Mapping[str, int | None] = field(default_factory=dict)
     missing_names: tuple[str, ...] = ()
+    coded_names: tuple[str, ...] = ()
     coded_aus: tuple[int, ...] = ()
     coded_span_s: tuple[float, float] | None = None
     shift_s: float = 0.0
@@ -82,7 +85,15 @@ class CodeOptions:
 
     def marks_missing(self, name: str) -> bool:
         """Whether a name marks stretches that could not be scored."""
-        return name.casefold().strip() in {n.casefold().strip() for n in self.missing_names}
+        return _among(name, self.missing_names)
+
+    def marks_coded(self, name: str) -> bool:
+        """Whether a name marks stretches that were coded."""
+        return _among(name, self.coded_names)
+
+
+def _among(name: str, names: tuple[str, ...]) -> bool:
+    return name.casefold().strip() in {one.casefold().strip() for one in names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +104,8 @@ class CodedIntervals:
         source: the file.
         video: name of the video as the file gives it; None where it gives none.
         subject: who was coded, where the file says it.
-        aus: (K,) int32 action unit of each interval; 0 for all of them (a stretch that could not be scored).
+        aus: (K,) int32 action unit of each interval; 0 for all of them: a stretch that could not be scored or, with
+            the state present, one that was coded.
         onset, offset: (K,) float64 in `unit`; equal for a code of one moment.
         unit: seconds of the film, or its frame numbers from 0.
         states: (K,) int8: 1 present, 0 absent, -1 not scorable, 2 present on one side (`ONE_SIDED`).

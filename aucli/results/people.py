@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aucli.errors import OptionsError, TableError
+from aucli.human_codes.film_names import FilmNames
 from aucli.human_codes.text import decode, delimiter_of, shown
 from aucli.runtime.files import why_not_a_file
 from aucli.runtime.parquet import first_line
@@ -92,7 +93,7 @@ def join_people(
         if column not in people.columns or column in ("video", "face"):
             there = [name for name in people.columns if name not in ("video", "face")]
             raise OptionsError(f"`by` is {column}, which `people` has not; it has {', '.join(there) or 'no column'}")
-    videos = seen["video"].unique(maintain_order=True).to_list()
+    videos = FilmNames(seen["video"].unique(maintain_order=True).to_list())
     names = people["video"].cast(pl.String).to_list()
     fitting = {name: _video_of(name, videos) for name in dict.fromkeys(names) if name is not None}
     has_faces = "face" in people.columns
@@ -126,17 +127,8 @@ def listed(what: str, names: Sequence[str]) -> list[str]:
     return [f"{what} ({len(names)}): {', '.join(names[:NAMES_LISTED])}{' ...' if len(names) > NAMES_LISTED else ''}"]
 
 
-def _video_of(name: str, videos: Sequence[str]) -> str | None:
-    wanted = _keys(name)
-    for rule in range(3):
-        fits = [video for video in videos if _keys(video)[rule] == wanted[rule]]
-        if len(fits) > 1:
-            raise TableError(f"`people` names {name}, which fits {fits[0]} and {fits[1]}; write the table's name")
-        if fits:
-            return fits[0]
-    return None
-
-
-def _keys(name: str) -> tuple[str, str, str]:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return name, path.name.casefold(), path.stem.casefold()
+def _video_of(name: str, videos: FilmNames) -> str | None:
+    fits = videos.fitting(name)
+    if len(fits) > 1:
+        raise TableError(f"`people` names {name}, which fits {fits[0]} and {fits[1]}; write the table's name")
+    return fits[0] if fits else None

@@ -35,7 +35,7 @@ def evaluate(*arguments: object, columns: int = 80) -> Any:
 def fields_in_messages() -> set[str]:
     """Every name in backticks in a text that the room of codes or of agreement may show."""
     files = [*(PACKAGE / "human_codes").glob("*.py")]
-    files += [PACKAGE / "evaluation" / f"{name}.py" for name in ("agreement", "coders", "films", "pairing")]
+    files += [PACKAGE / "evaluation" / f"{name}.py" for name in ("agreement", "coders", "films")]
     return {name for path in files for text in texts_of(path) for name in re.findall(r"`(\w+)`", text)}
 
 
@@ -59,12 +59,14 @@ def test_every_field_has_an_option_and_reaches_the_library(tmp_path: Path) -> No
     assert own == set(OPTION_OF) - {"against"}
     given = CodesGiven(
         codes=[tmp_path], against=[], codes_format="elan", name=["smile=12", "talk = none", "a=b=AU6"],
-        missing_name=["away"], coded_aus="1,2", coded_span="0:30,90.5", shift=1.5, min_intensity="c", one_sided="count",
+        missing_name=["away"], coded_name=["coded"],
+        coded_aus="1,2", coded_span="0:30,90.5", shift=1.5, min_intensity="c", one_sided="count",
         observation="o", subject="s", coder="c", frame_rate=25.0, frame_base=1, missing_code=[7, 8], align="time",
         tolerance=0.5, face="3", video="v.mp4",
     )  # fmt: skip
     assert given.reading() == CodeOptions(
-        format="elan", names={"smile": 12, "talk": None, "a=b": 6}, missing_names=("away",), coded_aus=(1, 2),
+        format="elan", names={"smile": 12, "talk": None, "a=b": 6}, missing_names=("away",), coded_names=("coded",),
+        coded_aus=(1, 2),
         coded_span_s=(30.0, 90.5), shift_s=1.5, min_intensity=3, one_sided="count", observation="o", subject="s",
         coder="c", frame_rate=25.0, frame_base=1, missing_codes=frozenset({7, 8}),
     )  # fmt: skip

@@ -69,7 +69,8 @@ def test_every_option_of_a_model_on_a_benchmark_reaches_the_library(monkeypatch:
 # fmt: off
 CODES = (
     "--codes", "a.txt", "--codes", "b.txt", "--codes-format", "elan", "--name", "smile=12", "--name", "talk=none",
-    "--missing-name", "away", "--coded-aus", "1,12", "--coded-span", "0,60", "--shift", 0.5, "--min-intensity", "C",
+    "--missing-name", "away", "--coded-name", "coded",
+    "--coded-aus", "1,12", "--coded-span", "0,60", "--shift", 0.5, "--min-intensity", "C",
     "--one-sided", "count", "--observation", "o", "--subject", "s", "--coder", "k", "--frame-rate", 25,
     "--frame-base", 1, "--missing-code", 9, "--align", "time", "--tolerance", 0.2, "--face", 3, "--video", "v.mp4",
 )
@@ -78,6 +79,7 @@ READING = CodeOptions(
     format="elan",
     names={"smile": 12, "talk": None},
     missing_names=("away",),
+    coded_names=("coded",),
     coded_aus=(1, 12),
     coded_span_s=(0.0, 60.0),
     shift_s=0.5,

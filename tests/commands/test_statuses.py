@@ -89,7 +89,10 @@ FILES = {"--root", "--cache", "--folds-dir", "--rig", "--codes", "--against"}
 """Options that name files to read: one that is missing is a failure, see below."""
 GO_WITH_ANOTHER = {"evaluate": {"--dataset", "--aus", "--device", "--fold", "--numbering", "--option"}}
 """Of a model on a benchmark; with codes they are not looked at."""
-ANYTHING = {"report": {"--title"}, "evaluate": {"--missing-name", "--observation", "--coder", "--video"}}
+ANYTHING = {
+    "report": {"--title"},
+    "evaluate": {"--missing-name", "--coded-name", "--observation", "--coder", "--video"},
+}
 """Whatever is typed makes sense, or is what one file of codes may have: that is told when the file is read."""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,22 @@ def test_frames_outside_the_coded_stretch_are_missing() -> None:
     codes = coded([(0, 100, 1, 3)])
     assert occurrence(codes, np.arange(5) / 25, options)[:, 0].tolist() == [-1, 1, 1, -1, -1]
     assert np.isnan(intensities(codes, np.arange(5) / 25, options)[:, 0]).tolist() == [True, False, False, True, True]
+
+
+@settings(max_examples=20, deadline=None)
+@given(spans=drawn, marks=drawn)
+def test_where_coded_stretches_are_marked_nothing_is_known_outside(spans: list[Drawn], marks: list[Drawn]) -> None:
+    codes, marked = coded(spans), coded([(begin, length, PRESENT, 0) for begin, length, _, _ in marks])
+    both = replace(
+        codes,
+        aus=np.concatenate([codes.aus, np.zeros(len(marks), np.int32)]),
+        onset=np.concatenate([codes.onset, marked.onset]),
+        offset=np.concatenate([codes.offset, marked.offset]),
+        states=np.concatenate([codes.states, marked.states]),
+        grades=np.concatenate([codes.grades, marked.grades]),
+    )
+    times, options = np.arange(150) / 25, CodeOptions()
+    plain, plain_intensity = occurrence(codes, times, options), intensities(codes, times, options)
+    inside = occurrence(marked, times, options) == PRESENT if marks else np.ones((150, 1), np.bool_)
+    assert np.array_equal(occurrence(both, times, options), np.where(inside, plain, MISSING))
+    assert np.array_equal(intensities(both, times, options), np.where(inside, plain_intensity, np.nan), equal_nan=True)

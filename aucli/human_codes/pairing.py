@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
-from aucli.evaluation.choices import Alignment
+from aucli.human_codes.names import Alignment
 from aucli.human_codes.occurrence import ROUNDING_S, intensities, not_coded, occurrence
 from aucli.human_codes.values import CodedIntervals, CodeOptions, Codes
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aucli.errors import OptionsError, TableError
-from aucli.evaluation.pairing import FilmFrames, lay_on_frames, nearest_codes
 from aucli.human_codes.occurrence import ROUNDING_S
+from aucli.human_codes.pairing import FilmFrames, lay_on_frames, nearest_codes
 from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions
 
 times = st.lists(st.integers(0, 4000), unique=True, max_size=40).map(lambda ms: np.array(ms) / 1000)
