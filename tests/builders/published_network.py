@@ -8,6 +8,7 @@ nodes are loops. Shares nothing with `aucli.models.network` or timm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -87,6 +88,7 @@ def published_state(shape: Shape, *, seed: int) -> State:
     return state
 
 
+@cache
 def position_index() -> Tensor:
     """(49, 49) row of the bias table for each pair of tokens of a window."""
     index = torch.empty(WINDOW**2, WINDOW**2, dtype=torch.int64)
@@ -97,6 +99,7 @@ def position_index() -> Tensor:
     return index
 
 
+@cache
 def shifted_masks(side: int) -> Tensor:
     """(windows, 49, 49): -100 between tokens that only the cyclic shift brought into one window, else 0."""
     shift = WINDOW // 2
