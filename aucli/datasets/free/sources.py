@@ -91,6 +91,8 @@ class FreeSource:
         for name, path in named[1:]:
             if path is not None and not self.photographs:
                 raise OptionsError(f"`{name}` belongs to photographs: give `photographs` too, a Parquet file")
+        if self.dataset == "photographs" and not self.photographs:
+            raise OptionsError("nothing to train on: give `photographs`, a Parquet file, and `codes` of them")
         if self.photographs and self.codes is None:
             raise OptionsError("`photographs` needs `codes` too, a CSV file of codes by eye: they say what is seen")
 
@@ -204,7 +206,7 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
         report: called with a line of text now and then.
 
     Raises:
-        DatasetError: if there is nothing to train on, or something cannot be read.
+        DatasetError: if something cannot be read.
         MissingPackageError: if there is a teacher, and its package is not installed.
     """
     if source.teacher is not None:
@@ -244,8 +246,6 @@ def read_free_data(source: FreeSource, wanted: FreeDataWanted, cache: Path, *, r
         if blendshapes is not None and not coded_alone:  # nobody has asked the teacher about renders
             of_renders = np.full((int((splits == "test").sum()), len(wanted.aus)), np.nan, np.float32)
             blendshapes = np.concatenate([blendshapes, of_renders])
-    if not chosen["train"]:
-        raise DatasetError("nothing to train on: give the rig as `root`, or `photographs`, a Parquet file")
     return FreeData(
         splits={name: MixedFaces.of(*parts) for name, parts in chosen.items()},
         labelling=labelling,

@@ -68,6 +68,8 @@ def test_files_are_named_by_pairs(tmp_path: Path) -> None:
     ):
         with pytest.raises(OptionsError, match=message):
             FreeSource.from_pairs("synth", pairs=pairs)
+    with pytest.raises(OptionsError, match="nothing to train on: give `photographs`"):
+        FreeSource.from_pairs("photographs", pairs=[])
 
 
 def test_a_teacher_without_its_package_is_refused_before_any_work(
