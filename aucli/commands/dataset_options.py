@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -23,8 +23,16 @@ SOURCE_OPTION_OF: Final[Mapping[str, str]] = {
     "photographs": "--option photographs",
     "codes": "--option codes",
     "teacher": "--option teacher",
-}
-"""Option by field of `DatasetSource` and `FreeSource`."""
+    "people": "--option people",
+    **{
+        field: f"--option {field}"
+        for field in (
+            "person_pattern", "coded_aus", "format", "names", "missing_names", "min_intensity", "one_sided",
+            "observation", "subject", "coder", "shift_s", "frame_rate", "frame_base", "missing_codes",
+        )
+    },
+}  # fmt: skip
+"""Option by field of `DatasetSource`, `FreeSource` and `OwnOptions`."""
 
 OPTION_OF: Final[Mapping[str, str]] = {
     **SOURCE_OPTION_OF,
@@ -83,6 +91,14 @@ Option = Annotated[
         show_default=False,
     ),
 ]
+Codes = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the codes (own), or of the labels.", show_default="in the data set's folder"),
+]
+People = Annotated[
+    Path | None,
+    typer.Option(help="Who is in which of your own films: a CSV of video and subject (own).", show_default=False),
+]
 Numbering = Annotated[choices.Numbering, typer.Option(help="Which part fold k tests: as in the papers, or part k.")]
 FoldsDir = Annotated[
     Path | None,
@@ -114,3 +130,13 @@ def fold_options(
         folds_dir=folds_dir,
         allow_shared_videos=allow_shared_videos,
     )
+
+
+def pairs_of(dataset: str, option: Sequence[str] | None, codes: Path | None, people: Path | None) -> list[str]:
+    """The data set's own options as ``KEY=VALUE``, those among them that have an option of the command's."""
+    pairs = list(option or ())
+    if codes is not None:
+        pairs.append(f"{'codes' if dataset in FREE_DATA else 'labels_dir'}={codes.absolute()}")
+    if people is not None:
+        pairs.append(f"people={people.absolute()}")
+    return pairs

@@ -176,7 +176,7 @@ def models_import(
 
     output = Printer("models import", as_json=as_json, quiet=quiet, option_of=IMPORT_OPTION_OF)
     if aus is not None and (benchmark := aus.strip().casefold()) in READERS:
-        aus = ",".join(map(str, find_benchmark(benchmark).aus))
+        aus = ",".join(map(str, find_benchmark(benchmark).aus)) or aus
     with fields_as_options(IMPORT_OPTION_OF):
         imported = exchange.import_any(path, aus=aus, name=name, overwrite=overwrite)
     about, digest = "", None

@@ -19,6 +19,8 @@ def prepare(
     dataset: dataset_options.Benchmark,
     root: Annotated[Path, typer.Option(help="The data set's folder, as its owners hand it out.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the cache.", show_default=False)],
+    codes: dataset_options.Codes = None,
+    people: dataset_options.People = None,
     option: dataset_options.Option = None,
     detector: Detector = "centerface",
     device: Device = "auto",
@@ -42,8 +44,9 @@ def prepare(
 
     output = Printer("prepare", as_json=as_json, quiet=quiet, option_of=dataset_options.PREPARE_OPTION_OF)
     with fields_as_options(dataset_options.PREPARE_OPTION_OF):
+        pairs = dataset_options.pairs_of(dataset, option, codes, people)
         options = preparing.PrepareOptions(
-            source=DatasetSource.from_pairs(dataset, root=root, cache=out, pairs=option or ()),
+            source=DatasetSource.from_pairs(dataset, root=root, cache=out, pairs=pairs),
             detector=detector,
             device=device,
             workers=workers,

@@ -49,6 +49,8 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=3e-5. Can be repeated."),
     ] = None,
+    codes: dataset_options.Codes = None,
+    people: dataset_options.People = None,
     option: dataset_options.Option = None,
     numbering: dataset_options.Numbering = "paper",
     folds_dir: dataset_options.FoldsDir = None,
@@ -79,8 +81,9 @@ def train(
     from aucli.training.options import TrainOptions
 
     with fields_as_options(OPTION_OF), process_group(resolve_device(device)) as own_device:
+        pairs = dataset_options.pairs_of(dataset, option, codes, people)
         options = TrainOptions(
-            source=training_source(dataset, root=root, cache=cache, pairs=option or ()),
+            source=training_source(dataset, root=root, cache=cache, pairs=pairs),
             out=out if out != Path() else Path("runs") / dataset,
             recipe=recipe,
             overrides=tuple(settings or ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -78,13 +79,15 @@ class FaceChoice:
         return {kind: len(frames) for kind, frames in self._doubts.items()}
 
     def report(self, findings: Findings, name: str, n_frames: int) -> None:
-        """Report what was doubtful; a warning where no face was found in more than a tenth of the frames."""
-        lost = self._doubts["without_face"]
-        say = findings.warn if len(lost) > TOLERANCE * n_frames else findings.note
+        """Report what was doubtful; a warning where no face, or several, were in more than a tenth of the frames."""
+
+        def say(key: str) -> Callable[..., None]:
+            return findings.warn if len(self._doubts[key]) > TOLERANCE * n_frames else findings.note
+
         what = "no face found" if self._side is None else "the person's face is not found"
         for add, kind, key in (
-            (say, what, "without_face"),
-            (findings.note, "several faces, one taken", "several_faces"),
+            (say("without_face"), what, "without_face"),
+            (say("several_faces"), "several faces, one taken", "several_faces"),
             (findings.note, "face that the detector doubts", "low_score"),
         ):
             frames = np.array(self._doubts[key], np.int64)

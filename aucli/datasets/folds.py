@@ -19,7 +19,7 @@ import numpy.typing as npt
 from aucli.datasets.choices import Numbering
 from aucli.datasets.fold_lists import read_fold_lists
 from aucli.datasets.label_values import SplitName
-from aucli.datasets.readers.benchmark import OwnersSplits, PublishedParts
+from aucli.datasets.readers.benchmark import OwnersSplits, PublishedParts, SeededFolds
 from aucli.datasets.readers.registry import find_benchmark
 from aucli.errors import DatasetError, OptionsError
 
@@ -104,7 +104,8 @@ class FoldOptions:
         allow_shared_videos: where a subject is in the owners' training and test splits (in Aff-Wild2, whose subjects
             are videos), leave it out of training instead of refusing.
         validation_share: share of the training subjects (GFT: groups) that validation takes; 0 for none.
-        seed: which of them. Independent of machine and library versions.
+        seed: which of them, and whom a fold tests where nobody published that. Independent of machine and library
+            versions.
 
     Raises:
         OptionsError: for a value that is not allowed.
@@ -140,6 +141,8 @@ def check_folds(dataset: str, options: FoldOptions) -> None:
         n_folds = len(read_fold_lists(options.folds_dir, benchmark.subject_pattern))
     elif isinstance(benchmark.folds, PublishedParts):
         n_folds = len(benchmark.folds.tested(options.numbering))
+    elif isinstance(benchmark.folds, SeededFolds):
+        n_folds = benchmark.folds.most
     elif not isinstance(benchmark.folds, OwnersSplits):
         raise DatasetError(_without_folds(benchmark.name))
     if isinstance(options.fold, int) and not 1 <= options.fold <= n_folds:
@@ -147,7 +150,7 @@ def check_folds(dataset: str, options: FoldOptions) -> None:
 
 
 def make_folds(samples: Samples, options: FoldOptions | None = None) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
-    """All folds of a benchmark, as published or from a user's lists.
+    """All folds of a benchmark, as published, by the seed, or from a user's lists.
 
     Args:
         samples: of one data set.
@@ -170,6 +173,10 @@ def make_folds(samples: Samples, options: FoldOptions | None = None) -> tuple[tu
         return _by_tests(samples, benchmark.name, tests, options)
     if isinstance(benchmark.folds, PublishedParts):
         return _by_tests(samples, benchmark.name, benchmark.folds.tested(options.numbering), options)
+    if isinstance(benchmark.folds, SeededFolds):
+        names = [subject.partition("/")[2] for subject in samples.subjects]
+        drawn = seeded_tests(names, most=benchmark.folds.most, seed=options.seed)
+        return _by_tests(samples, benchmark.name, drawn, options)
     if isinstance(benchmark.folds, OwnersSplits):
         return _by_owners(samples, benchmark.name, benchmark.folds, options)
     raise DatasetError(_without_folds(benchmark.name))
@@ -208,6 +215,26 @@ def fold_rows(
             lost &= scored[faces.lost.sequence_index]
         folds.append((fold.number, fold.rows(samples), np.flatnonzero(lost)))
     return folds, warnings
+
+
+def seeded_tests(subjects: Sequence[str], *, most: int, seed: int) -> Mapping[str, frozenset[str]]:
+    """Whom each fold tests, by the fold's name: every subject is tested once, in folds that differ by one at most.
+
+    Raises:
+        DatasetError: if there is one subject: nobody would be trained on.
+    """
+    if len(subjects) < 2:
+        raise DatasetError(
+            f"there are films of {len(subjects)} person; whoever is tested must not be trained on, so two are needed"
+        )
+    order = _drawn(subjects, f"test {seed}")
+    n_folds = min(most, len(order))
+    return {f"fold {k + 1} of {n_folds}": frozenset(order[k::n_folds]) for k in range(n_folds)}
+
+
+def _drawn(names: Iterable[str], seed: str) -> list[str]:
+    """Names in the order of a hash of seed and name."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
 
 
 def _by_tests(
@@ -292,8 +319,7 @@ def cut_validation(
     if share > 0:
         wanted = max(1, wanted)
     wanted = min(wanted, max(len(names) - 1, 0))
-    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
-    chosen = set(order[:wanted])
+    chosen = set(_drawn(names, str(seed))[:wanted])
     train = tuple(sorted(s for s in subjects if group_of[s] not in chosen))
     validation = tuple(sorted(s for s in subjects if group_of[s] in chosen))
     return train, validation

@@ -226,7 +226,8 @@ def _fingerprint(samples: Samples, rows: Int64Array, sequence: SequenceInfo) -> 
     digest.update(json.dumps(samples.member.take(rows).to_pylist()).encode())
     n_bytes = sequence.container.stat().st_size if sequence.container.is_file() else 0
     described = {
-        **sequence_to_json(sequence), "kind": sequence.kind, "container": [sequence.container.name, n_bytes]
+        **sequence_to_json(sequence), "kind": sequence.kind, "container": [sequence.container.name, n_bytes],
+        "aus": samples.aus,
     }  # fmt: skip
     digest.update(json.dumps(described, sort_keys=True).encode())
     return digest.hexdigest()

@@ -15,8 +15,9 @@ def open_faces(
 ) -> tuple[CachedFaces, tuple[str, ...]]:
     """The prepared faces of a benchmark, and what is wrong with them, one line each.
 
-    They are prepared now if that was not done, not finished, or something could not be read then and the root is given.
-    A finished cache is else taken as it is, without a lock: options that are given must be those it was made with.
+    They are prepared now if the root is given and that was not done, not finished, something could not be read then, or
+    the data set grows (`Benchmark.grows`): then films that were prepared before are kept. Any other finished cache is
+    taken as it is, without a lock: options that are given must be those it was made with.
 
     Args:
         source: the benchmark.
@@ -28,7 +29,7 @@ def open_faces(
     """
     cache = source.cache_folder
     finished = (cache / INDEX_NAME).is_file()
-    if source.root is not None and (not finished or failures_of(cache)):
+    if source.root is not None and (not finished or source.benchmark.grows or failures_of(cache)):
         prepare(PrepareOptions(source=source, device=device), on_progress=on_progress)
     faces = CachedFaces.open(cache)
     held = sorted({sequence.dataset for sequence in faces.sequences})

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from aucli.errors import OptionsError, VideoError
 from aucli.video.container import describe_file, first_timestamp, open_container, video_stream
@@ -207,6 +208,12 @@ class FrameReader:
     def start_s(self) -> float:
         """Where time 0 lies on the file's own clock, seconds."""
         return self._clock.start_s
+
+    def announced_times_s(self) -> npt.NDArray[np.float64] | None:
+        """(N,) when each frame of the file is shown, told by packets alone; None where only decoding can tell."""
+        if self._scan is None or why_not_seek(self._scan) is not None:
+            return None
+        return foresee(self._scan.timestamps, self._clock, FrameSelection(None, None, None)).time_s
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -402,3 +402,17 @@ def write_streams(parts: Sequence[Path], path: Path, *, cover: npt.NDArray[np.ui
                     container.mux(packet)
             original.close()
     return path
+
+
+def write_film(path: Path, frames: Sequence[npt.NDArray[np.uint8]], *, fps: int = 20) -> None:
+    """A film of these pictures, (H, W, 3) RGB, all of one size."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=Fraction(fps))
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = "yuvj420p", 20_000_000
+        for frame in frames:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)

@@ -50,7 +50,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[PrepareOptions]:
 
 def test_every_option_reaches_the_library(calls: list[PrepareOptions]) -> None:
     # fmt: off
-    given = ("--dataset", "disfa", "--root", "/d", "--out", "c", "--option", "camera=right", "--option", "aus=1,2",
+    given = ("--dataset", "own", "--root", "/d", "--out", "c", "--option", "coded=film", "--option", "aus=1,2",
+             "--codes", "/c", "--people", "/p.csv",
              "--detector", "d", "--device", "cpu", "--workers", 3, "--batch-size", 4, "--side", 200, "--border", 1.5,
              "--overwrite", "--json", "--quiet")
     # fmt: on
@@ -62,7 +63,10 @@ def test_every_option_reaches_the_library(calls: list[PrepareOptions]) -> None:
     assert calls == [
         PrepareOptions(
             source=DatasetSource.from_pairs(
-                "disfa", root=Path("/d"), cache=Path("c"), pairs=["camera=right", "aus=1,2"]
+                "own",
+                root=Path("/d"),
+                cache=Path("c"),
+                pairs=["coded=film", "aus=1,2", "labels_dir=/c", "people=/p.csv"],
             ),
             detector="d",
             device="cpu",

@@ -45,7 +45,7 @@ RIGHT: dict[str, tuple[Any, ...]] = {
 RULES = {"--smooth": "fast", "--min-duration": -1, "--join-gap": "x", "--bridge-gap": "9h"}
 FILTER = {"--min-interocular": -1, "--max-yaw": -1, "--max-pitch": "x", "--min-sharpness": -1, "--min-brightness": "x"}
 FOLDS = {"--fold": 9, "--numbering": "none"}
-SOURCE = {"--dataset": "nosuch", "--option": "nosuch=1"}
+SOURCE = {"--dataset": "nosuch", "--option": "nosuch=1", "--people": "not of this data set"}
 WRONG: dict[str, dict[str, Any]] = {
     "annotate": {
         **{"--output": "pipe", "--model": "nosuch", "--detector": "nosuch", "--detect-every": 0, "--device": "tpu"},

@@ -45,12 +45,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
 
 
 # fmt: off
-GIVEN = ("--dataset", "disfa", "--out", "o", "--root", "/d", "--cache", "c", "--recipe", "r.toml", "--fold", 2,
-         "--set", "optim.lr=1", "--set", "seed=2", "--option", "camera=right", "--numbering", "part", "--device", "cpu",
+GIVEN = ("--dataset", "own", "--codes", "/k", "--people", "/p.csv", "--out", "o",
+         "--root", "/d", "--cache", "c", "--recipe", "r.toml", "--fold", 2,
+         "--set", "optim.lr=1", "--set", "seed=2", "--option", "coded=film", "--numbering", "part", "--device", "cpu",
          "--checkpoint-every", 7, "--folds-dir", "f", "--allow-shared-videos", "--allow-seen", "--finish-again")
 # fmt: on
 OPTIONS = TrainOptions(
-    source=DatasetSource.from_pairs("disfa", root=Path("/d"), cache=Path("c"), pairs=["camera=right"]),
+    source=DatasetSource.from_pairs(
+        "own", root=Path("/d"), cache=Path("c"), pairs=["coded=film", "labels_dir=/k", "people=/p.csv"]
+    ),
     out=Path("o"),
     recipe="r.toml",
     overrides=("optim.lr=1", "seed=2"),

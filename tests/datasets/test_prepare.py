@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from aucli.faces.values import WindowDetector
 from aucli.runtime.progress import Progress
 from aucli.training.augment import plain_crops
 from tests.builders.benchmark_trees import make_affwild2, make_bp4d, make_bp4dplus, make_disfa, make_disfaplus, make_gft
+from tests.builders.media import write_film
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 Picture = npt.NDArray[np.uint8]
@@ -56,19 +56,6 @@ def put_faces_in(folder: Path, portraits: Sequence[Picture]) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".jpg", ".png"))
     for i, path in enumerate(paths):
         Image.fromarray(portraits[i % len(portraits)]).save(path, quality=95)
-
-
-def write_film(path: Path, frames: Sequence[Picture], *, fps: int = 20) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=Fraction(fps))
-        assert isinstance(stream, av.VideoStream)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.bit_rate = "yuvj420p", 20_000_000
-        for frame in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode(None):
-            container.mux(packet)
 
 
 @pytest.fixture

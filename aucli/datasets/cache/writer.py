@@ -98,6 +98,8 @@ class CacheWriter:
         if manifest is None or overwrite:
             described = {"format": FORMAT, "digest": self.digest, "aucli": __version__, "aus": list(aus)}
             write_json(folder / MANIFEST_NAME, {**described, "content": dict(content), "about": dict(about or {})})
+        elif manifest["aus"] != list(aus):  # of a data set that grows
+            write_json(folder / MANIFEST_NAME, {**manifest, "aus": list(aus)})
 
     def path_of(self, key: str) -> Path:
         """Where the shard of this key lies: a readable name, kept apart by a piece of digest."""

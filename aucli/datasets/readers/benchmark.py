@@ -62,19 +62,31 @@ class OwnersSplits:
 
 
 @dataclass(frozen=True)
+class SeededFolds:
+    """Folds that nobody published: the subjects in an order that the seed alone decides, each tested in one fold.
+
+    Attributes:
+        most: folds, if there are as many subjects; else each fold tests one.
+    """
+
+    most: int
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """A benchmark: the value ``BENCHMARK`` of its reader's module, which `registry.READERS` names.
 
     Attributes:
         name: short name, the one of ``--dataset``.
         title: as papers write it.
-        aus: the action units that papers evaluate, in the order of published label files.
+        aus: the action units that papers evaluate, in the order of published label files; none where the labels say.
         options: the reader's own options.
         read: reads the owners' folder; findings go into the last argument.
         counts: published counts and base rates, against which a copy is checked.
-        folds: who is trained on and tested as published; None where nobody published that.
+        folds: who is trained on and tested, as published or by a seed; None where nobody published that.
         subject_pattern: regular expression of a subject's name, by which lists of folds are read.
         people_of: the data set whose people these are, under the same names; empty where they are its own.
+        grows: whether films and codes are still added to it: its folder is read whenever it is given.
     """
 
     name: str
@@ -83,6 +95,7 @@ class Benchmark:
     options: type[DatasetOptions]
     read: Callable[[Path, Any, Findings], Samples]
     counts: tuple[PublishedCounts, ...]
-    folds: PublishedParts | OwnersSplits | None
+    folds: PublishedParts | OwnersSplits | SeededFolds | None
     subject_pattern: str
     people_of: str = ""
+    grows: bool = False

@@ -20,6 +20,7 @@ READERS: Final[dict[str, str]] = {
     "disfaplus": "aucli.datasets.readers.disfaplus",
     "gft": "aucli.datasets.readers.gft",
     "affwild2": "aucli.datasets.readers.affwild2",
+    "own": "aucli.datasets.readers.own",
 }
 """Module by short name; its value ``BENCHMARK`` says everything else."""
 
