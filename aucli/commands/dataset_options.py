@@ -133,10 +133,18 @@ def fold_options(
 
 
 def pairs_of(dataset: str, option: Sequence[str] | None, codes: Path | None, people: Path | None) -> list[str]:
-    """The data set's own options as ``KEY=VALUE``, those among them that have an option of the command's."""
+    """The data set's own options as ``KEY=VALUE``, those among them that have an option of the command's.
+
+    Raises:
+        OptionsError: if it has no people to name.
+    """
+    from aucli.errors import OptionsError
+
     pairs = list(option or ())
     if codes is not None:
         pairs.append(f"{'codes' if dataset in FREE_DATA else 'labels_dir'}={codes.absolute()}")
     if people is not None:
+        if dataset != "own":
+            raise OptionsError("--people goes with --dataset own: benchmarks say themselves who is seen")
         pairs.append(f"people={people.absolute()}")
     return pairs
