@@ -118,7 +118,7 @@ def evaluate_on_benchmark(
         raise OptionsError(
             f"`aus` has AU {unknown[0]}, which {config.name} does not give; it gives {_listed(config.aus)}"
         )
-    faces, problems = open_faces(what.source, device=what.device, on_progress=on_progress)
+    faces, problems = open_faces(what.source, crop=config.crop, device=what.device, on_progress=on_progress)
     evaluated = evaluate_faces(faces, what, options, on_progress=on_progress)
     return replace(evaluated, notes=(*problems, *evaluated.notes))
 

@@ -137,6 +137,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen kinds; all mean that these are no tensors
         reason = str(error).split("\n")[0].split(". ")[0][:120]
+        reason = reason if any(map(str.isalpha, reason)) else type(error).__name__  # torch's reader says bare numbers
         raise ModelError(
             f"{path} is not a file of plain tensors, or needs pickled code, which is never run ({reason}); "
             "save model.state_dict() with torch.save"

@@ -194,6 +194,7 @@ class Backbone(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        self.name = config.backbone
         self.network = _timm_network(config)
         # timm says "NHWC" where channels come last; what is neither is told apart by its dimensions.
         self.channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
@@ -202,7 +203,9 @@ class Backbone(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, channels, S, S) -> (B, T, C), after the network's final norm, not pooled."""
-        features = cast(Tensor, self.network.forward_features(pictures))
+        features = self.network.forward_features(pictures)
+        if not isinstance(features, Tensor):
+            raise ModelError(f"backbone {self.name} gives several sets of features side by side; choose another one")
         if features.ndim == 3:
             return features[:, self.num_prefix_tokens :]
         if self.channels_last:
@@ -317,6 +320,33 @@ def load_weights(network: AUNetwork, path: Path) -> None:
         raise ModelError(f"{path} does not fit the network: lacks {missing[:3]}, has unknown {unexpected[:3]}")
 
 
+def require_input_size(network: AUNetwork, size_px: int) -> None:
+    """Refuse a network that cannot take crops of a size, by showing it one.
+
+    Raises:
+        ModelError: saying why.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    try:
+        with torch.no_grad():
+            network.encoder(torch.zeros(1, 3, size_px, size_px, device=device))
+    except ModelError:
+        raise
+    except Exception as error:  # timm's networks raise a dozen kinds
+        config = network.config
+        built = f", for it was built for {config.input_size_px} px" if size_px != config.input_size_px else ""
+        raise ModelError(
+            f"backbone {config.backbone} cannot take crops of {size_px} px{built} ({one_line(error)}); choose another "
+            "size or backbone"
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """What a foreign library's exception says, or its kind."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def _per_channel(values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
 
@@ -329,11 +359,18 @@ def _timm_network(config: EncoderConfig) -> Any:  # timm's classes are untyped b
     options: dict[str, Any] = {"in_chans": 1 if config.colour == "grey" else 3, "num_classes": 0}
     if config.drop_path > 0:
         options["drop_path_rate"] = config.drop_path
-    # Windows and position embeddings are laid out for one size; convolutions are not, and take no such argument.
-    pretrained = timm.get_pretrained_cfg(config.backbone)
-    if pretrained is not None and pretrained.fixed_input_size:
-        options["img_size"] = config.input_size_px
-    network: Any = timm.create_model(config.backbone, pretrained=False, **options)
+    try:
+        # Windows and position embeddings are laid out for one size; convolutions are not, and take no such argument.
+        pretrained = timm.get_pretrained_cfg(config.backbone)
+        if pretrained is not None and pretrained.fixed_input_size:
+            options["img_size"] = config.input_size_px
+        network: Any = timm.create_model(config.backbone, pretrained=False, **options)
+    except Exception as error:  # timm's networks raise a dozen kinds
+        if isinstance(error, TypeError) and "drop_path" in str(error):
+            raise ModelError(f"drop_path is {config.drop_path:g}, but {config.backbone} knows none; give 0") from error
+        raise ModelError(
+            f"backbone {config.backbone} cannot be built for {config.input_size_px} px ({one_line(error)})"
+        ) from error
     # Drops what lies behind the features (MobileNet's 1280-channel head), which would be dead weight in the file.
     if hasattr(network, "prune_intermediate_layers"):
         network.prune_intermediate_layers(1, prune_norm=False, prune_head=True)

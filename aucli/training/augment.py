@@ -6,15 +6,19 @@ the very template and similarity transform of `aucli.faces.alignment`.
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from aucli.faces.alignment import CropSpec, invert_similarity, similarity_from_landmarks
 from aucli.training.settings import Settings
+from aucli.training.torchvision_light import colour_jitter, gaussian_blur
 
+Sigma = Annotated[float, Field(gt=0, le=10)]
 Rng = torch.Generator | None
 
 
@@ -25,7 +29,13 @@ class AugmentConfig(Settings):
     shift: float = Field(default=0.08, ge=0, le=1)
     log_scale: float = Field(default=0.08, ge=0, le=0.7)
     rotation_degrees: float = Field(default=8.0, ge=0, le=45)
+    crop_shift_px: int = Field(default=0, ge=0, le=64)
+    """The crop is moved by whole pixels of its own, up to so many to each side: a random crop out of one that is
+    so much wider."""
     flip: float = Field(default=0.5, ge=0, le=1)
+    light: Literal["aucli", "torchvision"] = "aucli"
+    """Whose brightness, contrast, saturation, hue and blur: `_light` and `_blur` below, or torchvision's
+    ``ColorJitter`` and ``GaussianBlur``, see `aucli.training.torchvision_light`."""
     brightness: float = Field(default=0.35, ge=0, lt=1)
     contrast: float = Field(default=0.4, ge=0, lt=1)
     saturation: float = Field(default=0.0, ge=0, lt=1)
@@ -34,12 +44,30 @@ class AugmentConfig(Settings):
     """Share of the pictures whose light and colour change."""
     log_gamma: float = Field(default=0.35, ge=0, le=2)
     blur: float = Field(default=0.3, ge=0, le=1)
+    blur_kernel_px: int = Field(default=7, ge=3, le=31)
+    blur_sigma_px: tuple[Sigma, Sigma] = (0.4, 1.6)
+    """From, to."""
     low_resolution: float = Field(default=0.2, ge=0, le=1)
     noise: float = Field(default=0.3, ge=0, le=1)
     erase: float = Field(default=0.25, ge=0, le=1)
     grey: float = Field(default=0.2, ge=0, le=1)
     halves: float = Field(default=0.0, ge=0, le=1)
     """Share of the faces that get nose and mouth of another one; see `aucli.training.halves`."""
+    outside: Literal["any", "black"] = "any"
+    """What lies beyond the picture's edge: anything, see `_fill_outside`, or black as in the crops of annotate."""
+
+    @model_validator(mode="after")
+    def _is_a_kernel(self) -> AugmentConfig:
+        if self.blur_kernel_px % 2 == 0:
+            raise ValueError(f"blur_kernel_px is {self.blur_kernel_px}; a kernel has a middle: allowed are odd numbers")
+        if self.blur_sigma_px[0] > self.blur_sigma_px[1]:
+            raise ValueError(f"blur_sigma_px is {self.blur_sigma_px}; the first is the smaller one")
+        return self
+
+    def moved_alone(self) -> AugmentConfig:
+        """The same without light, colour and damage: what moves the crop, and the flip."""
+        changes = ("colour_probability", "log_gamma", "blur", "low_resolution", "noise", "erase", "grey", "halves")
+        return self.model_copy(update=dict.fromkeys(changes, 0.0))
 
 
 def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tensor:
@@ -80,10 +108,12 @@ def random_views(
         (B, 3, S, S) float, RGB, 0..255.
     """
     jittered = _jitter(landmarks_xy, config, rng)
-    grid = _sampling_grid(jittered, spec, pictures.shape)
-    crops = _fill_outside(
-        F.grid_sample(pictures, grid, padding_mode="border", align_corners=False), grid, pictures, sizes_wh, rng
-    )
+    grid = _sampling_grid(jittered, spec, pictures.shape, moved_px=_whole_pixels(len(pictures), config, rng))
+    if config.outside == "black":
+        crops = F.grid_sample(pictures, grid, padding_mode="zeros", align_corners=False)
+    else:
+        crops = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        crops = _fill_outside(crops, grid, pictures, sizes_wh, rng)
     crops = torch.where(_chosen(crops, config.flip, rng), crops.flip(-1), crops)
     if config.colour_probability < 1:
         crops = torch.where(_chosen(crops, config.colour_probability, rng), _light(crops, config, rng), crops)
@@ -113,9 +143,19 @@ def _jitter(landmarks_xy: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     return jittered
 
 
-def _sampling_grid(landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size) -> Tensor:
+def _whole_pixels(count: int, config: AugmentConfig, rng: Rng) -> Tensor | None:
+    """(B, 2) by how many pixels each crop is moved, right and down; None for not at all."""
+    most = config.crop_shift_px
+    return torch.randint(-most, most + 1, (count, 2), generator=rng) if most else None
+
+
+def _sampling_grid(
+    landmarks_xy: Tensor, spec: CropSpec, shape: torch.Size, *, moved_px: Tensor | None = None
+) -> Tensor:
     """(B, S, S, 2) where each pixel of the crop lies in the picture, -1..1 over the picture's edges."""
     to_picture = invert_similarity(similarity_from_landmarks(landmarks_xy.numpy(), spec.template_xy()))
+    if moved_px is not None:
+        to_picture[:, :, 2] += np.einsum("nij,nj->ni", to_picture[:, :, :2], moved_px.numpy())
     size, (height, width) = spec.size_px, shape[2:]
     # Pixel centres lie at .5: crop coordinate u = (g + 1) / 2 * size, picture coordinate g = 2 x / width - 1.
     linear = to_picture[:, :, :2] * size / np.array([width, height]).reshape(1, 2, 1)
@@ -151,12 +191,26 @@ def _per_picture(crops: Tensor, strength: float, rng: Rng) -> Tensor:
 
 def _light(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     """Contrast about each picture's mean, brightness, gamma."""
+    if config.light == "torchvision":
+        crops = colour_jitter(
+            crops,
+            brightness=config.brightness,
+            contrast=config.contrast,
+            saturation=config.saturation,
+            hue=config.hue,
+            rng=rng,
+        )
+        return _gamma(crops, config, rng)
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
     crops = (crops - mean) * (1 + _per_picture(crops, config.contrast, rng)) + mean * (
         1 + _per_picture(crops, config.brightness, rng)
     )
     if crops.shape[1] == 3 and (config.saturation > 0 or config.hue > 0):
         crops = _colour(crops, config, rng)
+    return _gamma(crops, config, rng)
+
+
+def _gamma(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     return 255 * (crops / 255).clamp(1e-4, 1) ** torch.exp(_per_picture(crops, config.log_gamma, rng))
 
 
@@ -175,8 +229,7 @@ def _damage(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     """Blur, low resolution, noise and a covered patch, each on some pictures."""
     chosen = torch.rand(len(crops), generator=rng) < config.blur
     if bool(chosen.any()):
-        sigma = 0.4 + 1.2 * float(torch.rand((), generator=rng))
-        crops = crops.index_copy(0, chosen.nonzero()[:, 0], _blur(crops[chosen], sigma))
+        crops = crops.index_copy(0, chosen.nonzero()[:, 0], _blur(crops[chosen], config, rng))
     chosen = torch.rand(len(crops), generator=rng) < config.low_resolution
     if bool(chosen.any()):
         factor = 0.3 + 0.5 * float(torch.rand((), generator=rng))
@@ -190,12 +243,18 @@ def _damage(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     return _erase(crops, config.erase, rng)
 
 
-def _blur(crops: Tensor, sigma: float) -> Tensor:
-    x = torch.arange(-3, 4, dtype=crops.dtype)
+def _blur(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
+    """By one sigma for all of them; torchvision's by one each."""
+    low, high = config.blur_sigma_px
+    if config.light == "torchvision":
+        sigmas = low + (high - low) * torch.rand(len(crops), generator=rng)
+        return gaussian_blur(crops, sigmas, config.blur_kernel_px)
+    sigma, half = low + (high - low) * float(torch.rand((), generator=rng)), config.blur_kernel_px // 2
+    x = torch.arange(-half, half + 1, dtype=crops.dtype)
     weights = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = torch.outer(weights, weights)
-    kernel = (kernel / kernel.sum()).expand(crops.shape[1], 1, 7, 7)
-    return F.conv2d(F.pad(crops, (3, 3, 3, 3), mode="replicate"), kernel, groups=crops.shape[1])
+    kernel = (kernel / kernel.sum()).expand(crops.shape[1], 1, -1, -1)
+    return F.conv2d(F.pad(crops, (half,) * 4, mode="replicate"), kernel, groups=crops.shape[1])
 
 
 def _erase(crops: Tensor, probability: float, rng: Rng) -> Tensor:

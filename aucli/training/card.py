@@ -102,6 +102,11 @@ def _seen(fold: TrainingFold) -> str:
 
 
 def _thresholds(recipe: Recipe, fold: TrainingFold) -> str:
+    if recipe.decisions.threshold > 0:
+        return (
+            f"thresholds: {recipe.decisions.threshold:g} for every action unit, by the recipe; the test subjects were "
+            "scored once, at the end"
+        )
     people = "the validation subjects" if len(fold.validation) else "the training subjects, for want of others"
     rules = ["highest F1 that the calibrated probabilities expect" if recipe.decisions.expected_f1 else "highest F1"]
     if recipe.decisions.max_false_alarms < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from aucli.datasets.label_values import Float64Array
@@ -40,12 +41,16 @@ def make_decisions(network: AUNetwork, fold: TrainingFold, recipe: Recipe) -> De
         recipe: says how, in ``decisions``.
     """
     options = recipe.decisions
+    if options.threshold > 0 and not options.calibrate:  # nothing to choose, so nobody is asked
+        return Decisions(np.full(len(fold.train.aus), options.threshold), None)
     chosen_on = fold.validation if len(fold.validation) else fold.train
     embeddings = embed(network, chosen_on, recipe.crop)
     calibration = None
     if options.calibrate and len(fold.validation):
         calibration = fit_calibration(chosen_on.labels, log_odds(network, embeddings).double().numpy())
         network.rescale_log_odds(torch.from_numpy(calibration.scale), torch.from_numpy(calibration.offset))
+    if options.threshold > 0:
+        return Decisions(np.full(len(fold.train.aus), options.threshold), calibration)
     probabilities = log_odds(network, embeddings).double().sigmoid().numpy()
     more = None
     if fold.renders_apart and options.min_positives > 1:

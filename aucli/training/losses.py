@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,10 @@ from aucli.training.distributed import gather_batch, same_everywhere
 
 LossName = Literal["aunce", "ntxent", "supcon", "wbce"]
 
+SHARES: Final = (0.2, 0.6, 0.2)
+BETA_PRESENT: Final = 1.2
+BETA_ABSENT: Final = 0.8
+"""Of AUNCE, as published."""
 MASKED: Final = -1e30
 """Stands for log 0: far below any similarity, but finite, so that an empty sum has no NaN gradient."""
 
@@ -138,9 +142,9 @@ class AUNCE(ContrastiveLoss):
         self,
         temperature: float = 0.5,
         *,
-        shares: Sequence[float] = (0.2, 0.6, 0.2),
-        beta_present: float = 1.2,
-        beta_absent: float = 0.8,
+        shares: Sequence[float] = SHARES,
+        beta_present: float = BETA_PRESENT,
+        beta_absent: float = BETA_ABSENT,
         authors_code: bool = False,
     ) -> None:
         super().__init__(temperature)
@@ -266,16 +270,14 @@ LOSSES: Final[Mapping[LossName, type[AULoss]]] = {
 }
 
 
-def make_loss(
-    name: LossName, *, temperature: float = 0.5, weights: Tensor | None = None, authors_code: bool = False
-) -> AULoss:
+def make_loss(name: LossName, *, temperature: float = 0.5, weights: Tensor | None = None, **of_aunce: Any) -> AULoss:
     """A loss by its name, its other constants as in the papers.
 
     Args:
         name: see `LOSSES`.
         temperature: of the contrastive losses.
         weights: (A,) of cross-entropy.
-        authors_code: of AUNCE.
+        of_aunce: what `AUNCE` takes besides; the other losses do not read it.
 
     Raises:
         RecipeError: if there is no loss of that name.
@@ -285,7 +287,7 @@ def make_loss(
     if name == "wbce":
         return WeightedBCE(weights)
     if name == "aunce":
-        return AUNCE(temperature, authors_code=authors_code)
+        return AUNCE(temperature, **of_aunce)
     return NTXent(temperature) if name == "ntxent" else SupCon(temperature)
 
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from aucli.training.identity_head import IdentityHead
-from aucli.training.losses import LOSSES, LossName, Outputs, WeightedBCE, au_weights, make_loss
+from aucli.training.losses import (
+    BETA_ABSENT,
+    BETA_PRESENT,
+    LOSSES,
+    SHARES,
+    LossName,
+    Outputs,
+    WeightedBCE,
+    au_weights,
+    make_loss,
+)
 from aucli.training.settings import Settings
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LossOptions(Settings):
@@ -19,6 +32,8 @@ class LossOptions(Settings):
         name: aunce, ntxent, supcon, or wbce: weighted cross-entropy alone, end to end.
         temperature: of the contrastive losses.
         authors_code: AUNCE as the authors' code computes it, to the letter; see `aucli.training.losses.AUNCE`.
+        shares: of AUNCE's kinds of positives: the most similar, the mean, the own other view; they sum to 1.
+        beta_present, beta_absent: exponents of AUNCE's negatives, by the anchor's label.
         bce_weight: above 0 adds so much cross-entropy through the heads to a contrastive loss.
         bce_balanced: whether cross-entropy, alone or beside another loss, weighs AUs by 1 / occurrence rate.
     """
@@ -26,13 +41,18 @@ class LossOptions(Settings):
     name: LossName = "aunce"
     temperature: float = Field(default=0.5, gt=0.01)
     authors_code: bool = False
+    shares: tuple[Share, Share, Share] = SHARES
+    beta_present: float = Field(default=BETA_PRESENT, gt=0)
+    beta_absent: float = Field(default=BETA_ABSENT, gt=0)
     bce_weight: float = Field(default=0.0, ge=0)
     bce_balanced: bool = True
 
     @model_validator(mode="after")
-    def _authors_code_is_of_aunce(self) -> LossOptions:
+    def _makes_sense(self) -> LossOptions:
         if self.authors_code and self.name != "aunce":
             raise ValueError(f"authors_code is a variant of aunce; the loss is {self.name}")
+        if abs(sum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"shares are {self.shares}; allowed are three numbers from 0 that sum to 1")
         return self
 
     @property
@@ -73,6 +93,9 @@ class Objective(nn.Module):
             temperature=options.temperature,
             weights=None if plain else weights,
             authors_code=options.authors_code,
+            shares=options.shares,
+            beta_present=options.beta_present,
+            beta_absent=options.beta_absent,
         )
         beside = options.bce_weight > 0 and not self.loss.needs_logits
         self.cross_entropy = WeightedBCE(weights if options.bce_balanced else None) if beside else None

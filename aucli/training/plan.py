@@ -18,14 +18,14 @@ from aucli.datasets.prepared import open_faces
 from aucli.datasets.seen import seen_among, told
 from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
-from aucli.models.network import AUNetwork
+from aucli.models.network import require_input_size
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
 from aucli.runtime.place import require_place_for_folder
 from aucli.training.distributed import first_process_first, world_size
 from aucli.training.options import TrainOptions
 from aucli.training.recipe import Recipe, load_recipe
-from aucli.training.start import seen_by_start, start_from
+from aucli.training.start import digest_of_start, require_start, seen_by_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class TrainingPlan:
     steps: int
     device: str
     sources: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 by file name of what free data were made from."""
+    """SHA-256 by file name of what free data were made from, and of a file of start weights."""
     labelling: str = ""
     """Where the labels of photographs come from, as a Markdown table; empty without photographs."""
 
@@ -112,16 +112,16 @@ def plan(
         )
     device = resolve_device(options.device)
     training = recipe.encoder_training()
-    network = AUNetwork(training.network)
-    if training.start != "timm":  # that one is downloaded: not for a dry run
-        start_from(network, training.start)  # a start that does not fit is refused before anything is done
+    network = require_start(training.network, training.start)
+    for size_px in sorted({training.network.input_size_px, *(stage.size_px for stage in training.stages)}):
+        require_input_size(network, size_px)
     warnings: tuple[str, ...] = ()
-    sources: Mapping[str, str] = {}
+    sources = digest_of_start(training.start)
     labelling = ""
     with first_process_first():
         if isinstance(options.source, FreeSource):
             folds, labelling = _free_folds(options, options.source, recipe, report)
-            sources = {path.name: digest for path, digest in options.source.digests.items()}
+            sources |= {path.name: digest for path, digest in options.source.digests.items()}
         else:
             folds, warnings = _benchmark_folds(options, options.source, recipe, on_prepare)
     folds, of_people_seen = _with_people_seen(folds, training.start, allow_seen=options.allow_seen)
@@ -134,7 +134,7 @@ def plan(
                 ("validation", fold.validation, "thresholds are chosen on the training subjects"),
                 ("test", fold.test, "the model's card holds no figures"),
             )
-            if not len(faces)
+            if not len(faces) and not (name == "validation" and recipe.decisions.threshold > 0)
         )
     return TrainingPlan(
         recipe=recipe,
@@ -152,7 +152,13 @@ def _benchmark_folds(
     options: TrainOptions, source: DatasetSource, recipe: Recipe, on_prepare: Callable[[Any], None] | None
 ) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
     check_folds(options.dataset, options.folds)
-    faces, problems = open_faces(source, device=options.device, on_progress=on_prepare)
+    faces, problems = open_faces(
+        source,
+        crop=recipe.largest_crop(),
+        may_enlarge=recipe.may_enlarge,
+        device=options.device,
+        on_progress=on_prepare,
+    )
     lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
     if lacking:
         raise RecipeError(

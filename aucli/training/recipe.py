@@ -7,10 +7,13 @@ and the crop these are the dataclasses that annotate uses.
 from __future__ import annotations
 
 import copy
+import difflib
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -19,6 +22,7 @@ from aucli.errors import ModelError, OptionsError, RecipeError
 from aucli.faces.alignment import CropSpec
 from aucli.facs import AU_NAMES
 from aucli.models.network import EncoderConfig
+from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig
 from aucli.training.batches import Stage
 from aucli.training.linear_heads import LinearOptions
@@ -58,7 +62,7 @@ class EncoderSection(Settings):
     std: tuple[float, float, float] = EncoderConfig.std
     pretrained: str = ""
     """Where the encoder starts: "" at random, "package" from ImageNet (see `training.start_imagenet`), "timm" from the
-    weights that timm downloads, else the name or folder of a model."""
+    weights that timm downloads, a file of the backbone's weights, else the name or folder of a model."""
 
     @model_validator(mode="after")
     def _is_a_network(self) -> EncoderSection:
@@ -102,6 +106,8 @@ class DecisionsSection(Settings):
 
     calibrate: bool = False
     """Whether log-odds are rescaled so that probabilities mean what they say; part of the heads then."""
+    threshold: float = Field(default=0.0, ge=0, lt=1)
+    """Of every AU, whatever the validation subjects show; 0 has them chosen."""
     max_false_alarms: float = Field(default=1.0, ge=0, le=1)
     """Most of the faces that do not show an AU that its threshold may call present; 1 sets no limit."""
     min_positives: int = Field(default=1, ge=1)
@@ -110,9 +116,14 @@ class DecisionsSection(Settings):
     """Whether thresholds are those of the highest F1 that calibrated probabilities expect, or that was counted."""
 
     @model_validator(mode="after")
-    def _only_calibrated_ones_expect(self) -> DecisionsSection:
+    def _makes_sense(self) -> DecisionsSection:
         if self.expected_f1 and not self.calibrate:
             raise ValueError("expected_f1 needs calibrate = true: other probabilities expect nothing")
+        if self.threshold > 0 and (self.expected_f1 or self.max_false_alarms < 1 or self.min_positives > 1):
+            raise ValueError(
+                f"threshold is {self.threshold:g}, so nothing is chosen: expected_f1, max_false_alarms and "
+                "min_positives have nothing to say"
+            )
         return self
 
 
@@ -125,13 +136,15 @@ class Recipe(Settings):
 
     name: str
     data: DataName
-    seed: int = Field(default=3407, ge=0)
+    seed: int = Field(default=3407, ge=0, lt=2**64)
     leave_out: Annotated[tuple[int, ...], AfterValidator(_known)] = ()
     """AUs that are trained and measured, but are not columns of the model."""
     experimental: Annotated[tuple[int, ...], AfterValidator(_known)] = ()
     """AUs that are columns of the model, and are called experimental wherever it is listed."""
     encoder: EncoderSection
     crop: CropSpec = CropSpec()
+    may_enlarge: bool = True
+    """Whether a cache is used whose faces are smaller than in the crops; what is small in the data set always is."""
     split: SplitSection = SplitSection()
     free_data: FreeDataSection = FreeDataSection()
     augment: AugmentConfig = AugmentConfig()
@@ -174,6 +187,10 @@ class Recipe(Settings):
             raise ValueError(f"crop.size_px is the network's input: {error}") from None
         return self
 
+    def largest_crop(self) -> CropSpec:
+        """Of all stages."""
+        return replace(self.crop, size_px=max(self.crop.size_px, *(stage.size_px for stage in self.stages)))
+
     def encoder_training(self) -> EncoderTraining:
         """How the encoder is trained, as `aucli.training.trainer` takes it."""
         return EncoderTraining(
@@ -213,10 +230,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: if the file cannot be read, is no TOML, or holds a value that is not allowed; the message names it.
         OptionsError: if the file is right, and what an override makes of it is not.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path} is not a readable recipe: {error}") from error
+    raw = _read(path)
     changed = copy.deepcopy(raw)
     for override in overrides:
         _set(changed, override)
@@ -226,6 +240,32 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         if overrides and _is_recipe(raw):
             raise OptionsError(f"`overrides`: {first_problem(error)}") from error
         raise RecipeError(f"{path}: {first_problem(error)}") from error
+
+
+def _read(path: Path, *, read_before: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A recipe's words, laid over those of the one that it extends."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path} is not a readable recipe: {error}") from error
+    if (named := raw.pop("extends", None)) is None:
+        return raw
+    places = [folder / f"{str(named).removesuffix('.toml')}.toml" for folder in (path.parent, bundled_folder("train"))]
+    known = {place.resolve() for place in (path, *read_before)}
+    base = next((place for place in places if place.is_file()), None)
+    if base is None or base.resolve() in known:
+        why = "there is no such recipe beside it or in aucli" if base is None else "a recipe cannot extend itself"
+        raise RecipeError(f"{path}: extends is {named!r}: {why}")
+    return _laid_over(_read(base, read_before=(path, *read_before)), raw)
+
+
+def _laid_over(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections are joined word by word; any other value is replaced."""
+    joined = dict(under)
+    for name, value in over.items():
+        held = joined.get(name)
+        joined[name] = _laid_over(held, value) if isinstance(held, dict) and isinstance(value, Mapping) else value
+    return joined
 
 
 def _is_recipe(raw: dict[str, Any]) -> bool:
@@ -248,12 +288,34 @@ def first_problem(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{where} is missing"
     if first["type"] in UNKNOWN_NAME:
-        return f"{where} is not a word of recipes"
+        return f"{where} is not a word of recipes{_meant(where)}"
     if not where:
         return why
     if first["type"] == "value_error" and isinstance(first["input"], Mapping):
         return f"{where}.{why}"  # about a whole section; the message begins with the name of one of its values
     return f"{where} is {first['input']!r}: {why}"
+
+
+def _meant(where: str) -> str:
+    """The word that an unknown one may stand for."""
+    words = [*Recipe.model_fields, *_flat(_words(Recipe))]
+    typed = re.sub(r"\.\d+", "", where)  # stages.0.epoch
+    near = difflib.get_close_matches(typed, words, n=1, cutoff=0.75)
+    elsewhere = [word for word in words if word.rsplit(".", 1)[-1] == typed.rsplit(".", 1)[-1]]
+    meant = next(iter((*near, *elsewhere)), None)
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def _words(section: Any) -> Any:
+    """The words of a section and of the sections in it, each with nothing for a value."""
+    listed = get_args(section)
+    if listed and listed[1:] == (...,):
+        return _words(listed[0])
+    if is_dataclass(section):
+        return {field.name: None for field in fields(section)}
+    if isinstance(section, type) and issubclass(section, Settings):
+        return {name: _words(field.annotation) for name, field in section.model_fields.items()}
+    return None
 
 
 def _set(raw: dict[str, Any], override: str) -> None:

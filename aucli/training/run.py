@@ -131,7 +131,15 @@ def _finish_fold(
     recipe = planned.recipe
     if recipe.linear.epochs:
         report("linear evaluation: heads on the frozen encoder")
-        fit_linear_heads(network, fold.train, recipe.linear, crop=recipe.crop, augment=recipe.augment, seed=recipe.seed)
+        fit_linear_heads(
+            network,
+            fold.train,
+            recipe.linear,
+            crop=recipe.crop,
+            augment=recipe.augment,
+            seed=recipe.seed,
+            report=report,
+        )
     network.eval()
     decisions = make_decisions(network, fold, recipe)
     report("the test subjects")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -13,6 +16,8 @@ from aucli.models.network import AUNetwork
 from aucli.runtime.packages import require
 
 Weights = dict[str, Tensor]
+ANSWER_S: Final = 3.0
+"""How long somebody who keeps weights may take to say that he is there."""
 
 
 def efficientnet_lite0() -> Weights:
@@ -40,8 +45,7 @@ def load_imagenet(network: AUNetwork, source: str) -> None:
     """Give a network's backbone weights that were trained on ImageNet.
 
     Args:
-        network: changed in place; the rest of it stays as it is. The first convolution of a grey backbone gets what
-            the colour one gives where R, G and B are equal.
+        network: changed in place; the rest of it stays as it is.
         source: ``package``: from a package on PyPI (`PACKAGED`); ``timm``: what timm downloads.
 
     Raises:
@@ -49,6 +53,7 @@ def load_imagenet(network: AUNetwork, source: str) -> None:
     """
     name = network.config.backbone
     if source == "timm":
+        require_download(name)
         found = _downloaded(name)
     elif name in PACKAGED:
         found = PACKAGED[name]()
@@ -57,16 +62,86 @@ def load_imagenet(network: AUNetwork, source: str) -> None:
             f"encoder.pretrained is 'package', but no package carries {name}; allowed are "
             f"{', '.join(PACKAGED)}, or encoder.pretrained = 'timm'"
         )
+    take_weights(network, found, f"the ImageNet weights of {name}")
+
+
+def take_weights(network: AUNetwork, found: Mapping[str, Tensor], whose: str) -> None:
+    """Give a network's backbone tensors of its own names.
+
+    Args:
+        network: changed in place.
+        found: in timm's naming; others besides are not read. The first convolution of a grey backbone gets what the
+            colour one gives where R, G and B are equal.
+        whose: names them in a message.
+
+    Raises:
+        RecipeError: naming the first that lacks or has another shape.
+    """
     backbone = network.encoder.backbone.network
     wanted = _without_counters(backbone.state_dict())
     weights = {key: found[key] for key in wanted if key in found}
     for key, tensor in wanted.items():
-        if key in weights and tensor.ndim == 4 and weights[key].shape[1] == 3 and tensor.shape[1] == 1:
+        is_grey = tensor.ndim == 4 and tensor.shape[1] == 1
+        if is_grey and key in weights and weights[key].ndim == 4 and weights[key].shape[1] == 3:
             weights[key] = weights[key].sum(dim=1, keepdim=True)
-    different = [key for key in wanted if key not in weights or weights[key].shape != wanted[key].shape]
-    if different:
-        raise RecipeError(f"the ImageNet weights of {name} do not fit the backbone: {different[0]} differs")
+    for key, tensor in wanted.items():
+        if key not in weights or weights[key].shape != tensor.shape:
+            held = f"is {tuple(weights[key].shape)} there and {tuple(tensor.shape)} here" if key in weights else "lacks"
+            raise RecipeError(f"{whose} do not fit the backbone {network.config.backbone}: {key} {held}")
+        if not weights[key].isfinite().all():
+            raise RecipeError(f"{whose} hold values that are not finite: {key}")
     backbone.load_state_dict(weights, strict=False)
+
+
+def require_download(name: str) -> None:
+    """Ask whether the weights that timm downloads for a backbone can be had: here already, or where they are kept.
+
+    Raises:
+        RecipeError: if there are none, or nobody answers: at once without a network, after `ANSWER_S` at most.
+    """
+    import timm
+
+    described = timm.get_pretrained_cfg(name)
+    if described is None or not described.has_weights:
+        raise RecipeError(f"timm has no weights of {name}; {_instead()}")
+    if not described.hf_hub_id:
+        return
+    import huggingface_hub as hub
+
+    repository = described.hf_hub_id.split("@")[0]
+    for file in (described.hf_hub_filename, "model.safetensors", "pytorch_model.bin"):
+        if file and isinstance(hub.try_to_load_from_cache(repository, file), str):
+            return
+    if hub.constants.HF_HUB_OFFLINE:
+        raise RecipeError(f"the weights of {name} are not on this machine, and HF_HUB_OFFLINE is set; {_instead()}")
+    answers: list[bool] = []
+    asking = threading.Thread(target=_ask, args=(hub.constants.ENDPOINT, answers), daemon=True)
+    asking.start()
+    asking.join(ANSWER_S)
+    if answers != [True]:
+        why = f"no answer in {ANSWER_S:g} s" if not answers else "no connection"
+        raise RecipeError(
+            f"the weights of {name} are not on this machine, and {hub.constants.ENDPOINT} cannot be reached ({why}); "
+            f"{_instead()}"
+        )
+
+
+def _ask(address: str, answers: list[bool]) -> None:
+    """In a thread of its own: looking up a name has no time limit."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=ANSWER_S):
+            answers.append(True)
+    except urllib.error.HTTPError:
+        answers.append(True)  # somebody is there
+    except (OSError, ValueError):
+        answers.append(False)
+
+
+def _instead() -> str:
+    return (
+        "give encoder.pretrained a file of its weights (model.safetensors, or a .pth of tensors), 'package' "
+        f"({', '.join(PACKAGED)}), the folder of a model, or ''"
+    )
 
 
 def _downloaded(name: str) -> Weights:
@@ -76,8 +151,7 @@ def _downloaded(name: str) -> Weights:
         return _without_counters(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # timm and its hub raise a dozen kinds
         raise RecipeError(
-            f"timm cannot download the weights of {name} ({str(error).splitlines()[0]}); without a network, choose "
-            f"encoder.pretrained = 'package' ({', '.join(PACKAGED)}), the folder of a model, or ''"
+            f"timm cannot download the weights of {name} ({str(error).splitlines()[0]}); {_instead()}"
         ) from error
 
 

@@ -34,7 +34,7 @@ from aucli.training.early_stopping import EarlyStopping
 from aucli.training.grad_cache import backward
 from aucli.training.identity_head import IdentityHead
 from aucli.training.objective import LossOptions, Objective
-from aucli.training.optimiser import OptimOptions, make_optimizer, schedule
+from aucli.training.optimiser import OptimOptions, make_optimizer
 from aucli.training.run_log import RunLog, TrainingProgress
 from aucli.training.start import start_from
 from aucli.training.validation import validate
@@ -134,13 +134,7 @@ class Trainer:
         self.objective = Objective(
             training.loss, torch.from_numpy(faces.labels), identity=identity, identity_weight=optim.identity_weight
         ).to(self.device)
-        self.optimizer = make_optimizer(
-            self.network,
-            self.objective.parameters(),
-            lr=optim.lr,
-            weight_decay=optim.weight_decay,
-            backbone_lr_factor=optim.backbone_lr_factor,
-        )
+        self.optimizer = make_optimizer(self.network, self.objective.parameters(), optim)
         self.early_stopping = EarlyStopping(optim.patience)
         self.total_steps = self.batches.total_steps
         self.step = 0
@@ -198,7 +192,7 @@ class Trainer:
         optim = self.training.optim
         torch.manual_seed(step_seed(self.training.seed, self.step, rank()))
         for group in self.optimizer.param_groups:
-            group["lr"] = optim.lr * group["factor"] * self._schedule()
+            group["lr"] = group["factor"] * self.lr(self.step)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         views = batch.views.to(self.device, non_blocking=True)
@@ -209,7 +203,8 @@ class Trainer:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         average_over_processes([p.grad for p in parameters if p.grad is not None])
         average_over_processes([b for b in self.network.buffers() if b.dtype.is_floating_point])
-        nn.utils.clip_grad_norm_(parameters, optim.clip_norm)
+        if optim.clip_norm > 0:
+            nn.utils.clip_grad_norm_(parameters, optim.clip_norm)
         self.optimizer.step()
         self._update_average()
         self.step += 1
@@ -217,10 +212,12 @@ class Trainer:
 
     def embed(self, views: Tensor) -> Tensor:
         """Views (V, N, 3, S, S) on the device -> embeddings (V, N, A, D) float32, in the precision of the options."""
-        crops = views.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        half = self.training.optim.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            z: Tensor = self.network.encoder(crops)
+        optim = self.training.optim
+        passes = views if optim.views_apart else [views.flatten(0, 1)]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=optim.precision == "bfloat16"):
+            z = torch.cat(
+                [self.network.encoder(crops.contiguous(memory_format=torch.channels_last)) for crops in passes]
+            )
         return z.float().view(*views.shape[:2], *z.shape[1:])
 
     def _validate(self) -> None:
@@ -234,8 +231,10 @@ class Trainer:
         auc, f1 = same_everywhere(found).tolist()
         self.early_stopping.add(auc, f1, self.average)
 
-    def _schedule(self) -> float:
-        return schedule(self.step, self.total_steps, warmup_share=self.training.optim.warmup_share)
+    def lr(self, step: int) -> float:
+        """The rate of everything behind the backbone at a step."""
+        optim = self.training.optim
+        return optim.lr * optim.rate(step, self.total_steps, self.batches.steps_per_epoch)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -276,7 +275,7 @@ class Trainer:
             total_steps=self.total_steps,
             epoch=(self.step - 1) // self.batches.steps_per_epoch,
             loss=loss,
-            lr=self.training.optim.lr * self._schedule(),
+            lr=self.lr(self.step - 1),
             faces_per_s=faces_per_s,
             waiting=waiting,
             validation_auc=auc,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,15 @@ from aucli.datasets.faces import LabelledFaces
 from aucli.datasets.samples import SequenceInfo
 
 
-def write_faces(faces: LabelledFaces, folder: Path, *, dataset: str) -> None:
-    """Write faces as one shard with a sequence a subject; the frame numbers are the rows."""
+def write_faces(faces: LabelledFaces, folder: Path, *, dataset: str, crop: Mapping[str, float] | None = None) -> None:
+    """Write faces as one shard with a sequence a subject; the frame numbers are the rows.
+
+    `crop` is how the cache says that faces lie in its pictures; None says nothing.
+    """
     names, codes = np.unique(faces.subjects, return_inverse=True)
     sequences = [SequenceInfo(dataset, f"{dataset}/{name}", str(name), folder, "folder") for name in names]
-    writer = CacheWriter(folder, aus=faces.aus, content={"dataset": dataset, "faces": len(faces)})
+    content = {"dataset": dataset, "faces": len(faces), **({"crop": dict(crop)} if crop else {})}
+    writer = CacheWriter(folder, aus=faces.aus, content=content)
     with writer.shard(dataset, sequences, "made") as shard:
         for row in range(len(faces)):
             width, height = faces.sizes_wh[row]

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from aucli.errors import ModelError
-from aucli.models.network import AUEncoder, AUGraph, AUHead, AUNetwork, EncoderConfig, LinearHeads, PerAULinear
+from aucli.models.network import (
+    AUEncoder,
+    AUGraph,
+    AUHead,
+    AUNetwork,
+    EncoderConfig,
+    LinearHeads,
+    PerAULinear,
+    require_input_size,
+)
 
 
 class SlowHead(nn.Module):
@@ -185,9 +194,29 @@ def test_weights_carry_no_dead_classifier_and_no_constants() -> None:
         ({"embedding_dim": 0}, "embedding_dim is 0"),
         ({"std": (0.0, 1.0, 1.0)}, "std is"),
         ({"drop_path": 1.0}, "drop_path is 1.0"),
+        ({"drop_path": 0.1, "backbone": "ghostnet_050"}, "drop_path is 0.1, but ghostnet_050 knows none; give 0"),
+        ({"backbone": "test_vit.nonsense"}, "test_vit.nonsense cannot be built for 224 px .Invalid pretrained tag"),
     ],
 )
 def test_senseless_configs_are_refused(change: dict[str, object], message: str) -> None:
     options: dict[str, object] = {"backbone": "mobilenetv4_conv_small", "aus": (1, 2)}
     with pytest.raises(ModelError, match=message):
         AUNetwork(EncoderConfig(**(options | change)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size_px", "message"),
+    [
+        ("hrnet_w18_small", 64, "backbone hrnet_w18_small gives several sets of features side by side"),
+        ("coat_lite_tiny", 96, "cannot take crops of 96 px, for it was built for 64 px .Input height"),
+        ("test_efficientnet", 96, None),
+    ],
+)
+def test_a_network_that_cannot_take_a_size_says_so(backbone: str, size_px: int, message: str | None) -> None:
+    network = AUNetwork(EncoderConfig(backbone, (1, 2), 64, global_dim=4, embedding_dim=4))
+    if message is None:
+        require_input_size(network, size_px)
+        return
+    with pytest.raises(ModelError, match=message) as caught:
+        require_input_size(network, size_px)
+    assert "\n" not in str(caught.value)

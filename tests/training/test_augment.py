@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -21,14 +23,19 @@ def test_plain_crops_are_those_of_annotate() -> None:
     assert np.abs(found - expected)[8:-8, 8:-8].mean() < 1.0
 
 
-def test_views_without_strength_are_plain_crops() -> None:
+@pytest.mark.parametrize("outside", ["any", "black"])
+def test_views_without_strength_are_plain_crops(outside: Literal["any", "black"]) -> None:
     faces = tiny_faces(4)
-    nothing = AugmentConfig(**dict.fromkeys(AugmentConfig.model_fields, 0.0))
+    moves = dict.fromkeys(("landmark_jitter", "shift", "log_scale", "rotation_degrees", "flip"), 0.0)
+    nothing = AugmentConfig(**moves, outside=outside).moved_alone()
     pictures = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float()
     landmarks, sizes = torch.from_numpy(faces.landmarks_xy), torch.from_numpy(faces.sizes_wh)
     spec = CropSpec(size_px=32, scale=1.2)  # so tight that nothing lies outside
     views = random_views(pictures, sizes, landmarks, spec, nothing)
     torch.testing.assert_close(views[:, :1], plain_crops(pictures, landmarks, spec), rtol=0, atol=0.1)
+    wide = CropSpec(size_px=32, scale=0.4)
+    views = random_views(pictures, sizes, landmarks, wide, nothing)
+    assert torch.allclose(views[:, :1], plain_crops(pictures, landmarks, wide), atol=0.1) == (outside == "black")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

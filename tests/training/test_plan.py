@@ -16,8 +16,9 @@ from aucli.datasets.source import DatasetSource, training_source
 from aucli.errors import AucliError, DatasetError, MissingPackageError, OptionsError
 from aucli.training.options import TrainOptions
 from aucli.training.plan import plan
+from tests.builders.face_cache import write_faces
 from tests.builders.tiny_model import TINY, make_tiny_model
-from tests.builders.tiny_training import train_command
+from tests.builders.tiny_training import bp4d_faces, train_command
 
 
 def _options(cache: Path, recipe: Path, out: Path, *overrides: str) -> TrainOptions:
@@ -82,7 +83,7 @@ def test_a_start_that_has_seen_the_test_subjects_is_refused_until_allowed(
     cache: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tested = plan(_options(cache, recipe, tmp_path / "run")).folds[0].test.subjects.tolist()
-    monkeypatch.setattr("aucli.training.plan.start_from", lambda *_: None)  # its shape is another's matter
+    monkeypatch.setattr("aucli.training.start.start_from", lambda *_: None)  # its shape is another's matter
     start = make_tiny_model(tmp_path / "start", replace(TINY, seen_subjects=keys_by_dataset(tested[:1])))
     pretrained = f"encoder.pretrained={tmp_path / 'start'}"
     with pytest.raises(OptionsError, match=r"fold 1 tests 1 of the 4 people \(bp4d/.*\) whom .* has seen"):
@@ -113,3 +114,17 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OptionsError, match="which is a file; name a folder"):
         plan(TrainOptions(source=bp4d, out=tmp_path / "file"))
+
+
+def test_a_cache_of_smaller_faces_than_the_crops_is_told_or_refused(recipe: Path, tmp_path: Path) -> None:
+    """The face fills 0.72 of crops of 32 px, and half as much of pictures of 40 px."""
+    made = {"size_px": 40, "scale": 0.36, "shift_y": -0.01}
+    write_faces(bp4d_faces(), tmp_path / "cache", dataset="bp4d", crop=made)
+    out = tmp_path / "run"
+    warnings = plan(_options(tmp_path / "cache", recipe, out)).warnings
+    assert any("in pictures of 40 px, which crops of 32 px enlarge 1.60 times" in warning for warning in warnings)
+    two_stages = "stages=[{size_px=64,epochs=1},{size_px=32,epochs=1}]"
+    for settings, size in (((), 32), ((two_stages,), 64)):
+        with pytest.raises(DatasetError, match=f"crops of {size} px enlarge .*may_enlarge.* aucli prepare --side 256"):
+            plan(_options(tmp_path / "cache", recipe, out, "may_enlarge=false", *settings))
+    plan(_options(tmp_path / "cache", recipe, out, "may_enlarge=false", "crop.scale=0.45"))

@@ -65,7 +65,7 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
         ("encoder.input_size_px=64", "encoder.input_size_px is not a word of recipes"),
         ("crop.scale=9", "crop.scale is 9.0; allowed is 0.2 to 1.5"),
         ("crop.scale=inf", "crop.scale is inf: Input should be a finite number"),
-        ("crop.sise_px=9", "crop.sise_px is not a word of recipes"),
+        ("crop.sise_px=9", "crop.sise_px is not a word of recipes; did you mean crop.size_px?"),
         ("crop=9", "crop is 9: Input should be a dictionary"),
         ("crop.size_px=33", "the last of stages has size_px 32, but crop.size_px, at which the model is used, is 33"),
         ("stages=[] encoder.pretrained=x crop.size_px=20", "crop.size_px is the network's input: input_size_px is 20"),
@@ -73,13 +73,27 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
         ("stages=[]", "linear evaluation alone needs encoder.pretrained"),
         ("optim.lr=-1", "optim.lr is -1: Input should be greater than 0"),
         ("optim.lr=inf", "optim.lr is inf: Input should be a finite number"),
-        ("optim.speed=3", "optim.speed is not a word of recipes"),
+        ("optim.lrr=3", "optim.lrr is not a word of recipes; did you mean optim.lr?"),
+        ("lr=3", "lr is not a word of recipes; did you mean optim.lr?"),
+        ("stages=[{size_px=32,epoch=1}]", "stages.0.epoch is not a word of recipes; did you mean stages.epochs?"),
+        (
+            "optim.views_apart=true optim.accumulate=2",
+            "optim.accumulate is 2: batch norm then sees a part",
+        ),
+        ("augment.blur_kernel_px=4", "augment.blur_kernel_px is 4; a kernel has a middle: allowed are odd numbers"),
+        ("augment.blur_sigma_px=[2.0,1.0]", "augment.blur_sigma_px is (2.0, 1.0); the first is the smaller one"),
+        (
+            "loss.shares=[0.5,0.5,0.5]",
+            "loss.shares are (0.5, 0.5, 0.5); allowed are three numbers from 0 that sum to 1",
+        ),
+        ("decisions.threshold=0.5 decisions.max_false_alarms=0.1", "decisions.threshold is 0.5, so nothing is chosen"),
         ("optim.pictures_per_subject=8", "optim.pictures_per_subject is 8, the whole batch"),
         ("optim.accumulate=3", "optim.batch_size 8 cannot be shared by accumulate = 3 parts"),
         ("augment.halves=0.3 optim.identity_weight=0.1", "augment.halves makes faces of two subjects"),
         ("linear.epochs=0 loss.bce_weight=0", "trains no heads"),
         ("loss.authors_code=true loss.name=supcon", "loss.authors_code is a variant of aunce; the loss is supcon"),
         ("loss.name=nonsense", "loss.name is 'nonsense'"),
+        ("seed=18446744073709551616", "seed is 18446744073709551616: Input should be less than 18446744073709551616"),
         ("seed=-5", "seed is -5: Input should be greater than or equal to 0"),
         ("leave_out=[99]", "leave_out is [99]: AU 99 is not known"),
         ("leave_out=[1,12]", "leave_out leaves no AU"),
@@ -99,6 +113,21 @@ def test_values_that_make_no_sense(settings: str, message: str, recipe: Path) ->
     assert str(caught.value).startswith("`overrides`: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_says_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('extends = "paper/disfa"\nname = "own"\n[optim]\nlr = 2e-5\n')
+    (tmp_path / "more.toml").write_text('extends = "own.toml"\n[[stages]]\nsize_px = 224\nepochs = 1\n')
+    published = load_recipe(bundled_folder("train") / "paper" / "disfa.toml")
+    own, more = load_recipe(tmp_path / "own.toml"), load_recipe(tmp_path / "more.toml")
+    assert published.first_difference(own, but=("name",)) == "optim.lr was 1e-05, now 2e-05"
+    assert own.first_difference(more, but=("stages",)) is None
+    assert [stage.epochs for stage in more.stages] == [1]
+    for named, message in (("none", "no such recipe"), ("third", "cannot extend itself"), ("more", "cannot extend")):
+        (tmp_path / "third.toml").write_text(f'extends = "{named}"')
+        (tmp_path / "own.toml").write_text('extends = "third"')
+        with pytest.raises(RecipeError, match=message):
+            load_recipe(tmp_path / "third.toml")
 
 
 def test_the_first_difference_is_named() -> None:
