@@ -14,9 +14,9 @@ from typing import Final
 
 from aucli.errors import AucliError
 
-CPU_LIMIT_S: Final = 300
+CPU_LIMIT_S: Final = 120
 """Seconds of CPU time, not of the clock: on a busy machine a good model waits, and is not worse for it."""
-CLOCK_LIMIT_S: Final = 1800
+CLOCK_LIMIT_S: Final = 900
 """For what waits for ever without working; also the only limit where the system has none on CPU time (Windows)."""
 MEMORY_LIMIT_BYTES: Final = 16 * 2**30
 CPU_SIGNALS: Final = frozenset(getattr(signal, name) for name in ("SIGXCPU",) if hasattr(signal, name))

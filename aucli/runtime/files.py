@@ -11,7 +11,7 @@ import secrets
 import shutil
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -46,7 +46,7 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".aucli-{_key(path)}{TEMPORARY_SUFFIX}")
-    with _held(temporary):
+    with _held(temporary, _open_file):
         try:
             yield temporary
             _flush(temporary)
@@ -66,7 +66,7 @@ def whole_folder_or_nothing(folder: Path) -> Iterator[Path]:
 
     Yields:
         An empty hidden folder beside it. When the block ends well it is flushed to disk and takes the name, else it is
-        removed; so are those that killed runs left.
+        removed; so are those that killed runs left there, whatever they were to be called.
 
     Raises:
         OSError: if something cannot be written.
@@ -74,7 +74,7 @@ def whole_folder_or_nothing(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".aucli-{_key(folder)}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     temporary.mkdir()
-    with _held(temporary):
+    with _held(temporary, _open_folder):
         try:
             yield temporary
             for path in sorted(temporary.rglob("*")):
@@ -83,7 +83,7 @@ def whole_folder_or_nothing(folder: Path) -> Iterator[Path]:
             _put_in_place(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    for left in folder.parent.glob(f".aucli-{_key(folder)}-*{TEMPORARY_SUFFIX}"):
+    for left in folder.parent.glob(f".aucli-*-*{TEMPORARY_SUFFIX}"):
         _remove_unless_held(left)
     _flush_folder(folder.parent)
 
@@ -195,13 +195,13 @@ def _key(path: Path) -> str:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Wait until nobody else holds a temporary file, made if it is not there, or folder, and hold it."""
+def _held(path: Path, opened: Callable[[Path], int]) -> Iterator[None]:
+    """Open a temporary file or folder, made if it is not there, wait until nobody else holds it, and hold it."""
     if fcntl is None:
         yield
         return
     while True:
-        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_CREAT | os.O_RDWR, 0o666)
+        handle = opened(path)
         _lock(handle, wait=True)
         if _is_same(handle, path):  # else it was renamed or removed while we waited
             break
@@ -212,9 +212,20 @@ def _held(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _open_file(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+
+
+def _open_folder(path: Path) -> int:
+    while True:
+        path.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # a run that ended just now took it for what a killed one left
+            return os.open(path, os.O_RDONLY)
+
+
 def _remove_unless_held(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
             if _lock(handle, wait=False):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -151,16 +151,16 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_folders_of_killed_runs_go_and_those_of_others_stay(tmp_path: Path) -> None:
-    _kill_while_writing("whole_folder_or_nothing", "(temporary / 'half').write_text('1')", tmp_path / "model")
-    assert [is_temporary(path) for path in tmp_path.iterdir()] == [True]
-    with whole_folder_or_nothing(tmp_path / "model") as outer:
+    for name in ("model", "another"):
+        _kill_while_writing("whole_folder_or_nothing", "(temporary / 'half').write_text('1')", tmp_path / name)
+    assert [is_temporary(left) for left in tmp_path.iterdir()] == [True, True]
+    with whole_folder_or_nothing(tmp_path / "other") as outer:
         (outer / "1").write_text("outer")
         with whole_folder_or_nothing(tmp_path / "model") as inner:
             (inner / "1").write_text("inner")
-        assert outer.is_dir()
-        assert (tmp_path / "model" / "1").read_text() == "inner"
-    assert (tmp_path / "model" / "1").read_text() == "outer"
-    assert _names(tmp_path) == ["model"]
+        assert sorted(tmp_path.iterdir()) == [outer, tmp_path / "model"]
+    assert (tmp_path / "other" / "1").read_text() == "outer"
+    assert _names(tmp_path) == ["model", "other"]
 
 
 def test_the_exchange_is_one_step_on_linux(tmp_path: Path) -> None:
