@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aucli.errors import OptionsError, VideoError
 from aucli.video.display import Display, transfer_of
+from aucli.video.orientation import side_data_of
 from aucli.video.times import NO_TIMESTAMP, AviSlots, Joints, TimestampGuess, frame_rate, rate_is_assumed
 from aucli.video.values import MAX_PIXELS, VideoInfo
 
@@ -210,7 +211,7 @@ def needs_dolby_vision(stream: VideoStream, frame: av.VideoFrame) -> bool:
     if stream.codec_context.codec_tag in DOLBY_VISION_TAGS:
         return True
     try:
-        return "DOVI_RPU_BUFFER" in frame.side_data
+        return "DOVI_RPU_BUFFER" in side_data_of(frame)
     except ValueError:  # see `Orientation.of`
         return False
 

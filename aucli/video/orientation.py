@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     import torch
 
 
+def side_data_of(frame: av.VideoFrame) -> Any:
+    """What a frame carries beside its picture.
+
+    Not ``frame.side_data``: that is kept in the frame, and holds the frame, so that every frame would wait for Python's
+    collector of garbage in cycles: hundreds of them in memory.
+    """
+    from av.sidedata import sidedata
+
+    container: Any = sidedata.SideDataContainer  # its stub leaves out what it is made of
+    return container(frame)
+
+
 @dataclass(frozen=True)
 class Orientation:
     """One of the eight ways to lay a picture on a screen: mirror it or not, then turn it by quarters.
@@ -51,7 +63,7 @@ class Orientation:
     def of(frame: av.VideoFrame) -> Orientation | None:
         """Read what a decoded frame says, None if nothing: FFmpeg passes a container's matrix on to every frame."""
         try:
-            data: Any = frame.side_data.get("DISPLAYMATRIX")
+            data: Any = side_data_of(frame).get("DISPLAYMATRIX")
         except ValueError:
             # PyAV before 19 gives no side data where any is of a kind that it does not know: EXIF, 3D displays.
             turned_deg = round(-frame.rotation / 90) * 90 % 360
