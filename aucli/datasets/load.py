@@ -10,7 +10,7 @@ from aucli.datasets.readers.layout import require_root
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import check_published
 from aucli.datasets.readers.registry import find_benchmark
-from aucli.datasets.report import Findings, Report
+from aucli.datasets.report import BROKEN_LABELS, Findings, Report
 from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError, OptionsError
 
@@ -44,6 +44,9 @@ def load_dataset(
         check_published(samples, counts, findings)
     report = make_report(name, folder, samples, findings)
     if not len(samples):
+        if broken := [finding for finding in findings.items if finding.kind == BROKEN_LABELS]:
+            more = f" (so it is with {len(broken) - 1} other sequences)" if len(broken) > 1 else ""
+            raise DatasetError(f"{broken[0].detail}{more}")
         kinds = ", ".join(f"{count} x {kind}" for kind, count in list(report.counts().items())[:4])
         raise DatasetError(f"no frame under {folder} has both a label and pixels ({kinds or 'nothing was found'})")
     return samples, report

@@ -22,11 +22,11 @@ from aucli import __version__
 from aucli.datasets.cache.shards import JPEG_QUALITY, sequence_to_json
 from aucli.datasets.cache.writer import REPORT_NAME, CacheWriter, write_json
 from aucli.datasets.face_finding import SMALLEST_SIDE_PX, FaceFinder
-from aucli.datasets.label_values import Int64Array
+from aucli.datasets.label_values import Int64Array, SplitName
 from aucli.datasets.load import load_dataset
 from aucli.datasets.pictures import sequence_rows
 from aucli.datasets.readers.published_counts import TOLERANCE
-from aucli.datasets.report import Finding, Findings, Report
+from aucli.datasets.report import LOST_SEQUENCES, Finding, Findings, Report
 from aucli.datasets.samples import Samples, SequenceInfo
 from aucli.datasets.source import DatasetSource
 from aucli.errors import AucliError, DatasetError, OptionsError
@@ -45,8 +45,6 @@ degrees, shifted by 2 % of its side and 8 % larger, as training draws them, need
 BATCH_SIZE: Final = 8
 """A picture of BP4D takes 4 MB, and each thread has a few batches at hand."""
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-BROKEN_INPUT: Final = ("video cannot be opened", "zip archive cannot be read")
-"""Kinds of findings by which a reader says that a sequence was left out because its file is broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +148,10 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
     root = options.source.root
     assert root is not None
     samples, read = load_dataset(options.source.dataset, root, options.source.reader_options)
-    failures = {f.where: f"{f.kind}: {f.detail}" for f in read.findings if f.kind in BROKEN_INPUT}
+    failures = {f.where: ": ".join(filter(None, (f.kind, f.detail))) for f in read.findings if f.kind in LOST_SEQUENCES}
     parts = [rows for rows in sequence_rows(samples) if len(rows)]
     records: dict[str, dict[str, Any]] = {}
+    splits: dict[str, SplitName | None] = {}
     n_written = 0
     with ExitStack() as stack:
         stack.enter_context(folder_lock(options.out))
@@ -188,6 +187,7 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
                 record = shard.record
                 n_written += 1
             records[key] = record
+            splits[key] = sequence.split
             problem = None
             if (n := _n_unread(record["counts"])) > TOLERANCE * len(rows):
                 problem = f"{n} of {len(rows)} labelled frames cannot be read; the others are in the cache"
@@ -200,7 +200,7 @@ def prepare(options: PrepareOptions, *, on_progress: OnProgress | None = None) -
             "sequences": [record["counts"] for record in records.values()],
         }
         write_json(options.out / REPORT_NAME, {**described, "report": asdict(full)})
-        writer.finish(list(records), failures)
+        writer.finish(list(records), failures, splits={key: splits[key] for key in records})
     n_faces = sum(record["counts"]["faces"] for record in records.values())
     return Prepared(options.out, full, failures, n_faces, n_written, len(records) - n_written)
 
@@ -219,15 +219,15 @@ def _content(options: PrepareOptions, detector: Detector, device: str) -> dict[s
 
 
 def _fingerprint(samples: Samples, rows: Int64Array, sequence: SequenceInfo) -> str:
-    """What a shard was made from: labels, frames, where their pixels are, everything known of the sequence."""
+    """What a shard was made from: labels, frames, where their pixels are, all of the sequence but its split."""
     digest = hashlib.sha256()
     for column in (samples.frame[rows], samples.position[rows], samples.labels[rows]):
         digest.update(np.ascontiguousarray(column).data)
     digest.update(json.dumps(samples.member.take(rows).to_pylist()).encode())
     n_bytes = sequence.container.stat().st_size if sequence.container.is_file() else 0
     described = {
-        **sequence_to_json(sequence), "kind": sequence.kind, "container": [sequence.container.name, n_bytes],
-        "aus": samples.aus,
+        **sequence_to_json(sequence), "partition": None, "kind": sequence.kind,
+        "container": [sequence.container.name, n_bytes], "aus": samples.aus,
     }  # fmt: skip
     digest.update(json.dumps(described, sort_keys=True).encode())
     return digest.hexdigest()
@@ -238,7 +238,7 @@ def _full_report(
 ) -> Report:
     """What the reader found and what preparing found, with the totals of what was read."""
     findings = Findings(list(read.findings))
-    told = {f.where for f in read.findings if f.kind in BROKEN_INPUT}
+    told = {f.where for f in read.findings if f.kind in LOST_SEQUENCES}
     told |= {record["counts"]["sequence"] for record in records}
     for name, problem in failures.items():
         if name not in told:

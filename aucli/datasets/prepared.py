@@ -62,6 +62,9 @@ def open_faces(
         raise DatasetError(f"the cache {cache} holds {', '.join(held) or 'nobody'}, not {source.dataset}")
     given = source.reader_options
     require_options(cache, {name: value for name, value in given.as_json().items() if name in given.model_fields_set})
+    splits = source.benchmark.splits
+    if source.root is not None and splits is not None:
+        faces = faces.with_splits(splits(source.root, given))
     failed = failures_of(cache)
     if not failed:
         return faces, problems

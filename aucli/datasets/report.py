@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +50,13 @@ class Finding:
                 raise DatasetError(f"a finding says {value!r}; allowed are {', '.join(get_args(allowed))}")
 
 
+BROKEN_LABELS: Final = "labels cannot be read"
+LOST_SEQUENCES: Final = (
+    BROKEN_LABELS, "labelled sequence without pixels", "video cannot be opened", "zip archive cannot be read",
+)  # fmt: skip
+"""Kinds of findings by which a reader says that it left out a sequence that has labels."""
+
+
 @dataclass
 class Findings:
     """Collects findings while a reader reads."""
@@ -58,6 +67,14 @@ class Findings:
         """Add what is usual, unless the count is 0."""
         if count:
             self.items.append(Finding("note", kind, effect, int(count), unit, where, detail))
+
+    @contextmanager
+    def reading(self, sequence: str) -> Iterator[None]:
+        """The block reads one sequence: what is wrong with its labels is a finding, and the others are read."""
+        try:
+            yield
+        except DatasetError as error:
+            self.warn(BROKEN_LABELS, "dropped", 1, "sequence", sequence, str(error))
 
     def warn(self, kind: str, effect: Effect, count: int, unit: Unit, where: str = "", detail: str = "") -> None:
         """Add what a reader should look at, unless the count is 0."""

@@ -162,8 +162,8 @@ def _benchmark_folds(
     lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
     if lacking:
         raise RecipeError(
-            f"encoder.aus asks for AU {lacking[0]}, which {options.dataset} does not code; allowed are "
-            f"{', '.join(map(str, faces.aus))}"
+            f"encoder.aus asks for AU {lacking[0]}, of which the prepared faces have no labels; they have "
+            f"{', '.join(map(str, faces.aus))} (where {options.dataset} codes it, prepare them with the option aus)"
         )
     faces = faces.with_aus(recipe.encoder.aus)
     how = replace(options.folds, validation_share=recipe.split.validation, seed=recipe.seed)

@@ -189,7 +189,7 @@ class Recipe(Settings):
 
     def largest_crop(self) -> CropSpec:
         """Of all stages."""
-        return replace(self.crop, size_px=max(self.crop.size_px, *(stage.size_px for stage in self.stages)))
+        return replace(self.crop, size_px=max([self.crop.size_px, *(stage.size_px for stage in self.stages)]))
 
     def encoder_training(self) -> EncoderTraining:
         """How the encoder is trained, as `aucli.training.trainer` takes it."""

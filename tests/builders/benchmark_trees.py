@@ -7,10 +7,14 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from PIL import Image
+
+from aucli.datasets.load import load_dataset
+from aucli.datasets.report import BROKEN_LABELS
 
 PACKED_AUS = (1, 2, 4, 5, 6, 7, *range(9, 21), 22, 23, 24, *range(27, 40))
 EVALUATED = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
@@ -59,6 +63,16 @@ def decoded_greys(path: Path) -> list[tuple[float, float, float]]:
     """Mean red, green and blue of every decoded frame."""
     with av.open(str(path)) as container:
         return [tuple(f.to_ndarray(format="rgb24").mean(axis=(0, 1)).tolist()) for f in container.decode(video=0)]
+
+
+def left_out(name: str, root: Path, options: Mapping[str, Any] | None = None) -> str:
+    """What is wrong with the labels of the one sequence that a reader leaves out, the others being read."""
+    samples, report = load_dataset(name, root, options)
+    assert len(samples)
+    (broken,) = [finding for finding in report.findings if finding.kind == BROKEN_LABELS]
+    assert broken.where not in {samples.sequences[i].name for i in samples.sequence_index}
+    assert "\n" not in broken.detail
+    return broken.detail
 
 
 def occurrence_rows(frames: Sequence[int], labels: Labels, aus: Sequence[int], default: int = 0) -> list[str]:

@@ -28,6 +28,7 @@ from aucli.datasets.face_finding import cut_with_border
 from aucli.datasets.folds import make_folds
 from aucli.datasets.load import load_dataset
 from aucli.datasets.prepare import Prepared, PrepareOptions, prepare
+from aucli.datasets.prepared import open_faces
 from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.faces.alignment import CropSpec, crop_faces
@@ -256,6 +257,39 @@ def test_only_what_changed_is_done_again(bp4d: Path, tmp_path: Path) -> None:
     assert (again.n_written, again.n_kept, again.n_faces) == (1, 5, 34)
 
 
+def test_another_partition_redoes_no_picture_and_a_finished_cache_follows_it(tmp_path: Path) -> None:
+    root, cache = make_gft(tmp_path / "gft"), tmp_path / "cache"
+    split_of = {"001A": "train", "001B": "train", "002A": "test"}
+
+    def assign(**changed: str) -> None:
+        rows = [f"{who},{split}" for who, split in (split_of | changed).items()]
+        (root / "gft_partition.csv").write_text("\n".join(["participant,split", *rows]))
+
+    def held(faces: CachedFaces) -> dict[str, str | None]:
+        return {one.name: one.split for one in faces.sequences}
+
+    assign()
+    assert run(root, cache, "gft").n_written == 3
+    before = shards(cache)
+    assert held(CachedFaces.open(cache)) == split_of
+    assign(**{"001B": "test"})
+    assert held(open_faces(source(root, cache, "gft"), device="cpu")[0]) == split_of | {"001B": "test"}
+    assert held(CachedFaces.open(cache)) == split_of  # whoever gives no root has what was prepared
+    assert run(root, cache, "gft").n_written == 0
+    assert shards(cache) == before
+    assert held(CachedFaces.open(cache)) == split_of | {"001B": "test"}
+
+
+def test_a_label_file_that_makes_no_sense_fails_and_the_others_are_read(tmp_path: Path) -> None:
+    root = make_gft(tmp_path / "gft")
+    path = root / "labels/001A.csv"
+    path.write_text(path.read_text().replace(",1", ",2", 1))
+    prepared = run(root, tmp_path / "cache", "gft")
+    assert prepared.n_written == 2
+    assert list(prepared.failures) == ["001A"]
+    assert "labels cannot be read: AU" in prepared.failures["001A"]
+
+
 def test_other_options_are_refused_until_overwritten(bp4d: Path, tmp_path: Path) -> None:
     run(bp4d, tmp_path / "c")
     with pytest.raises(DatasetError, match=r"made with aus=\[\], not aus=\[12\]; choose another `cache`, or replace"):
@@ -373,9 +407,11 @@ def test_the_command(bp4d: Path, tmp_path: Path) -> None:
     assert "Usage:" in command("--help").output
     shutil.rmtree(bp4d / "Sequences_2D+3D/F004")
     paths = ("--root", bp4d, "-o", tmp_path / "c", "--device", "cpu")
-    first = command("--dataset", "bp4d", *paths)
+    first = command("--dataset", "bp4d", *paths, code=1)
     assert first.stdout.splitlines()[0] == f"23 faces in 23 labelled frames -> {tmp_path / 'c'}"
-    assert "labelled sequence without pixels" in first.stderr
+    assert "failed: F004_T1: labelled sequence without pixels" in first.stderr
+    for path in bp4d.rglob("F004_T*.csv"):
+        path.unlink()
     second = command("--dataset", "bp4d", *paths)
     assert "4 of 4 sequences were prepared before; --overwrite reads the data set again" in second.stderr
     result = json.loads(command("--dataset", "bp4d", *paths, "--json").stdout)

@@ -47,7 +47,7 @@ def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> 
         ("optim.pictures_per_subject=1", "needs 8 subjects, and there are 7 to train on; allowed is 2 or more"),
         ("encoder.pretrained=nobody", "unknown model 'nobody'"),
         ("encoder.pretrained=package", "no package carries test_efficientnet"),
-        ("encoder.aus=[1, 5]", "AU 5, which bp4d does not code; allowed are 1, 2, 4"),
+        ("encoder.aus=[1, 5]", "AU 5, of which the prepared faces have no labels; they have 1, 2, 4"),
         ("data=gft", "the recipe tiny is for gft, the data are bp4d"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +20,7 @@ from PIL import Image
 from aucli.datasets.cache.shards import Float32Array, read_shard, sequence_from_json, shard_columns, shard_schema
 from aucli.datasets.cache.writer import INDEX_NAME, indexed_shards, is_whole, manifest_of, read_json, require_format
 from aucli.datasets.faces import LabelledFaces
-from aucli.datasets.label_values import MISSING, Int8Array, Int32Array, Int64Array
+from aucli.datasets.label_values import MISSING, Int8Array, Int32Array, Int64Array, SplitName
 from aucli.datasets.samples import Samples, SequenceInfo
 from aucli.errors import DatasetError
 from aucli.runtime.device import available_cores
@@ -92,7 +92,10 @@ class CachedFaces:
         folder = Path(folder)
         manifest = manifest_of(folder)
         if manifest is None:
-            raise DatasetError(f"{folder} holds no cache of faces; make one with: aucli prepare --out {folder}")
+            raise DatasetError(
+                f"{folder} holds no cache of faces; make one with: "
+                f"aucli prepare --dataset NAME --root DIR --out {folder}"
+            )
         if not (folder / INDEX_NAME).is_file():
             raise DatasetError(f"the cache {folder} is unfinished; run the same aucli prepare again, it goes on")
         require_format(folder, manifest)
@@ -103,7 +106,7 @@ class CachedFaces:
                 raise DatasetError(
                     f"{path} is missing or damaged; run the same aucli prepare again, it repairs the cache"
                 )
-        return _from_shards(tuple(manifest["aus"]), [path for path, _ in shards])
+        return _from_shards(tuple(manifest["aus"]), [path for path, _ in shards], index.get("splits", {}))
 
     @cached_property
     def subjects(self) -> npt.NDArray[np.str_]:
@@ -157,6 +160,11 @@ class CachedFaces:
             member=pa.array(self.frames.astype(str).tolist(), pa.string()),
             labels=self.labels.copy(),
         )
+
+    def with_splits(self, splits: Mapping[str, SplitName]) -> CachedFaces:
+        """The same faces with the owners' splits by subject; who is in none has none."""
+        sequences = tuple(replace(one, split=splits.get(one.subject)) for one in self.sequences)
+        return replace(self, sequences=sequences)
 
     def with_aus(self, aus: tuple[int, ...]) -> CachedFaces:
         """The same faces with these action units, in this order; one that is not coded is -1 (not known) throughout."""
@@ -216,7 +224,7 @@ class _JpegBytes:
         return picture if picture.ndim == 3 else picture[:, :, None]
 
 
-def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
+def _from_shards(aus: tuple[int, ...], paths: Sequence[Path], splits: Mapping[str, SplitName | None]) -> CachedFaces:
     known: dict[tuple[str, str, str], int] = {}
     sequences: list[SequenceInfo] = []
     columns = {name: [values] for name, values in shard_columns(shard_schema(aus).empty_table()).items()}
@@ -226,6 +234,9 @@ def _from_shards(aus: tuple[int, ...], paths: Sequence[Path]) -> CachedFaces:
         codes = []
         for described in shard.head["sequences"]:
             info = sequence_from_json(described, path)
+            own = f"{info.subject}/{info.name}"
+            if own in splits:
+                info = replace(info, split=splits[own])
             key = (info.dataset, info.subject, info.name)
             if key not in known:
                 known[key] = len(sequences)

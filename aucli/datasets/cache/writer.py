@@ -32,6 +32,7 @@ from aucli.datasets.cache.shards import (
     sequence_to_json,
     shard_schema,
 )
+from aucli.datasets.label_values import SplitName
 from aucli.datasets.samples import SequenceInfo
 from aucli.errors import DatasetError
 from aucli.runtime.files import LOCK_NAME, is_temporary, whole_or_nothing
@@ -133,18 +134,22 @@ class CacheWriter:
             yield writer
             writer.end()
 
-    def finish(self, keys: Sequence[str], failures: Mapping[str, str]) -> None:
+    def finish(
+        self, keys: Sequence[str], failures: Mapping[str, str], *, splits: Mapping[str, SplitName | None] | None = None
+    ) -> None:
         """Write the index: the cache can now be read.
 
         Args:
             keys: all shards, in the order in which they will be read; shards of other keys are removed.
+            splits: the owners' split by key, which changes no picture; of other keys it is what the shards say.
             failures: sequence -> one line, for those that could not be written.
         """
         paths = [self.path_of(key) for key in keys]
         for stale in set((self.folder / SHARDS_NAME).iterdir()) - set(paths):
             stale.unlink()
         shards = [{"file": path.name, "bytes": path.stat().st_size} for path in paths]
-        write_json(self.folder / INDEX_NAME, {"digest": self.digest, "shards": shards, "failures": dict(failures)})
+        index = {"digest": self.digest, "shards": shards, "failures": dict(failures), "splits": dict(splits or {})}
+        write_json(self.folder / INDEX_NAME, index)
 
 
 def failures_of(folder: Path) -> dict[str, str]:

@@ -129,7 +129,8 @@ def load_affwild2(root: Path, options: AffWild2Options, findings: Findings) -> S
     shared = {name for name in files if coded[without_side(name)] > 1 or name != without_side(name)}
     builder = SamplesBuilder(aus)
     for path, split in files.values():
-        _add_sequence(builder, path, split, crops, videos, shared, options, findings)
+        with findings.reading(path.stem):
+            _add_sequence(builder, path, split, crops, videos, shared, options, findings)
     return builder.build()
 
 

@@ -85,6 +85,8 @@ class Benchmark:
         counts: published counts and base rates, against which a copy is checked.
         folds: who is trained on and tested, as published or by a seed; None where nobody published that.
         subject_pattern: regular expression of a subject's name, by which lists of folds are read.
+        splits: where the owners' splits stand in a file that its users write: reads it, by subject, and nothing else; a
+            finished cache follows it.
         people_of: the data set whose people these are, under the same names; empty where they are its own.
         grows: whether films and codes are still added to it: its folder is read whenever it is given.
     """
@@ -97,5 +99,6 @@ class Benchmark:
     counts: tuple[PublishedCounts, ...]
     folds: PublishedParts | OwnersSplits | SeededFolds | None
     subject_pattern: str
+    splits: Callable[[Path, Any], Mapping[str, SplitName]] | None = None
     people_of: str = ""
     grows: bool = False

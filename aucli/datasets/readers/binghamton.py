@@ -143,15 +143,15 @@ def load(root: Path, layout: Layout, options: BinghamtonOptions, findings: Findi
     files = label_files(label_folder, findings)
     usable = [file for file in files if _is_known(file, layout, findings)]
     for file in usable:
-        occurrence = read_occurrence(file.path, aus)
-        if not len(occurrence.frames):
-            # Some files of BP4D+ hold a header and nothing else (FMAE-IAT guards for it).
-            findings.warn("label file without rows", "dropped", 1, "sequence", file.stem)
-            continue
-        check_intensities(intensities, file.stem, occurrence, aus, findings)
-        add_sequence(
-            builder, findings, file, occurrence, pixels, dataset=layout.name, check_lengths=options.check_video_lengths
-        )
+        with findings.reading(file.stem):
+            occurrence = read_occurrence(file.path, aus)
+            if not len(occurrence.frames):
+                # Some files of BP4D+ hold a header and nothing else (FMAE-IAT guards for it).
+                findings.warn("label file without rows", "dropped", 1, "sequence", file.stem)
+                continue
+            check_intensities(intensities, file.stem, occurrence, aus, findings)
+            check = options.check_video_lengths
+            add_sequence(builder, findings, file, occurrence, pixels, dataset=layout.name, check_lengths=check)
     _report_absent(usable, layout, findings)
     _report_unlabelled(pixels.unlabelled(files), layout, findings)
     return builder.build()

@@ -115,14 +115,17 @@ def load_disfa(root: Path, options: DisfaOptions, findings: Findings) -> Samples
     aus = options.chosen_aus(EVALUATED_AUS, frozenset(CODED_AUS))
     folder = require_folder(root, LABEL_FOLDERS, what="label folder", option="labels_dir", chosen=options.labels_dir)
     labels: dict[str, tuple[Int32Array, Int8Array]] = {}
+    seen = set()
     for subject_folder in subfolders(folder):
         subject = subject_folder.name.upper()
         if subject not in SUBJECTS:
             findings.warn("label folder of no known subject", "ignored", 1, "file", subject_folder.name)
             continue
-        labels[subject] = read_subject(subject_folder, subject, aus, options.positive_intensity)
+        seen.add(subject)
+        with findings.reading(subject):
+            labels[subject] = read_subject(subject_folder, subject, aus, options.positive_intensity)
     for subject in SUBJECTS:
-        findings.warn("subject without labels", "dropped", int(subject not in labels), "subject", subject)
+        findings.warn("subject without labels", "dropped", int(subject not in seen), "subject", subject)
     builder = SamplesBuilder(aus)
     videos = {} if options.pixels == "images" else find_videos(root, options, findings)
     if videos:
@@ -291,6 +294,8 @@ def first_image_number(numbers: dict[str, tuple[Int32Array, int]], folder: Path)
             f"images of {from_zero[0]} under {folder} count from 0, those of {from_one[0]} from 1; "
             "renumber them, or set the option first_image"
         )
+    if not any(len(found) for found, _ in numbers.values()):
+        raise DatasetError(f"no folder under {folder} holds numbered images of a subject with labels, as SN001/0.png")
     if not from_zero and not from_one:
         raise DatasetError(
             f"images under {folder} do not tell whether they count from 0 or 1; set the option first_image"

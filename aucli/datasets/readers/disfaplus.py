@@ -75,7 +75,8 @@ def load_disfaplus(root: Path, options: DisfaPlusOptions, findings: Findings) ->
         # One copy has the subject's folder doubled, Labels/SN001/SN001/<trial>.
         doubled = resolve(subject_folder, subject_folder.name)
         for trial in subfolders(doubled if doubled is not None else subject_folder):
-            _add_trial(builder, trial, subject, images, options, findings)
+            with findings.reading(f"{subject}/{trial.name}"):
+                _add_trial(builder, trial, subject, images, options, findings)
     samples = builder.build()
     for subject in SUBJECTS:
         missing = f"{NAME}/{subject}" not in samples.subjects

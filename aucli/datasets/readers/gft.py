@@ -124,20 +124,20 @@ def load_gft(root: Path, options: GftOptions, findings: Findings) -> Samples:
     """
     aus = options.chosen_aus(EVALUATED_AUS, CODED_AUS)
     files = _label_files(root, options, findings)
-    partition_path = _partition_path(root, options)
-    splits = read_partition(partition_path) if partition_path else {}
+    splits = subjects_splits(root, options)
     pixels = _pixels(root, options, findings)
     builder = SamplesBuilder(aus)
     for subject, path in files.items():
-        frames, labels = read_labels(
-            path,
-            aus,
-            delimiter=options.delimiter,
-            frame_base=options.frame_base,
-            missing_codes=options.missing_codes,
-        )
-        frames, labels = _drop_unscored(frames, labels, aus, subject, findings)
-        _add_subject(builder, subject, frames, labels, splits.get(subject), pixels, options, findings)
+        with findings.reading(subject):
+            frames, labels = read_labels(
+                path,
+                aus,
+                delimiter=options.delimiter,
+                frame_base=options.frame_base,
+                missing_codes=options.missing_codes,
+            )
+            frames, labels = _drop_unscored(frames, labels, aus, subject, findings)
+            _add_subject(builder, subject, frames, labels, splits.get(f"{NAME}/{subject}"), pixels, options, findings)
     samples = builder.build()
     _report_unverified(splits, samples, options, findings)
     return samples
@@ -196,10 +196,14 @@ def _label_files(root: Path, options: GftOptions, findings: Findings) -> dict[st
     return files
 
 
-def _partition_path(root: Path, options: GftOptions) -> Path | None:
-    path = Path(options.partition_file)
-    path = path if path.is_absolute() else root / path
-    return path if path.is_file() else None
+def subjects_splits(root: Path, options: GftOptions) -> dict[str, SplitName]:
+    """The split of each subject in the user's file; nobody's if there is none.
+
+    Raises:
+        DatasetError: as `read_partition`.
+    """
+    path = root / options.partition_file  # an absolute path stays as it is
+    return {f"{NAME}/{subject}": split for subject, split in read_partition(path).items()} if path.is_file() else {}
 
 
 def read_partition(path: Path) -> dict[str, SplitName]:
@@ -325,4 +329,5 @@ BENCHMARK: Final = Benchmark(
     counts=(COUNTS,),
     folds=FOLDS,
     subject_pattern=r"\d{3}[A-C]",
+    splits=subjects_splits,
 )

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 
 from aucli.datasets.label_values import Int8Array, Int32Array
-from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header
+from aucli.datasets.readers.label_files import INT32_MAX, au_numbers, read_text, split_header, without_added_cells
 from aucli.errors import DatasetError
 
 Delimiter = Literal["auto", "comma", "tab", "blank"]
@@ -70,10 +70,11 @@ def _separator_of(text: str, path: Path) -> str | None:
 
 
 def _cells(text: str, separator: str | None, path: Path) -> tuple[list[str], _Cells2]:
-    header, body = (
-        split_header(text, separator) if separator else (text.partition("\n")[0].split(), text.partition("\n")[2])
-    )
-    rows = [line.split(separator) for line in body.split("\n") if line.strip()]
+    header, body = split_header(text, separator)
+    lines = [line for line in body.split("\n") if line.strip()]
+    if separator:
+        lines = [without_added_cells(line, len(header), separator) for line in lines]
+    rows = [line.split(separator) for line in lines]
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise DatasetError(f"line {number} of {path} has {len(row)} cells; the header has {len(header)}")

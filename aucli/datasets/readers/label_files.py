@@ -34,10 +34,23 @@ def read_text(path: Path) -> str:
         raise DatasetError(f"{path} cannot be read as text: {error}") from error
 
 
-def split_header(text: str, delimiter: str = ",") -> tuple[list[str], str]:
-    """The cells of the first line, stripped of blanks and quotes, and the remaining lines."""
+def split_header(text: str, delimiter: str | None = ",") -> tuple[list[str], str]:
+    """The cells of the first line, stripped of blanks and quotes, and the remaining lines.
+
+    Empty cells at its end are no columns: a spreadsheet adds them.
+    """
     first, _, rest = text.partition("\n")
-    return [cell.strip().strip('"').strip() for cell in first.split(delimiter)], rest
+    cells = [cell.strip().strip('"').strip() for cell in first.split(delimiter)]
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    return cells, rest
+
+
+def without_added_cells(line: str, width: int, delimiter: str) -> str:
+    """A line without the empty cells that a spreadsheet adds at its end."""
+    while line.count(delimiter) >= width and not line.rpartition(delimiter)[2].strip():
+        line = line.rpartition(delimiter)[0]
+    return line
 
 
 def parse_integers(body: str, width: int, path: Path, *, first_line: int = 2, delimiter: str = ",") -> Int32Array:
@@ -45,7 +58,7 @@ def parse_integers(body: str, width: int, path: Path, *, first_line: int = 2, de
 
     Args:
         body: the lines, without header.
-        width: number of cells that every line must have.
+        width: number of cells that every line must have, but for empty ones at its end.
         path: for the message.
         first_line: line number of the first line in the file, for the message.
         delimiter: one character.
@@ -55,7 +68,11 @@ def parse_integers(body: str, width: int, path: Path, *, first_line: int = 2, de
     """
     if not body.strip():
         return np.empty((0, width), dtype=np.int32)
-    for number, line in enumerate(body.split("\n"), start=first_line):
+    lines = body.split("\n")
+    if lines[0].count(delimiter) >= width:
+        lines = [without_added_cells(line, width, delimiter) for line in lines]
+        body = "\n".join(lines)
+    for number, line in enumerate(lines, start=first_line):
         if line.count(delimiter) != width - 1:
             raise DatasetError(f"line {number} of {path} has {line.count(delimiter) + 1} cells; the header has {width}")
     import polars as pl  # here: folds are divided without it

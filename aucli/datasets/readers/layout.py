@@ -19,6 +19,8 @@ from aucli.errors import DatasetError
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 BENCHMARK_VIDEO_SUFFIXES: Final = frozenset({".avi", ".mp4", ".mov", ".mkv", ".mpg", ".wmv"})
 
+ARCHIVE_SUFFIXES: Final = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz"})
+
 MAX_DIGITS: Final = 9
 """A longer number in an image's name is no frame number (a time stamp, say)."""
 
@@ -29,6 +31,8 @@ def require_root(root: Path) -> Path:
     Raises:
         DatasetError: if there is no such folder.
     """
+    if root.suffix.lower() in ARCHIVE_SUFFIXES and root.is_file():
+        raise DatasetError(f"{root} is an archive; unpack it and give the folder")
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that holds the data set")
     return root
@@ -93,8 +97,17 @@ def require_folder(root: Path, candidates: Sequence[str], *, what: str, option: 
     """
     path = find_folder(root, candidates, chosen=chosen)
     if path is None:
-        raise DatasetError(f"no {what} under {root}: looked for {', '.join(candidates)}; set the option {option}")
+        raise DatasetError(
+            f"no {what} under {root}: looked for {', '.join(candidates)}; {packed(root)}set the option {option}"
+        )
     return path
+
+
+def packed(root: Path) -> str:
+    """What a message says of archives in a folder where something was not found; empty if there are none."""
+    archives = [entry.name for entry in visible(root) if Path(entry.name).suffix.lower() in ARCHIVE_SUFFIXES]
+    more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
+    return f"unpack {archives[0]}{more}, or " if archives else ""
 
 
 def walk_files(root: Path, suffixes: Iterable[str], *, depth: int, skip: Iterable[Path] = ()) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from aucli.datasets.load import load_dataset
 from aucli.datasets.readers.affwild2 import without_side
 from aucli.datasets.samples import Samples
 from aucli.errors import DatasetError, OptionsError
-from tests.builders.benchmark_trees import AFFWILD2_AUS, affwild2_lines, grey_of, make_affwild2
+from tests.builders.benchmark_trees import AFFWILD2_AUS, affwild2_lines, grey_of, left_out, make_affwild2
 
 
 def of_sequence(samples: Samples, name: str) -> Samples:
@@ -88,8 +89,7 @@ def test_a_label_file_of_another_video_raises(tmp_path: Path, lines: int) -> Non
     make_affwild2(tmp_path)
     path = tmp_path / "5th ABAW Annotations/AU_Detection_Challenge/Train_Set/video2.txt"
     path.write_text("\n".join([path.read_text().splitlines()[0], *affwild2_lines(11)[:lines]]))
-    with pytest.raises(DatasetError, match=rf"video2\.txt has {lines} label lines, its video 8 frames"):
-        load_dataset("affwild2", tmp_path)
+    assert re.search(rf"video2\.txt has {lines} label lines, its video 8 frames", left_out("affwild2", tmp_path))
 
 
 def test_without_videos_the_last_crop_is_the_measure(tmp_path: Path) -> None:
@@ -100,8 +100,7 @@ def test_without_videos_the_last_crop_is_the_measure(tmp_path: Path) -> None:
     assert report.count("label line beyond the last frame") == 0
     path = tmp_path / "5th ABAW Annotations/AU_Detection_Challenge/Train_Set/video2.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:6]))
-    with pytest.raises(DatasetError, match="its last crop is frame 8"):
-        load_dataset("affwild2", tmp_path)
+    assert re.search("its last crop is frame 8", left_out("affwild2", tmp_path))
 
 
 def test_a_header_of_another_challenge_names_both_sets(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 from aucli.datasets.folds import make_folds
 from aucli.datasets.load import load_dataset
 from aucli.errors import DatasetError, OptionsError
-from tests.builders.benchmark_trees import decoded_greys, disfa_intensities, grey_of, make_disfa, make_disfaplus
+from tests.builders.benchmark_trees import (
+    decoded_greys,
+    disfa_intensities,
+    grey_of,
+    left_out,
+    make_disfa,
+    make_disfaplus,
+)
 
 EVALUATED = (1, 2, 4, 6, 9, 12, 25, 26)
 
@@ -60,8 +68,7 @@ def test_a_short_label_file_raises(tmp_path: Path) -> None:
     make_disfa(tmp_path)
     path = tmp_path / "ActionUnit_Labels/SN006/SN006_au12.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(DatasetError, match=r"SN006_au12\.txt has 6 lines where the other AUs of SN006 have 7"):
-        load_dataset("disfa", tmp_path)
+    assert re.search(r"SN006_au12\.txt has 6 lines where the other AUs of SN006 have 7", left_out("disfa", tmp_path))
 
 
 def test_all_label_files_short_is_a_warning(tmp_path: Path) -> None:
@@ -77,14 +84,11 @@ def test_missing_au_files_and_wrong_intensities_raise(tmp_path: Path) -> None:
     path = tmp_path / "ActionUnit_Labels/SN001/SN001_au2.txt"
     content = path.read_text()
     path.write_text(content.replace("1,", "1,7", 1))
-    with pytest.raises(DatasetError, match="outside 0 to 5"):
-        load_dataset("disfa", tmp_path)
+    assert re.search("outside 0 to 5", left_out("disfa", tmp_path))
     path.write_text(content.replace("2,", "3,", 1))
-    with pytest.raises(DatasetError, match="frame 3; expected 2"):
-        load_dataset("disfa", tmp_path)
+    assert re.search("frame 3; expected 2", left_out("disfa", tmp_path))
     path.unlink()
-    with pytest.raises(DatasetError, match="no label file for AU 2"):
-        load_dataset("disfa", tmp_path)
+    assert re.search("no label file for AU 2", left_out("disfa", tmp_path))
 
 
 def test_image_numbering_is_never_guessed(tmp_path: Path) -> None:
@@ -96,6 +100,14 @@ def test_image_numbering_is_never_guessed(tmp_path: Path) -> None:
     samples, report = load_dataset("disfa", tmp_path, {"first_image": 0})
     assert sorted(set(samples.frame.tolist())) == list(range(2, 9))
     assert report.count("frame without image") == 3
+
+
+def test_where_no_image_is_found_nothing_is_said_of_their_numbers(tmp_path: Path) -> None:
+    make_disfa(tmp_path, pixels="images0")
+    for path in (tmp_path / "Images").glob("*/*.png"):
+        path.unlink()
+    with pytest.raises(DatasetError, match=r"no folder under .*Images holds numbered images of a subject with labels"):
+        load_dataset("disfa", tmp_path)
 
 
 def test_image_numbering_may_not_differ_between_people(tmp_path: Path) -> None:
@@ -142,5 +154,4 @@ def test_a_broken_disfaplus_line_is_named(tmp_path: Path, line: str) -> None:
     make_disfaplus(tmp_path)
     path = tmp_path / "Labels/SN001/Y_Happy/AU4.txt"
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(DatasetError, match=r"line 8 of .*AU4\.txt"):
-        load_dataset("disfaplus", tmp_path)
+    assert re.search(r"line 8 of .*AU4\.txt", left_out("disfaplus", tmp_path))

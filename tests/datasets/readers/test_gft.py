@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from aucli.datasets.folds import make_folds
 from aucli.datasets.load import load_dataset
 from aucli.errors import DatasetError, OptionsError
-from tests.builders.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, make_gft, write_video
+from tests.builders.benchmark_trees import GFT_EVALUATED, decoded_greys, gft_codes, left_out, make_gft, write_video
 
 
 def with_partition(root: Path, rows: str) -> Path:
@@ -60,8 +61,7 @@ def test_an_unknown_value_raises(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     lines[5] = lines[5].replace(",1", ",2")
     path.write_text("\n".join(lines))
-    with pytest.raises(DatasetError, match=r"has the code 2 in line 6 of .*001A\.csv"):
-        load_dataset("gft", tmp_path)
+    assert re.search(r"has the code 2 in line 6 of .*001A\.csv", left_out("gft", tmp_path))
 
 
 def test_missing_codes_are_an_option(tmp_path: Path) -> None:
@@ -74,22 +74,27 @@ def test_missing_codes_are_an_option(tmp_path: Path) -> None:
         load_dataset("gft", tmp_path, {"participant_pattern": "(("})
 
 
+def test_empty_cells_that_a_spreadsheet_adds_are_no_columns(tmp_path: Path) -> None:
+    make_gft(tmp_path)
+    plain, _ = load_dataset("gft", tmp_path)
+    for path, delimiter in ((tmp_path / "labels/001A.csv", ","), (tmp_path / "labels/001B.tsv", "\t")):
+        path.write_text("".join(f"{line}{2 * delimiter}\n" for line in path.read_text().splitlines()))
+    np.testing.assert_array_equal(load_dataset("gft", tmp_path)[0].labels, plain.labels)
+
+
 def test_a_frame_zero_contradicts_the_base(tmp_path: Path) -> None:
     make_gft(tmp_path)
     path = tmp_path / "labels/001A.csv"
     path.write_text(path.read_text().replace("\n1,", "\n0,", 1))
-    with pytest.raises(DatasetError, match="frame_base"):
-        load_dataset("gft", tmp_path)
+    assert re.search("frame_base", left_out("gft", tmp_path))
 
 
 def test_headers_without_aus_are_refused(tmp_path: Path) -> None:
     make_gft(tmp_path)
     (tmp_path / "labels/001A.csv").write_text("frame,AU1,AU2\n1,0,0\n")
-    with pytest.raises(DatasetError, match="no column for AU 4, 6, 10"):
-        load_dataset("gft", tmp_path)
+    assert re.search("no column for AU 4, 6, 10", left_out("gft", tmp_path))
     (tmp_path / "labels/001A.csv").write_text("frame\n1\n")
-    with pytest.raises(DatasetError, match="header of one cell"):
-        load_dataset("gft", tmp_path)
+    assert re.search("header of one cell", left_out("gft", tmp_path))
 
 
 def test_numbered_header_with_a_frame_column(tmp_path: Path) -> None:
