@@ -51,8 +51,10 @@ class Finding:
 
 
 BROKEN_LABELS: Final = "labels cannot be read"
+OTHER_RATE: Final = "frame rate of the film does not fit the labels"
+NO_PIXELS: Final = "labelled sequence without pixels"
 LOST_SEQUENCES: Final = (
-    BROKEN_LABELS, "labelled sequence without pixels", "video cannot be opened", "zip archive cannot be read",
+    BROKEN_LABELS, NO_PIXELS, OTHER_RATE, "video cannot be opened", "zip archive cannot be read",
 )  # fmt: skip
 """Kinds of findings by which a reader says that it left out a sequence that has labels."""
 

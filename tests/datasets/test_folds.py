@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_no_validation_part_on_request_as_in_the_papers() -> None:
     assert {s.validation for s in splits} == {()}
 
 
-def test_an_unknown_person_is_in_no_fold() -> None:
+def test_an_unknown_person_is_in_no_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DatasetError, match="F099 is in no fold"):
         make_folds(of_subjects("bp4d", ("F001", "F003", "F004", "F099")))
     both = SamplesBuilder((1,))
@@ -98,8 +99,17 @@ def test_an_unknown_person_is_in_no_fold() -> None:
         make_folds(both.build())
     with pytest.raises(DatasetError, match="no data set"):
         make_folds(SamplesBuilder((1, 12)).build())
+    monkeypatch.setattr(disfaplus, "BENCHMARK", replace(disfaplus.BENCHMARK, folds=None))
     with pytest.raises(DatasetError, match="disfaplus has no published folds; give `folds_dir`"):
         make_folds(of_subjects("disfaplus", ("SN001",)))
+
+
+def test_disfaplus_has_three_folds_of_three_people_by_the_seed() -> None:
+    samples = of_subjects("disfaplus", disfaplus.SUBJECTS)
+    folds, _ = make_folds(samples)
+    assert [len(fold.test) for fold in folds] == [3, 3, 3]
+    assert {subject for fold in folds for subject in fold.test} == set(samples.subjects)
+    assert folds[0].test != make_folds(samples, FoldOptions(seed=1))[0][0].test
 
 
 @given(st.integers(0, 2**40), st.integers(1, 30), st.floats(0, 0.5))

@@ -6,38 +6,38 @@ On disk::
     batch1/<video>.mp4
     cropped_aligned/<video>/00001.jpg                                       112 x 112 px, and cropped/<video>/
 
-A label file has a header that names the AUs and then one line per video frame, without a frame column: line i after
-the header is frame i, image ``{i:05d}.jpg``, from 1. Images exist only where the owners' detector found the face.
+or, of the multi-task challenge, ``train_set.txt`` and ``validation_set.txt``, whose rows name images. Crops come in
+several folders (``cropped_aligned``, ``cropped_aligned_new_50_vids``), videos in several batches.
+
+A label file has a header that names the AUs and then one line per video frame, without a frame column: line i after the
+header is frame i, image ``{i:05d}.jpg``, from 1. Images exist only where the owners' detector found the face.
 ``<name>_left`` and ``<name>_right`` are two subjects in one video.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import numpy as np
 from pydantic import Field
 
-from aucli.datasets.label_values import Int8Array, Side, SplitName
+from aucli.datasets.label_values import Side
+from aucli.datasets.readers.affwild2_labels import CodedVideo, coded_videos
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
-from aucli.datasets.readers.label_files import au_numbers, codes_to_labels, parse_integers, read_text, split_header
 from aucli.datasets.readers.layout import (
     BENCHMARK_VIDEO_SUFFIXES,
     find_folder,
     images_in_folder,
-    resolve,
+    packed,
     subfolders,
-    visible,
     walk_files,
 )
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import frames_in_header
-from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.report import NO_PIXELS, Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 from aucli.facs import AU_NAMES
@@ -47,27 +47,14 @@ NAME: Final = "affwild2"
 EVALUATED_AUS: Final = (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26)
 """The 12 AUs of the ABAW challenges since 2021."""
 
-NOT_ANNOTATED: Final = -1
-"""Source: wtomin/ABAW3_MultiEmotionNet, read_annotations.py."""
-
-SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
-    "train_set": "train",
-    "training_set": "train",
-    "validation_set": "validation",
-}
-"""``Training_Set`` in the first challenge, ``Train_Set`` since. Sources: WTO; kuhnkeF/ABAW2020TNT."""
-
-AU_FOLDERS: Final = ("AU_Detection_Challenge", "AU_Set")
-"""Folders of AU labels; the other tasks lie beside them in folders of the same shape. Any name that begins with AU is
-taken, for it changes from challenge to challenge."""
-
 SIDE_SUFFIXES: Final = ("_left", "_right")
 """Only at the end of a name: ``video10_1`` has an underscore and no side."""
 
 MAX_LINE_SURPLUS: Final = 2
 """Label lines often exceed the decoded frames by one (PoloWlg/Affwild_ViT); more than two off is another file."""
 
-CROP_FOLDERS: Final = ("cropped_aligned", "cropped")
+CROPS: Final = ("cropped_aligned", "cropped")
+"""How names of folders of crops begin, the better first; the owners add folders with other endings."""
 
 FOLDS: Final = OwnersSplits(
     name="Validation_Set",
@@ -117,91 +104,72 @@ def load_affwild2(root: Path, options: AffWild2Options, findings: Findings) -> S
         DatasetError: if labels or pixels cannot be found, a header lacks an AU, or a label file does not fit its video.
     """
     aus = options.chosen_aus(EVALUATED_AUS, frozenset(AU_NAMES))
-    folders = find_label_folders(root, options.labels_dir)
-    crops = _crop_folder(root, options)
-    videos = _videos(root, options, crops, findings)
-    if crops is None and not videos:
+    coded = coded_videos(root, options.labels_dir, aus)
+    crops = _crops(root, options, findings)
+    videos = _videos(root, options, findings)
+    if not crops and not videos:
         raise DatasetError(
-            f"neither {' nor '.join(CROP_FOLDERS)} nor videos under {root}; set the option images_dir or videos_dir"
+            f"neither {' nor '.join(CROPS)} nor videos under {root}; {packed(root)}set the option images_dir or "
+            "videos_dir"
         )
-    files = _label_files(folders)
-    coded = Counter(without_side(name) for name in files)
-    shared = {name for name in files if coded[without_side(name)] > 1 or name != without_side(name)}
+    people = Counter(without_side(one.name) for one in coded)
+    shared = {one.name for one in coded if people[without_side(one.name)] > 1 or one.name != without_side(one.name)}
     builder = SamplesBuilder(aus)
-    for path, split in files.values():
-        with findings.reading(path.stem):
-            _add_sequence(builder, path, split, crops, videos, shared, options, findings)
+    for one in coded:
+        with findings.reading(one.name):
+            _add_sequence(builder, one, crops, videos, shared, options, findings)
     return builder.build()
 
 
-def _label_files(folders: list[tuple[Path, SplitName]]) -> dict[str, tuple[Path, SplitName]]:
-    """Label file and split by the sequence's name."""
-    files: dict[str, tuple[Path, SplitName]] = {}
-    for folder, split in folders:
-        for entry in visible(folder):
-            path = Path(entry.path)
-            if path.suffix.lower() != ".txt":
-                continue
-            if path.stem in files:
-                raise DatasetError(f"{path.name} has labels in {files[path.stem][1]} and in {split}; remove one")
-            files[path.stem] = (path, split)
-    return files
+def kind_of_crops(folder: Path) -> str | None:
+    """Which of `CROPS` a folder's name begins with, if it does."""
+    return next((kind for kind in CROPS if folder.name.casefold().startswith(kind)), None)
 
 
-def find_label_folders(root: Path, chosen: str | None) -> list[tuple[Path, SplitName]]:
-    """The folders of training and validation label files.
-
-    Raises:
-        DatasetError: if there are none, or several sets of them and none was chosen.
-    """
-    base = find_folder(root, (), chosen=chosen) if chosen else root
-    assert base is not None
-    parents = [base] if chosen and _splits_in(base) else _au_folders(base, depth=3)
-    if not parents:
-        raise DatasetError(
-            f"no AU labels under {base}: looked for {' or '.join(AU_FOLDERS)} with Train_Set and Validation_Set; "
-            "set the option labels_dir"
-        )
-    if len(parents) > 1:
-        listed = ", ".join(str(parent.relative_to(base)) for parent in parents)
-        raise DatasetError(f"several sets of AU labels under {base}: {listed}; choose one with the option labels_dir")
-    return _splits_in(parents[0])
-
-
-def _splits_in(folder: Path) -> list[tuple[Path, SplitName]]:
-    return [
-        (child, SPLIT_FOLDERS[child.name.casefold()])
-        for child in subfolders(folder)
-        if child.name.casefold() in SPLIT_FOLDERS
-    ]
-
-
-def _au_folders(base: Path, depth: int) -> list[Path]:
-    found = [base] if re.match(r"au[ _-]", base.name, re.IGNORECASE) and _splits_in(base) else []
-    if depth:
-        for child in subfolders(base):
-            if child.name.casefold() not in CROP_FOLDERS:
-                found += _au_folders(child, depth - 1)
+def _crop_folders(base: Path, depth: int = 2) -> list[Path]:
+    """Folders of crops in a folder, and folders of crops in these: unpacking some archives doubles the name."""
+    found = []
+    for child in subfolders(base):
+        if kind_of_crops(child) is not None:
+            inside = [path for path in subfolders(child) if kind_of_crops(path) is not None]
+            found += [child, *inside]
+        elif depth:
+            found += _crop_folders(child, depth - 1)
     return found
 
 
-def _crop_folder(root: Path, options: AffWild2Options) -> Path | None:
+def _crops(root: Path, options: AffWild2Options, findings: Findings) -> dict[str, Path]:
+    """Folder of crops by the sequence's name in lower case; nothing where videos are read.
+
+    Raises:
+        DatasetError: if there are none of the chosen kind.
+    """
     if options.pixels == "videos":
-        return None
-    wanted = CROP_FOLDERS if options.pixels == "auto" else (options.pixels,)
-    folder = find_folder(root, wanted, chosen=options.images_dir)
-    if folder is None and options.pixels != "auto":
-        raise DatasetError(f"no folder {options.pixels} under {root}; set the option images_dir")
-    return folder
+        return {}
+    if options.images_dir is not None:
+        chosen = find_folder(root, (), chosen=options.images_dir)
+        assert chosen is not None
+        folders = [chosen]
+    else:
+        there = _crop_folders(root)
+        kinds = CROPS if options.pixels == "auto" else (options.pixels,)
+        kind = next((kind for kind in kinds if kind in map(kind_of_crops, there)), None)
+        if kind is None and options.pixels != "auto":
+            raise DatasetError(f"no folder {options.pixels} under {root}; {packed(root)}set the option images_dir")
+        folders = [folder for folder in there if kind_of_crops(folder) == kind]
+    crops: dict[str, Path] = {}
+    for folder in folders:
+        for sequence in subfolders(folder):
+            name = sequence.name.casefold()
+            findings.warn("two folders of crops of one name", "ignored", int(name in crops), "file", str(sequence))
+            crops.setdefault(name, sequence)
+    return crops
 
 
-def _videos(root: Path, options: AffWild2Options, crops: Path | None, findings: Findings) -> dict[str, Path]:
-    skip = [path for name in CROP_FOLDERS if (path := find_folder(root, (name,))) is not None]
-    skip += [crops] if crops is not None else []
+def _videos(root: Path, options: AffWild2Options, findings: Findings) -> dict[str, Path]:
     videos: dict[str, Path] = {}
-    for path in walk_files(
-        find_folder(root, (), chosen=options.videos_dir) or root, BENCHMARK_VIDEO_SUFFIXES, depth=3, skip=skip
-    ):
+    base = find_folder(root, (), chosen=options.videos_dir) or root
+    for path in walk_files(base, BENCHMARK_VIDEO_SUFFIXES, depth=3, skip=_crop_folders(base)):
         findings.warn("two videos of one name", "ignored", int(path.stem in videos), "file", path.name)
         videos.setdefault(path.stem, path)
     return videos
@@ -222,57 +190,32 @@ def side_of(name: str) -> Side | None:
     return "right" if name.endswith("_right") else None
 
 
-def read_labels(path: Path, aus: tuple[int, ...]) -> Int8Array:
-    """(K, A) labels; row i is frame i + 1.
-
-    Raises:
-        DatasetError: if the header lacks an AU, or a value is not 0, 1 or -1.
-    """
-    header, body = split_header(read_text(path))
-    named = au_numbers(header)
-    lacking = [au for au in aus if au not in named]
-    if lacking:
-        in_file = ", ".join(header)
-        raise DatasetError(
-            f"{path} has labels for {in_file}; expected AUs {', '.join(map(str, aus))} (labels of another challenge? "
-            "choose its AUs with the option aus)"
-        )
-    if len(set(named)) != len(named):
-        raise DatasetError(f"{path} names an AU twice in its header: {', '.join(header)}")
-    table = parse_integers(body, len(header), path)
-    columns = [named.index(au) for au in aus]
-    return codes_to_labels(table[:, columns], frozenset({NOT_ANNOTATED}), path, aus)
-
-
 def _add_sequence(
     builder: SamplesBuilder,
-    path: Path,
-    split: SplitName,
-    crops: Path | None,
-    videos: dict[str, Path],
+    coded: CodedVideo,
+    crops: Mapping[str, Path],
+    videos: Mapping[str, Path],
     shared: Set[str],
     options: AffWild2Options,
     findings: Findings,
 ) -> None:
-    name, base = path.stem, without_side(path.stem)
-    labels = read_labels(path, builder.aus)
-    folder = resolve(crops, name) if crops is not None else None
+    name, base = coded.name, without_side(coded.name)
+    frames, labels = coded.read()
+    folder = crops.get(name.casefold())
     video = videos.get(name) or videos.get(base)
-    if crops is not None and (folder is None or not folder.is_dir()):
-        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name, f"{len(labels)} lines")
-        return
-    if crops is None and video is None:
-        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name, f"{len(labels)} lines")
+    if folder is None and (crops or video is None):
+        also = "; there is its video: with the option pixels=videos it is read" if video is not None else ""
+        findings.warn(NO_PIXELS, "dropped", 1, "sequence", name, f"{len(labels)} lines{also}")
         return
     images = images_in_folder(folder) if folder is not None else None
     promised = frames_in_header(video, name, findings) if video is not None else None
     if images is None and promised is None:
         return
     last_image = int(images.numbers[-1]) if images is not None and len(images.numbers) else 0
-    _check_length(path, len(labels), promised, last_image, options, findings)
-    if promised is not None:
-        labels = labels[: max(promised, last_image)]
-    frames = np.arange(1, len(labels) + 1, dtype=np.int32)
+    if coded.by_line:
+        _check_length(coded.path, len(labels), promised, last_image, options, findings)
+        if promised is not None:
+            frames, labels = frames[: max(promised, last_image)], labels[: max(promised, last_image)]
     unusable = (labels == -1).all(axis=1) if options.missing_policy == "per_au" else (labels == -1).any(axis=1)
     findings.note(
         "not annotated", "dropped", int(unusable.sum()), "frame", name, f"frames {number_ranges(frames[unusable])}"
@@ -287,7 +230,7 @@ def _add_sequence(
     subject = f"{NAME}/{base}"
     if images is None:
         assert video is not None
-        info = SequenceInfo(NAME, subject, name, video, "video", split, side=side_of(name))
+        info = SequenceInfo(NAME, subject, name, video, "video", coded.split, side=side_of(name))
         if name in shared:
             findings.warn(
                 "two subjects share a video", "kept", 1, "sequence", name,
@@ -295,13 +238,8 @@ def _add_sequence(
             )  # fmt: skip
         builder.add(info, frame=frames, labels=labels, position=frames - 1)
         return
-    images.report(findings, name)
-    found, members = images.pick(frames)
-    lacking = np.delete(frames, found)
-    findings.note(
-        "labelled frame without crop", "dropped", len(lacking), "frame", name, f"frames {number_ranges(lacking)}"
-    )
-    info = SequenceInfo(NAME, subject, name, images.container, "folder", split)
+    found, members = images.take(frames, findings, name, holes="labelled frame without crop")
+    info = SequenceInfo(NAME, subject, name, images.container, "folder", coded.split)
     builder.add(info, frame=frames[found], labels=labels[found], member=members)
 
 

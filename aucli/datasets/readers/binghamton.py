@@ -35,7 +35,7 @@ from aucli.datasets.readers.layout import (
 from aucli.datasets.readers.options import DatasetOptions, PathOption
 from aucli.datasets.readers.published_counts import PublishedCounts
 from aucli.datasets.readers.videos import frames_in_header
-from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.report import NO_PIXELS, Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
@@ -415,12 +415,7 @@ def add_sequence(
     images = pixels.images_of(file.subject, file.task, findings)
     video = pixels.videos.get((file.subject, file.task))
     if images is not None:
-        images.report(findings, file.stem)
-        found, members = images.pick(frames)
-        lacking = np.delete(frames, found)
-        findings.warn(
-            "frame without image", "dropped", len(lacking), "frame", file.stem, f"frames {number_ranges(lacking)}"
-        )
+        found, members = images.take(frames, findings, file.stem)
         findings.note("image outside the coded segment", "ignored", len(images.numbers) - len(found), "file", file.stem)
         info = SequenceInfo(
             dataset, f"{dataset}/{file.subject}", file.stem, images.container, "zip" if images.in_zip else "folder"
@@ -434,7 +429,7 @@ def add_sequence(
         findings.warn("frame 0 in a label file counted from 1", "dropped", int(below.sum()), "frame", file.stem)
         builder.add(info, frame=frames[~below], labels=labels[~below], position=frames[~below] - 1)
     else:
-        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", file.stem, f"{len(frames)} frames")
+        findings.warn(NO_PIXELS, "dropped", 1, "sequence", file.stem, f"{len(frames)} frames")
 
 
 def _check_video(video: Path, frames: Int32Array, stem: str, findings: Findings) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -34,8 +34,8 @@ from aucli.datasets.readers.layout import (
 )
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts, rates
-from aucli.datasets.readers.videos import frames_in_header
-from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.readers.videos import FrameRate, Pairing
+from aucli.datasets.report import NO_PIXELS, Findings
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
@@ -55,6 +55,9 @@ POSITIVE_INTENSITY: Final = 2
 OpenGraphAU and OpenFace take 1 instead, which roughly doubles some base rates."""
 
 MAX_INTENSITY: Final = 5
+
+LABEL_RATE: Final = 20.0
+"""Labels a second, one for each frame of the owners' videos. Source: Mavadati et al. 2013."""
 
 PositiveIntensity = Annotated[int, Field(ge=1, le=MAX_INTENSITY)]
 
@@ -96,7 +99,8 @@ class DisfaOptions(DatasetOptions):
         pixels: ``videos``, ``images``, or ``auto``: videos where there are any, images otherwise.
         first_image: number of the image that shows the first frame, 0 or 1; ``auto`` reads it off the folders and
             refuses where they do not tell.
-        check_video_lengths: compare label files with the frame count in each video's header.
+        check_video_lengths: compare label files with the frame count and the rate in each video's header.
+        label_rate, pairing: see `aucli.datasets.readers.videos.FrameRate`.
     """
 
     camera: Literal["left", "right", "both"] = "left"
@@ -104,6 +108,9 @@ class DisfaOptions(DatasetOptions):
     pixels: Literal["auto", "images", "videos"] = "auto"
     first_image: Literal["auto", 0, 1] = "auto"
     check_video_lengths: bool = True
+    LATER: ClassVar[tuple[str, ...]] = ("label_rate", "pairing")
+    label_rate: float = Field(default=LABEL_RATE, gt=0, le=1000)
+    pairing: Pairing = "frames"
 
 
 def load_disfa(root: Path, options: DisfaOptions, findings: Findings) -> Samples:
@@ -210,23 +217,25 @@ def _add_videos(
     findings: Findings,
 ) -> None:
     cameras: tuple[Camera, ...] = ("left", "right") if options.camera == "both" else (options.camera,)
+    rate = FrameRate(options.label_rate, options.pairing, check=options.check_video_lengths)
     for subject, (frames, values) in labels.items():
         for camera in cameras:
             video = videos.get((subject, camera))
             name = f"{subject}_{camera}"
             if video is None:
-                findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name)
+                findings.warn(NO_PIXELS, "dropped", 1, "sequence", name)
                 continue
-            if options.check_video_lengths:
-                promised = frames_in_header(video, name, findings)
-                if promised is None:
-                    continue
+            paired = rate.pair(video, name, frames - 1, findings)
+            if paired is None:
+                continue
+            if paired.promised is not None:
                 findings.warn(
-                    "video and labels differ in length", "kept", abs(promised - len(frames)), "frame", name,
-                    f"{len(frames)} labels, the video's header promises {promised}; preparing will tell",
+                    "video and labels differ in length", "kept", abs(paired.promised - len(frames)), "frame", name,
+                    f"{len(frames)} labels, the video's header promises {paired.promised}; preparing will tell",
                 )  # fmt: skip
             info = SequenceInfo(NAME, f"{NAME}/{subject}", name, video, "video")
-            builder.add(info, frame=frames, labels=values, position=frames - 1)
+            rows = paired.rows
+            builder.add(info, frame=frames[rows], labels=values[rows], position=paired.positions)
 
 
 def _add_images(
@@ -250,19 +259,14 @@ def _add_images(
             raise DatasetError(f"{folder} has two folders of {subject}; choose one camera's with the option images_dir")
         if subject in labels:
             images[subject] = images_in_folder(subject_folder)
-            images[subject].report(findings, subject)
     first = options.first_image
     if first == "auto":
         first = first_image_number({s: (images[s].numbers, len(labels[s][0])) for s in images}, folder)
     for subject, (frames, values) in labels.items():
         if subject not in images:
-            findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", subject)
+            findings.warn(NO_PIXELS, "dropped", 1, "sequence", subject)
             continue
-        found, members = images[subject].pick(frames - 1 + np.int32(first))
-        lacking = np.delete(frames, found)
-        findings.warn(
-            "frame without image", "dropped", len(lacking), "frame", subject, f"frames {number_ranges(lacking)}"
-        )
+        found, members = images[subject].take(frames, findings, subject, first=first - 1)
         extra = len(images[subject].numbers) - len(found)
         findings.warn("image without label", "ignored", extra, "file", subject)
         info = SequenceInfo(NAME, f"{NAME}/{subject}", subject, images[subject].container, "folder")

@@ -17,13 +17,13 @@ from typing import Final
 
 import numpy as np
 
-from aucli.datasets.readers.benchmark import Benchmark
+from aucli.datasets.readers.benchmark import Benchmark, SeededFolds
 from aucli.datasets.readers.disfa import CODED_AUS, MAX_INTENSITY, POSITIVE_INTENSITY, PositiveIntensity
 from aucli.datasets.readers.label_files import read_text
 from aucli.datasets.readers.layout import MAX_DIGITS, require_folder, resolve, subfolders, visible
 from aucli.datasets.readers.options import DatasetOptions
 from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.report import Findings
+from aucli.datasets.report import NO_PIXELS, Findings
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
@@ -123,7 +123,7 @@ def _add_trial(
     name = f"{subject}/{trial.name}"
     image_folder = resolve(images, name)
     if image_folder is None or not image_folder.is_dir():
-        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", name)
+        findings.warn(NO_PIXELS, "dropped", 1, "sequence", name)
         return
     intensities = read_trial(trial, builder.aus)
     on_disk = {entry.name.casefold(): entry.name for entry in visible(image_folder) if entry.is_file()}
@@ -176,7 +176,7 @@ BENCHMARK: Final = Benchmark(
     options=DisfaPlusOptions,
     read=load_disfaplus,
     counts=(COUNTS,),
-    folds=None,
+    folds=SeededFolds(most=3),
     subject_pattern=r"SN\d{3}",
     people_of="disfa",
 )

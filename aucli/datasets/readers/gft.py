@@ -12,10 +12,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from aucli.datasets.label_values import Int8Array, Int32Array, SplitName
 from aucli.datasets.readers.benchmark import Benchmark, OwnersSplits
@@ -33,8 +33,8 @@ from aucli.datasets.readers.layout import (
 )
 from aucli.datasets.readers.options import DatasetOptions, NumberSet
 from aucli.datasets.readers.published_counts import PublishedCounts
-from aucli.datasets.readers.videos import frames_in_header
-from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.readers.videos import FrameRate, Pairing
+from aucli.datasets.report import NO_PIXELS, Findings, number_ranges
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import DatasetError
 
@@ -49,6 +49,9 @@ allowed because the distributed file could not be read."""
 
 MISSING_CODES: Final = frozenset({-1, 9, 999})
 """Codes taken as missing besides an empty cell and NaN. Unverified: an option."""
+
+LABEL_RATE: Final = 30.0
+"""Labels a second: 1,800 in a minute (Girard et al. 2017). That the videos have as many frames is unverified."""
 
 FRAME_BASE: Final = 1
 """Number of the first frame. Extracted frames start at ``1.jpg`` (Fair-Consistent-Affect-Analysis); for the label files
@@ -86,7 +89,8 @@ class GftOptions(DatasetOptions):
         delimiter: of label files: ``comma``, ``tab``, ``blank``, or ``auto``.
         pixels: ``videos``, ``images``, or ``auto``: images where a subject has a folder of them, else the video.
         partition_file: file of ``participant,split`` rows, absolute or relative to the root.
-        check_video_lengths: compare label files with the frame count in each video's header.
+        check_video_lengths: compare label files with the frame count and the rate in each video's header.
+        label_rate, pairing: see `aucli.datasets.readers.videos.FrameRate`.
     """
 
     participant_pattern: str = r"(\d{3}[A-Za-z])"
@@ -96,6 +100,9 @@ class GftOptions(DatasetOptions):
     pixels: Literal["auto", "images", "videos"] = "auto"
     partition_file: str = PARTITION_FILE
     check_video_lengths: bool = True
+    LATER: ClassVar[tuple[str, ...]] = ("label_rate", "pairing")
+    label_rate: float = Field(default=LABEL_RATE, gt=0, le=1000)
+    pairing: Pairing = "frames"
 
     @field_validator("missing_codes")
     @classmethod
@@ -157,21 +164,24 @@ def _add_subject(
     folder, video = pixels.images.get(subject), pixels.videos.get(subject)
     if folder is not None and options.pixels != "videos":
         images = images_in_folder(folder)
-        images.report(findings, subject)
-        found, members = images.pick(frames)
-        lacking = np.delete(frames, found)
-        findings.warn(
-            "frame without image", "dropped", len(lacking), "frame", subject, f"frames {number_ranges(lacking)}"
-        )
+        found, members = images.take(frames, findings, subject)
         info = SequenceInfo(NAME, key, subject, folder, "folder", split, group)
         builder.add(info, frame=frames[found], labels=labels[found], member=members)
     elif video is not None and options.pixels != "images":
-        if options.check_video_lengths and not _check_video(video, frames, subject, options, findings):
+        rate = FrameRate(options.label_rate, options.pairing, check=options.check_video_lengths)
+        paired = rate.pair(video, subject, frames - np.int32(options.frame_base), findings)
+        if paired is None:
             return
+        if paired.promised is not None:
+            last, beyond = frames.max(initial=0), int((paired.positions >= paired.promised).sum())
+            findings.warn(
+                "label beyond the end of the video", "kept", beyond, "frame", subject,
+                f"the last label is frame {last}, the video's header promises {paired.promised}; preparing will tell",
+            )  # fmt: skip
         info = SequenceInfo(NAME, key, subject, video, "video", split, group)
-        builder.add(info, frame=frames, labels=labels, position=frames - options.frame_base)
+        builder.add(info, frame=frames[paired.rows], labels=labels[paired.rows], position=paired.positions)
     else:
-        findings.warn("labelled sequence without pixels", "dropped", 1, "sequence", subject)
+        findings.warn(NO_PIXELS, "dropped", 1, "sequence", subject)
 
 
 def _label_files(root: Path, options: GftOptions, findings: Findings) -> dict[str, Path]:
@@ -283,19 +293,6 @@ def _pixels(root: Path, options: GftOptions, findings: Findings) -> _Pixels:
         findings.warn("two videos for one subject", "ignored", int(subject in videos), "file", path.name)
         videos.setdefault(subject, path)
     return _Pixels(images, videos)
-
-
-def _check_video(video: Path, frames: Int32Array, subject: str, options: GftOptions, findings: Findings) -> bool:
-    """Whether the video can be opened; labels beyond its end are reported and kept, since headers err."""
-    promised = frames_in_header(video, subject, findings)
-    if promised is None:
-        return False
-    beyond = int((frames - options.frame_base >= promised).sum())
-    findings.warn(
-        "label beyond the end of the video", "kept", beyond, "frame", subject,
-        f"the last label is frame {frames.max(initial=0)}, the video's header promises {promised}; preparing will tell",
-    )  # fmt: skip
-    return True
 
 
 def _folders_with_images(root: Path, depth: int = 2) -> list[Path]:

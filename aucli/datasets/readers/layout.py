@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from aucli.datasets.label_values import Int32Array
-from aucli.datasets.report import Findings, number_ranges
+from aucli.datasets.report import NO_PIXELS, Findings, number_ranges
 from aucli.errors import DatasetError
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
@@ -80,13 +80,22 @@ def find_folder(root: Path, candidates: Sequence[str], *, chosen: str | None = N
         path = Path(chosen) if Path(chosen).is_absolute() else root / chosen
         if not path.is_dir():
             raise DatasetError(f"{path} is not a folder; it was chosen in the data set's options")
-        return path
+        return undoubled(path)
     for base in (root, *subfolders(root)):
         for candidate in candidates:
             found = resolve(base, candidate)
             if found is not None and found.is_dir():
-                return found
+                return undoubled(found)
     return None
+
+
+def undoubled(folder: Path) -> Path:
+    """A folder, or the one in it of the same name if it is alone there: so some archives unpack."""
+    while True:
+        inside = list(visible(folder))
+        if len(inside) != 1 or not inside[0].is_dir() or inside[0].name.casefold() != folder.name.casefold():
+            return folder
+        folder = Path(inside[0].path)
 
 
 def require_folder(root: Path, candidates: Sequence[str], *, what: str, option: str, chosen: str | None = None) -> Path:
@@ -153,6 +162,31 @@ class NumberedImages:
         slot = np.minimum(np.searchsorted(self.numbers, frames), len(self.numbers) - 1)
         found = np.flatnonzero(self.numbers[slot] == frames).astype(np.int32)
         return found, [self.members[i] for i in slot[found]]
+
+    def take(
+        self, frames: Int32Array, findings: Findings, where: str, *, first: int = 0, holes: str = ""
+    ) -> tuple[Int32Array, list[str]]:
+        """As `pick`, and report what is odd: frames without an image, too.
+
+        Args:
+            frames: wanted.
+            findings: where the report goes.
+            where: the sequence.
+            first: number of frame 0's image.
+            holes: what frames without an image are called where they are usual; empty where they are not.
+        """
+        self.report(findings, where)
+        found, members = self.pick(frames + np.int32(first))
+        lacking = np.delete(frames, found)
+        if len(lacking) and not len(found):
+            findings.warn(
+                NO_PIXELS, "dropped", 1, "sequence", where, f"{self.container} has none of {len(frames)} frames"
+            )
+            return found, members
+        say = findings.note if holes else findings.warn
+        kind = holes or "frame without image"
+        say(kind, "dropped", len(lacking), "frame", where, f"frames {number_ranges(lacking)}")
+        return found, members
 
     def report(self, findings: Findings, where: str) -> None:
         """Report doubled and unnumbered images."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -55,6 +55,8 @@ class KeyValueOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    LATER: ClassVar[tuple[str, ...]] = ()
+
     @model_validator(mode="wrap")
     @classmethod
     def _in_one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -99,10 +101,14 @@ class KeyValueOptions(BaseModel):
         return cls(**values)
 
     def as_json(self) -> dict[str, Any]:
-        """The options as JSON values: sets sorted, so that equal options look alike."""
+        """The options as JSON values: sets sorted, so that equal options look alike.
+
+        Options that came later (`LATER`) are left out where they have their defaults: a cache from before is as it was.
+        """
         return {
             name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
             for name, value in self
+            if name not in self.LATER or value != type(self).model_fields[name].default
         }
 
 

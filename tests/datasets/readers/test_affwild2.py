@@ -133,3 +133,85 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "cropped_aligned/video2")
     _, report = load_dataset("affwild2", tmp_path)
     assert [f.where for f in report.findings if f.kind == "labelled sequence without pixels"] == ["video2"]
+
+
+def test_crops_in_several_folders_with_names_doubled_and_videos_in_batches(tmp_path: Path) -> None:
+    make_affwild2(tmp_path)
+    plain, _ = load_dataset("affwild2", tmp_path)
+    crops, more = tmp_path / "cropped_aligned", tmp_path / "cropped_aligned_new_50_vids"
+    doubled, batch = more / more.name, tmp_path / "batch2"
+    for folder in (doubled, batch / batch.name, tmp_path / "moving"):
+        folder.mkdir(parents=True)
+    (crops / "video2").rename(doubled / "video2")
+    (tmp_path / "batch1/video2.mp4").rename(batch / batch.name / "video2.mp4")
+    for folder in (crops, tmp_path / "5th ABAW Annotations/AU_Detection_Challenge/Train_Set"):
+        folder.rename(tmp_path / "moving" / folder.name)
+        folder.mkdir()
+        (tmp_path / "moving" / folder.name).rename(folder / folder.name)
+    samples, report = load_dataset("affwild2", tmp_path)
+    np.testing.assert_array_equal(samples.labels, plain.labels)
+    assert {samples.sequences[i].name for i in samples.sequence_index} == {
+        "1-30-160x120",
+        "video2",
+        "video2_left",
+        "video10_1_right",
+    }
+    assert not [found for found in report.warnings if (found.unit, found.effect) == ("sequence", "dropped")]
+
+
+def test_a_sequence_with_labels_and_an_empty_folder_of_crops_is_told(tmp_path: Path) -> None:
+    make_affwild2(tmp_path)
+    for path in (tmp_path / "cropped_aligned/video2").iterdir():
+        path.unlink()
+    _, report = load_dataset("affwild2", tmp_path)
+    (lost,) = [finding for finding in report.findings if finding.kind == "labelled sequence without pixels"]
+    assert (lost.where, lost.effect) == ("video2", "dropped")
+
+
+def multi_task(root: Path) -> Path:
+    """The same labels in the form of the multi-task challenge, rows in any order."""
+    make_affwild2(root)
+    challenge = root / "5th ABAW Annotations/AU_Detection_Challenge"
+    header = "image,valence,arousal,expression," + ",".join(f"AU{au}" for au in AFFWILD2_AUS)
+    for folder, name in (("Train_Set", "train_set.txt"), ("Validation_Set", "validation_set.txt")):
+        rows = [
+            f"{path.stem}/{number:05d}.jpg,-5,0.25,3,{line}"
+            for path in sorted((challenge / folder).iterdir())
+            for number, line in enumerate(path.read_text().splitlines()[1:9], start=1)
+        ]
+        (root / name).write_text("\n".join([header, *reversed(rows)]) + "\n")
+    shutil.rmtree(challenge.parent)
+    return root
+
+
+@pytest.mark.parametrize("pixels", ["auto", "videos"])
+def test_the_multi_task_form_holds_the_same(tmp_path: Path, pixels: str) -> None:
+    plain, _ = load_dataset("affwild2", make_affwild2(tmp_path / "plain"), {"pixels": pixels})
+    joined, _ = load_dataset("affwild2", multi_task(tmp_path / "joined"), {"pixels": pixels})
+    assert len(plain) == len(joined)
+    for name in ("1-30-160x120", "video2", "video2_left", "video10_1_right"):
+        one, other = of_sequence(plain, name), of_sequence(joined, name)
+        np.testing.assert_array_equal(one.frame, other.frame)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_array_equal(one.position, other.position)
+        assert {one.sequences[i].split for i in one.sequence_index} == {
+            other.sequences[i].split for i in other.sequence_index
+        }
+
+
+def test_what_is_wrong_with_the_multi_task_form_is_named(tmp_path: Path) -> None:
+    root = multi_task(tmp_path)
+    path = root / "train_set.txt"
+    text = path.read_text()
+    path.write_text(text.replace("video2/00001.jpg", "video2/00002.jpg"))
+    assert re.search("names an image of video2 twice", left_out("affwild2", root))
+    path.write_text(text.replace(",AU26", ",AU27", 1))
+    with pytest.raises(DatasetError, match="expected AUs 1, 2"):
+        load_dataset("affwild2", root)
+    path.write_text(text.replace("video2/00001.jpg", "nothing", 1))
+    with pytest.raises(DatasetError, match=r"line \d+ of .*train_set\.txt is no image of a video and 15 values"):
+        load_dataset("affwild2", root)
+    path.write_text(text)
+    shutil.copy(path, root / "training_set.txt")
+    with pytest.raises(DatasetError, match="are both labels of the train split"):
+        load_dataset("affwild2", root)

@@ -96,5 +96,6 @@ def test_equal_options_look_alike_on_disk() -> None:
         "partition_file": "gft_partition.csv",
         "check_video_lengths": True,
     }
+    assert GftOptions(pairing="time").as_json().keys() - GftOptions().as_json().keys() == {"pairing"}
     for name in READERS:
         json.dumps(find_benchmark(name).options().as_json())
