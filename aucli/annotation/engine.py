@@ -61,6 +61,11 @@ class Engine:
         self.close()
 
     def look(self, frames_rgb: Any) -> list[Observation]:
-        """Detect and describe the faces of (B, H, W, 3) frames."""
+        """Detect and describe the faces of (B, H, W, 3) frames, or of a list of them."""
         found = self.detector.detect(frames_rgb, min_face_px=self.min_face_px)
         return [described(frame, faces) for frame, faces in zip(frames_rgb, found, strict=True)]
+
+    def look_at(self, frame_rgb: Any) -> Observation:
+        """The same of one frame (H, W, 3)."""
+        (seen,) = self.look([frame_rgb] if self.device == "cpu" else frame_rgb[None])
+        return seen

@@ -133,7 +133,9 @@ def _find_whole(batches: Iterable[FrameBatch], engine: Engine, stretch_frames: i
         position, batch = item
         in_stretch = (position + np.arange(len(batch.index))) % stretch_frames
         chosen = np.flatnonzero((in_stretch % engine.detect_every == 0) | (in_stretch == stretch_frames - 1))
-        frames = batch.frames_rgb if len(chosen) == len(batch.index) else batch.frames_rgb[chosen]
+        frames: Any = batch.frames_rgb
+        if len(chosen) < len(batch.index):
+            frames = [frames[i] for i in chosen] if isinstance(frames, list) else frames[chosen]
         seen = dict(zip(chosen.tolist(), engine.look(frames), strict=True))
         return [
             SeenFrame(int(batch.index[i]), float(batch.time_s[i]), batch.frames_rgb[i], seen.get(i))

@@ -143,6 +143,7 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         stream=options.stream,
         picture_rate=options.picture_rate,
         leave_out_damaged=True,
+        whole=False,
     ) as reader:
         n_expected = expected_frames(reader.info, options)
         with iterate_in_thread(reader, ahead=2) as batches:

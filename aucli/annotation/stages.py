@@ -63,7 +63,7 @@ def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Ite
         assert frame.seen is not None
         carried = _carry(before, waiting, frame, tracker) if before is not None else None
         if carried is None:
-            found = engine.pool.map(lambda skipped: engine.look(skipped.frame_rgb[None])[0], waiting)
+            found = engine.pool.map(lambda skipped: engine.look_at(skipped.frame_rgb), waiting)
             for skipped, seen in zip(waiting, found, strict=True):
                 yield _followed(skipped, tracker.update(seen, skipped.time_s))
         else:
@@ -79,7 +79,7 @@ def follow(frames: Iterable[SeenFrame], tracker: Tracker, engine: Engine) -> Ite
             yield from close_gap(frame)
     if waiting:
         last = waiting.pop()
-        seen = engine.look(last.frame_rgb[None])[0]
+        seen = engine.look_at(last.frame_rgb)
         yield from close_gap(SeenFrame(last.index, last.time_s, last.frame_rgb, seen))
 
 

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.faces.averaging import averaged
+from aucli.video.yuv import FrameRGB
+
 if TYPE_CHECKING:
     import torch
 
@@ -102,7 +105,7 @@ def invert_similarity(matrices: FloatArray) -> npt.NDArray[np.float64]:
     return inverse
 
 
-def crop_faces(frame_rgb: npt.NDArray[np.uint8], landmarks_xy: FloatArray, spec: CropSpec) -> npt.NDArray[np.uint8]:
+def crop_faces(frame_rgb: FrameRGB, landmarks_xy: FloatArray, spec: CropSpec) -> npt.NDArray[np.uint8]:
     """Cut upright faces out of one frame, on the CPU.
 
     Args:
@@ -123,16 +126,11 @@ def crop_faces(frame_rgb: npt.NDArray[np.uint8], landmarks_xy: FloatArray, spec:
             continue
         left, top, right, bottom, k = region
         # A black border lets the edge of the frame fade into what lies outside it.
-        padded = np.zeros((bottom - top, right - left, 3), np.uint8)
-        inner = padded[max(0, -top) :, max(0, -left) :]
-        part = frame_rgb[max(0, top) : bottom, max(0, left) : right]
-        inner[: part.shape[0], : part.shape[1]] = part
-        picture = Image.fromarray(padded)
-        if k > 1:
-            picture = picture.reduce(k)
+        picture = averaged(frame_rgb, (left, top, right, bottom), (k, k))
         coefficients = _to_region(matrix, left, top, k)
         size = (spec.size_px, spec.size_px)
-        crop[:] = np.asarray(picture.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR))
+        sampled = picture.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
+        crop[:] = np.asarray(sampled)[..., :3]
     return crops
 
 

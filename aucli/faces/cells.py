@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.video.yuv import YuvFrame
+
 FloatArray = npt.NDArray[np.float32]
 
 POINTS_PER_CELL: Final = 3
@@ -23,7 +25,9 @@ def means_of_cells(frame_rgb: Any, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> 
 
 
 def pixels_at(frame_rgb: Any, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Pixels of a frame, (H, W, ...) numpy or torch, by rows and columns; only these are copied."""
+    """Pixels of a frame, (H, W, ...) numpy, torch or `YuvFrame`, by rows and columns; only these are copied."""
+    if isinstance(frame_rgb, YuvFrame):
+        return frame_rgb[y, x]
     if not isinstance(frame_rgb, np.ndarray):
         return np.asarray(frame_rgb[y, x].cpu().numpy())
     if not frame_rgb.flags.c_contiguous or y.shape != x.shape:

@@ -16,7 +16,9 @@ from aucli.runtime.onnx import open_session
 
 if TYPE_CHECKING:
     import torch
+from aucli.faces.averaging import resized
 from aucli.faces.values import KEEP_SCORE, Faces, ceil_to_stride, non_maximum_suppression, working_scale
+from aucli.video.yuv import FrameRGB
 
 WINDOWS_PER_CALL: Final = 8
 """Windows given to the network at once: small as they are, each alone would cost half as much again (measured)."""
@@ -54,12 +56,14 @@ class CenterFace:
 
     def detect(self, frames_rgb: Any, *, min_face_px: int | None = None) -> list[Faces]:
         """See `Detector.detect`."""
-        height, width = frames_rgb.shape[1:3]
+        if not len(frames_rgb):
+            return []
+        height, width = frames_rgb[0].shape[:2]
         scale = working_scale(width, height, min_face_px)
-        if isinstance(frames_rgb, np.ndarray):
+        if isinstance(frames_rgb, np.ndarray | list):
             # One frame at a time: on a CPU a batch is no faster, and a batch of one is always computed alike.
             outputs = [self._session.run(None, {"frames": _shrink(frame, scale)}) for frame in frames_rgb]
-            heads = [np.concatenate(parts) for parts in zip(*outputs, strict=True)] if outputs else []
+            heads = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
         else:
             heads = _run_on_gpu(self._session, _shrink_on_gpu(frames_rgb, scale))
         return [decode_centerface(*(head[i] for head in heads), scale=scale) for i in range(len(frames_rgb))]
@@ -150,18 +154,16 @@ def _centerface_graph(path: Path) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _shrink(frame_rgb: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
+def _shrink(frame_rgb: FrameRGB, scale: float) -> npt.NDArray[np.uint8]:
     """Shrink one frame and pad it with black to a multiple of the stride: (1, h, w, 3)."""
-    from PIL import Image
-
     height, width = frame_rgb.shape[:2]
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
     padded = np.zeros((1, ceil_to_stride(h), ceil_to_stride(w), 3), np.uint8)
     if (w, h) == (width, height):
-        padded[0, :h, :w] = frame_rgb
+        padded[0, :h, :w] = frame_rgb[:, :]
     else:
-        picture = Image.fromarray(frame_rgb).resize((w, h), Image.Resampling.BILINEAR, reducing_gap=1.0)
-        padded[0, :h, :w] = np.asarray(picture)
+        whole = 0, 0, width, height
+        padded[0, :h, :w] = resized(frame_rgb, whole, whole, (w, h), gap=1.0)
     return padded
 
 

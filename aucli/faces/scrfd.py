@@ -107,11 +107,13 @@ class Scrfd:
 
     def detect(self, frames_rgb: Any, *, min_face_px: int | None = None) -> list[Faces]:
         """See `Detector.detect`. insightface takes frames from the host, so GPU frames are copied there."""
-        frames = frames_rgb if isinstance(frames_rgb, np.ndarray) else frames_rgb.cpu().numpy()
-        height, width = frames.shape[1:3]
+        if not len(frames_rgb):
+            return []
+        frames = frames_rgb if isinstance(frames_rgb, np.ndarray | list) else frames_rgb.cpu().numpy()
+        height, width = frames[0].shape[:2]
         scale = working_scale(width, height, min_face_px)
         size_wh = self._fixed_wh or (ceil_to_stride(width * scale), ceil_to_stride(height * scale))
-        return [self._detect_one(frame, size_wh) for frame in frames]
+        return [self._detect_one(np.asarray(frame), size_wh) for frame in frames]
 
     def _detect_one(self, frame_rgb: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> Faces:
         frame_bgr = np.ascontiguousarray(frame_rgb[:, :, ::-1])  # insightface expects OpenCV's order

@@ -23,6 +23,7 @@ from aucli.faces.scenes import SceneThumbnail, describe_scene, same_scene, unlik
 from aucli.faces.tracking import best_pairs
 from aucli.faces.values import START_SCORE, Faces, WindowDetector, centres_and_sizes, working_scale
 from aucli.faces.windows import Windows, find_in_windows, measured_anew, place_windows, windows_about
+from aucli.video.yuv import FrameRGB
 
 LOOK_EVERY_S: Final = 1 / 3
 """Whole pictures are searched at least this often: nobody is overlooked for longer..."""
@@ -48,7 +49,7 @@ class Sighting:
         windows: (F, 3), in which each face is measured.
     """
 
-    frame_rgb: npt.NDArray[np.uint8]
+    frame_rgb: FrameRGB
     faces: Faces
     windows: Windows
 
@@ -81,19 +82,17 @@ class FaceSearch:
         self._detector = detector
         self._min_face_px = min_face_px
 
-    def search(self, frame_rgb: npt.NDArray[np.uint8]) -> Sighting:
+    def search(self, frame_rgb: FrameRGB) -> Sighting:
         """Search a whole frame (H, W, 3)."""
-        (faces,) = self._detector.detect(frame_rgb[None], min_face_px=self._min_face_px)
+        (faces,) = self._detector.detect([frame_rgb], min_face_px=self._min_face_px)
         return Sighting(frame_rgb, faces, windows_about(faces.boxes_xyxy))
 
-    def _search_instead(self, frame_rgb: npt.NDArray[np.uint8], expected: Expected | Sighting) -> Sighting:
+    def _search_instead(self, frame_rgb: FrameRGB, expected: Expected | Sighting) -> Sighting:
         """Search a whole frame that does not show what was expected."""
         there = self.search(frame_rgb)
         return replace(there, windows=place_windows(there.boxes_xyxy, expected.windows))
 
-    def search_run(
-        self, before: Sighting | None, between_rgb: Sequence[npt.NDArray[np.uint8]], last: Sighting
-    ) -> list[Observation]:
+    def search_run(self, before: Sighting | None, between_rgb: Sequence[FrameRGB], last: Sighting) -> list[Observation]:
         """Find the faces of frames in a row.
 
         Args:
@@ -123,9 +122,7 @@ class FaceSearch:
         n_faces = max(len(last.faces), len(before.faces) if before else 0)
         return bool(n_faces * WINDOW_COST * self._detector.window_px**2 > whole_px)
 
-    def _plan(
-        self, before: Sighting, between_rgb: Sequence[npt.NDArray[np.uint8]], after: Sighting
-    ) -> list[Expected | Sighting]:
+    def _plan(self, before: Sighting, between_rgb: Sequence[FrameRGB], after: Sighting) -> list[Expected | Sighting]:
         """Where to look in each frame between two that were searched whole; frames that tell it are searched whole."""
         n = len(between_rgb)
         if not n:
@@ -143,9 +140,7 @@ class FaceSearch:
             plan.append(expected if alike else self._search_instead(frame_rgb, expected))
         return plan
 
-    def _look(
-        self, frames_rgb: Sequence[npt.NDArray[np.uint8]], looks: Sequence[Expected | Sighting]
-    ) -> list[Faces | None]:
+    def _look(self, frames_rgb: Sequence[FrameRGB], looks: Sequence[Expected | Sighting]) -> list[Faces | None]:
         """Look into the windows of frames; None for a frame that does not show every needed face in them."""
         results: list[Faces | None] = []
         windows = [(frame, look.windows, look.boxes_xyxy) for frame, look in zip(frames_rgb, looks, strict=True)]
@@ -195,7 +190,7 @@ class Expected:
         return replace(self, boxes_xyxy=boxes, windows=self.windows + share * (end.windows - self.windows))
 
 
-def _shows_what_is_around(frame_rgb: npt.NDArray[np.uint8], before: Sighting, after: Sighting) -> bool:
+def _shows_what_is_around(frame_rgb: FrameRGB, before: Sighting, after: Sighting) -> bool:
     """Whether a frame looks like the two around it, or like one of them."""
     if not same_size(frame_rgb, before.frame_rgb):
         return False

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from aucli.faces.alignment import ARCFACE_TEMPLATE_112
 from aucli.faces.cells import pixels_at
 from aucli.faces.tracking import TrackedFaces
+from aucli.video.yuv import YuvFrame
 
 NOISE: Final = 0.03
 """An offset of this size, in distances of the eyes (of roll and size: in radians and logarithm), fades twice as fast as
@@ -206,7 +207,10 @@ def _patch(frame_rgb: Any, pose: _Pose) -> FloatArray:
     xy = np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]) @ _GRID
     height, width = frame_rgb.shape[:2]
     columns, rows = np.minimum(np.maximum(xy, 0.0), [[width - 1], [height - 1]]).astype(np.intp)
-    green = pixels_at(frame_rgb[..., 1], rows, columns).astype(np.float32)
+    if isinstance(frame_rgb, YuvFrame):
+        green = frame_rgb[rows, columns][..., 1].astype(np.float32)
+    else:
+        green = pixels_at(frame_rgb[..., 1], rows, columns).astype(np.float32)
     green -= green.sum() / green.size
     return np.asarray(green / (math.sqrt(float(np.vdot(green, green)) / green.size) + 4.0), np.float32)
 

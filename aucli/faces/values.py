@@ -75,7 +75,7 @@ class Detector(Protocol):
         """Find the faces of (B, H, W, 3) uint8 RGB frames with a confidence of at least `KEEP_SCORE`.
 
         Args:
-            frames_rgb: numpy array, or torch tensor on a GPU.
+            frames_rgb: numpy array, list of frames (`aucli.video.yuv.FrameRGB`), or torch tensor on a GPU.
             min_face_px: smallest width of a face that must be found; None chooses by the frame's size.
 
         Returns:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.faces.averaging import resized
 from aucli.faces.values import (
     NMS_IOU,
     START_SCORE,
@@ -26,6 +27,7 @@ from aucli.faces.values import (
     intersection_over_union,
     non_maximum_suppression,
 )
+from aucli.video.yuv import FrameRGB
 
 WINDOW_SCALE: Final = 1.4
 """Side of a window, in longer sides of the face's box."""
@@ -63,7 +65,7 @@ def place_windows(boxes_xyxy: npt.NDArray[Any], known: Windows) -> Windows:
 
 
 def find_in_windows(
-    looks: Sequence[tuple[npt.NDArray[np.uint8], Windows, npt.NDArray[Any]]], detector: WindowDetector
+    looks: Sequence[tuple[FrameRGB, Windows, npt.NDArray[Any]]], detector: WindowDetector
 ) -> list[tuple[Faces, npt.NDArray[np.bool_]]]:
     """Find each face of some frames in its window.
 
@@ -114,7 +116,7 @@ def measured_anew(faces: Faces, shown: Faces, found: npt.NDArray[np.bool_]) -> F
     )
 
 
-def aligned_as_in_film(frame_rgb: npt.NDArray[np.uint8], faces: Faces, detector: Detector) -> Faces:
+def aligned_as_in_film(frame_rgb: FrameRGB, faces: Faces, detector: Detector) -> Faces:
     """Faces of a whole picture, measured as every frame of a film is: what a network learns from is laid out like that.
 
     Landmarks of a window differ from those of a whole picture by more than chance (docs/model-log.md).
@@ -156,21 +158,11 @@ class Cut:
         )
 
 
-def cut_window(frame_rgb: npt.NDArray[np.uint8], window: Sequence[float] | Windows, size_px: int) -> Cut:
+def cut_window(frame_rgb: FrameRGB, window: Sequence[float] | Windows, size_px: int) -> Cut:
     """Cut a window out of a frame (H, W, 3) and bring it to `size_px`; black where it reaches beyond the frame."""
-    from PIL import Image
-
     x, y, side = (float(value) for value in window)
     left, top = x - side / 2, y - side / 2
     first_x, first_y = int(np.floor(left)), int(np.floor(top))
-    last_x, last_y = int(np.ceil(left + side)) + 1, int(np.ceil(top + side)) + 1
-    part = frame_rgb[max(0, first_y) : max(0, last_y), max(0, first_x) : max(0, last_x)]
-    if part.shape[:2] != (last_y - first_y, last_x - first_x):
-        inside = part
-        part = np.zeros((last_y - first_y, last_x - first_x, 3), np.uint8)
-        row, column = max(0, -first_y), max(0, -first_x)
-        part[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    part = first_x, first_y, int(np.ceil(left + side)) + 1, int(np.ceil(top + side)) + 1
     box = (left - first_x, top - first_y, left - first_x + side, top - first_y + side)
-    picture = Image.fromarray(np.ascontiguousarray(part))
-    shrunk = picture.resize((size_px, size_px), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-    return Cut(np.asarray(shrunk), left, top, side / size_px)
+    return Cut(resized(frame_rgb, part, box, (size_px, size_px), gap=2.0), left, top, side / size_px)

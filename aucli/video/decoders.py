@@ -35,6 +35,7 @@ from aucli.video.orientation import UPRIGHT
 from aucli.video.packets import PacketScan, cut_pieces
 from aucli.video.times import TimestampGuess
 from aucli.video.values import VideoInfo
+from aucli.video.yuv import FrameRGB
 
 BIDIRECTIONAL: Final = 3
 PREDICTED: Final = (2, BIDIRECTIONAL, 4)
@@ -114,6 +115,10 @@ class _DecordFrame:
             self._frame.copyto(import_decord(cuda=False).nd.zerocopy_from_numpy(out))
         else:
             out[...] = self._orientation.apply(self._frame.asnumpy())
+
+    def kept(self) -> FrameRGB:
+        """See `ShownFrame`."""
+        return self._orientation.apply(self._frame.asnumpy())
 
     def _paint_torch(self, out: torch.Tensor) -> None:
         import torch

@@ -6,7 +6,6 @@ BT.709, BT.2020) and range that the frame is marked with; BT.601 and limited ran
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -19,10 +18,10 @@ import numpy.typing as npt
 from aucli.video.hdr import ToneMap
 from aucli.video.orientation import UPRIGHT, Orientation
 from aucli.video.values import Transfer, check_size
+from aucli.video.yuv import LEAST_PIXELS, FrameRGB, YuvFrame, convert_graph, plane_of
 
 if TYPE_CHECKING:
     import av
-    import av.filter
     from av.video.stream import VideoStream
 
 MAX_PIXEL_ASPECT: Final = 10
@@ -42,6 +41,10 @@ class ShownFrame(Protocol):
 
     def paint(self, out: Any) -> None:
         """Write it into (H, W, 3) uint8 memory: a numpy array on the CPU, a torch tensor on a GPU."""
+        ...
+
+    def kept(self) -> FrameRGB:
+        """It on the CPU, as it lies in memory, if its RGB can be made part by part; else its RGB."""
         ...
 
 
@@ -98,7 +101,10 @@ class Display:
         of_frame = Orientation.of(frame)
         if of_frame is not None or frame.key_frame:
             self._orientation = of_frame or UPRIGHT
-        return DisplayedFrame(render, self._orientation, aspect)
+        is_plain = aspect == 1 and not is_latest and transfer_of(self._stream) == "sdr" and YuvFrame.can_hold(frame)
+        if is_plain:
+            check_size(self._path, frame.width, frame.height)
+        return DisplayedFrame(render, self._orientation, aspect, frame if is_plain else None)
 
     def _pixel_aspect(self) -> tuple[Fraction, bool]:
         """Return the pixel aspect, and whether it is the codec's own and has changed on the way.
@@ -117,7 +123,7 @@ class Display:
         self, frame: av.VideoFrame, aspect: Fraction, transfer: Transfer, *, ask_frame: bool
     ) -> npt.NDArray[np.uint8]:
         """Return the stored picture as (H, W, 3) uint8 RGB with square pixels and ordinary brightness."""
-        import av.filter
+        import av
 
         check_size(self._path, shown_width(frame.width, aspect), frame.height)
         depth = "rgb24" if transfer == "sdr" else "rgb48le"
@@ -131,40 +137,31 @@ class Display:
             )
         key = (frame.width, frame.height, frame.format.name, options, depth)
         if key != self._graph_key:
-            self._graph, self._graph_key = self._open_graph(frame, options, depth), key
+            graph = convert_graph(frame.width, frame.height, frame.format, options, depth, self._time_base)
+            self._graph, self._graph_key = graph, key
         source, sink = self._graph[1:]
         source.push(frame)
         rgb = sink.pull()
-        plane = rgb.planes[0]
+        lines = plane_of(rgb)
         if depth == "rgb24":
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
-            return rows[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
-        deep = np.frombuffer(memoryview(plane), np.dtype("<u2")).reshape(rgb.height, plane.line_size // 2)
+            return lines[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
+        deep = lines.view("<u2")
         if self._tone_map is None or self._tone_map.transfer != transfer:
             self._tone_map = ToneMap(transfer)
         return self._tone_map(deep[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3))
-
-    def _open_graph(self, frame: av.VideoFrame, options: str, depth: str) -> tuple[Any, ...]:
-        import av.filter
-
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=self._time_base
-        )
-        nodes = [source, graph.add("scale", options), graph.add("format", depth), graph.add("buffersink")]
-        for before, after in itertools.pairwise(nodes):
-            before.link_to(after)
-        graph.configure()
-        return graph, source, nodes[-1]
 
 
 class DisplayedFrame:
     """A frame that is made into a picture when it is needed, once."""
 
     def __init__(
-        self, render: Callable[[], npt.NDArray[np.uint8]], orientation: Orientation, pixel_aspect: Fraction
+        self,
+        render: Callable[[], npt.NDArray[np.uint8]],
+        orientation: Orientation,
+        pixel_aspect: Fraction,
+        plain: av.VideoFrame | None = None,
     ) -> None:
-        self.orientation, self.pixel_aspect = orientation, pixel_aspect
+        self.orientation, self.pixel_aspect, self._plain = orientation, pixel_aspect, plain
         self._render = render
         self._picture: npt.NDArray[np.uint8] | None = None
 
@@ -178,9 +175,17 @@ class DisplayedFrame:
     @property
     def shape(self) -> tuple[int, int, int]:
         """See `ShownFrame`."""
+        if self._plain is not None:
+            return self.orientation.shape(self._plain.height, self._plain.width)
         height, width, channels = self.picture_rgb.shape
         return height, width, channels
 
     def paint(self, out: Any) -> None:
         """See `ShownFrame`."""
         put(self.picture_rgb, out)
+
+    def kept(self) -> FrameRGB:
+        """See `ShownFrame`."""
+        if self._plain is None or self._plain.width * self._plain.height < LEAST_PIXELS:
+            return np.ascontiguousarray(self.picture_rgb)
+        return YuvFrame(self._plain, self.orientation)

@@ -24,6 +24,7 @@ from aucli.video.orientation import UPRIGHT, Orientation
 from aucli.video.suffixes import VIDEO_SUFFIXES
 from aucli.video.times import Clock
 from aucli.video.values import VideoInfo, check_size
+from aucli.video.yuv import FrameRGB
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -215,6 +216,10 @@ class _Picture:
     def paint(self, out: Any) -> None:
         """See `ShownFrame`."""
         put(self._picture, out)
+
+    def kept(self) -> FrameRGB:
+        """See `ShownFrame`."""
+        return self._picture
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:

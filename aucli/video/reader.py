@@ -34,6 +34,8 @@ DecoderName = Literal["auto", "decord", "pyav"]
 
 BATCH_BYTES: Final = 24 * 2**20
 """Pixels in a batch on the CPU, unless its size is given."""
+KEPT_BYTES: Final = 4 * 2**20
+"""The same where frames need not be whole."""
 
 PIECE_BYTES_CPU: Final = 64 * 2**20
 """Decoded pictures that decord may hold at a time. Where a group of pictures is larger PyAV reads the file."""
@@ -71,9 +73,11 @@ def _memory_for(path: Path) -> Iterator[None]:
         raise VideoError(f"{path}: there is not enough memory for its frames; scale it down first") from None
 
 
-def default_batch_size(info: VideoInfo, device: FrameDevice) -> int:
+def default_batch_size(info: VideoInfo, device: FrameDevice, *, whole: bool = True) -> int:
     """Return how many frames are decoded at once where nobody says so: memory alike from web clips to 4K."""
-    return 64 if device.is_cuda else min(max(BATCH_BYTES // (info.width * info.height * 3), 1), 8)
+    n_pixels = info.width * info.height
+    most = BATCH_BYTES // (3 * n_pixels) if whole else 2 * KEPT_BYTES // (3 * n_pixels)
+    return 64 if device.is_cuda else min(max(most, 1), 8)
 
 
 class FrameReader:
@@ -92,6 +96,8 @@ class FrameReader:
             (`aucli.video.seeking`); what is passed over is taken to decode. False decodes all from the beginning.
         decoder: ``auto`` is PyAV, and for a GPU decord before it; a name allows only that one.
         leave_out_damaged: do not give frames that decode damaged; they keep their numbers. decord does not tell.
+        whole: False: frames on the CPU need not be RGB in memory. A batch's are then a list, of `YuvFrame` where parts
+            can be made RGB alone.
         stream: number of the video stream, 0-based, among the file's video streams; None: the one marked as default,
             else the largest picture.
         picture_rate: pictures a second of a folder of numbered pictures; None: 25.
@@ -133,6 +139,7 @@ class FrameReader:
         stream: int | None = None,
         picture_rate: float | None = None,
         leave_out_damaged: bool = False,
+        whole: bool = True,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise OptionsError(f"`batch_size` is {batch_size}; it must be at least 1")
@@ -162,7 +169,8 @@ class FrameReader:
                 if first:
                     self._clock.count_back(*first)
             self.info = described_by_packets(info, self._scan)
-        self._batch_size = batch_size or default_batch_size(self.info, self._device)
+        self._whole = whole
+        self._batch_size = batch_size or default_batch_size(self.info, self._device, whole=whole)
         self._sizes: list[str] = []
         self.decoder = ""
         self.n_frames = 0
@@ -234,7 +242,7 @@ class FrameReader:
     def _read(self) -> Generator[FrameBatch, None, None]:
         """Generate batches: decode, choose, collect."""
         with _memory_for(self._path):
-            batch = BatchBuffer(self._batch_size, self._device)
+            batch = BatchBuffer(self._batch_size, self._device, whole=self._whole)
             for index, timestamp, frame, is_damaged in self._decode():
                 if self._foreseen is not None:
                     time_s = float(self._foreseen.time_s[index])

@@ -88,16 +88,24 @@ class FrameDevice:
 
 
 class BatchBuffer:
-    """Frames on their way into a `FrameBatch`; each is decoded straight into its place."""
+    """Frames on their way into a `FrameBatch`; each is decoded straight into its place.
 
-    def __init__(self, size: int, device: FrameDevice) -> None:
+    Args:
+        size: most frames of a batch.
+        device: where they shall lie.
+        whole: False: frames on the CPU stay as their decoder left them, where their RGB can be made part by part.
+    """
+
+    def __init__(self, size: int, device: FrameDevice, *, whole: bool = True) -> None:
         self._size = size
         self._device = device
+        self._whole = whole or device.is_cuda
         self._start()
 
     def _start(self) -> None:
         self._index: list[int] = []
         self._time_s: list[float] = []
+        self._shape: tuple[int, int, int] | None = None
         self._frames: Any = None
 
     def __len__(self) -> int:
@@ -110,13 +118,17 @@ class BatchBuffer:
 
     def takes(self, frame: ShownFrame) -> bool:
         """Whether a frame has the size of those that are in."""
-        return self._frames is None or tuple(self._frames.shape[1:]) == frame.shape
+        return self._shape is None or self._shape == frame.shape
 
     def add(self, index: int, time_s: float, frame: ShownFrame) -> None:
         """Paint a frame into the next place."""
-        if self._frames is None:
-            self._frames = self._device.empty((self._size, *frame.shape))
-        frame.paint(self._frames[len(self)])
+        if self._shape is None:
+            self._shape = frame.shape
+            self._frames = self._device.empty((self._size, *frame.shape)) if self._whole else []
+        if self._whole:
+            frame.paint(self._frames[len(self)])
+        else:
+            self._frames.append(frame.kept())
         self._index.append(index)
         self._time_s.append(time_s)
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import VideoError
 from aucli.video.orientation import UPRIGHT, Orientation
-
-if TYPE_CHECKING:
-    import torch
 
 MAX_PIXELS: Final = 2**27
 """Pixels of the largest frame that is read, 134 million (16K video has 132): 400 MB as RGB."""
@@ -107,18 +104,20 @@ class FrameBatch:
     Attributes:
         index: (B,) int32, 0-based number of each frame among all frames that the file decodes to.
         time_s: (B,) float64, seconds: the frame's own timestamp minus the container's start time; never falls.
-        frames_rgb: (B, H, W, 3) uint8, as displayed: a numpy array on the CPU, a torch tensor on a GPU.
+        frames_rgb: (B, H, W, 3) uint8, as displayed: a numpy array on the CPU, a torch tensor on a GPU; of a reader
+            that need not give them whole, a list of B frames (H, W, 3).
     """
 
     index: npt.NDArray[np.int32]
     time_s: npt.NDArray[np.float64]
-    frames_rgb: npt.NDArray[np.uint8] | torch.Tensor
+    frames_rgb: Any
 
     def __post_init__(self) -> None:
         n = len(self.index)
         if self.index.shape != (n,) or self.time_s.shape != (n,):
             raise ValueError(f"index is {self.index.shape} and time_s {self.time_s.shape}; expected ({n},) twice")
-        shape = tuple(self.frames_rgb.shape)
+        frames = self.frames_rgb
+        shape = (len(frames), *frames[0].shape) if isinstance(frames, list) else tuple(frames.shape)
         if len(shape) != 4 or shape[0] != n or shape[3] != 3:
             raise ValueError(f"frames_rgb is {shape}; expected ({n}, H, W, 3)")
 
@@ -127,4 +126,5 @@ class FrameBatch:
 
     def __repr__(self) -> str:
         span = f"{self.time_s[0]:.3f}-{self.time_s[-1]:.3f} s" if len(self) else "empty"
-        return f"FrameBatch({tuple(self.frames_rgb.shape)}, {span})"
+        shape = (len(self), *self.frames_rgb[0].shape) if len(self) else (0,)
+        return f"FrameBatch({shape}, {span})"

@@ -17,6 +17,7 @@ from aucli.faces.appearance import Observation
 from aucli.faces.centerface import CenterFace, centerface_path
 from aucli.faces.search import FaceSearch, Sighting
 from aucli.faces.values import START_SCORE, intersection_over_union
+from aucli.video.yuv import FrameRGB
 
 N_BETWEEN = 7
 Frames = npt.NDArray[Any]
@@ -28,7 +29,7 @@ class CountingSearch(FaceSearch):
 
     whole = 0
 
-    def search(self, frame_rgb: Frames) -> Sighting:
+    def search(self, frame_rgb: FrameRGB) -> Sighting:
         self.whole += 1
         return super().search(frame_rgb)
 

@@ -181,7 +181,7 @@ def test_gpu_gives_the_frames_of_the_cpu(tmp_path: Path) -> None:
         expected = decode_plainly(path)
         with FrameReader(path, device="cuda", batch_size=7) as reader:
             batches = list(reader)
-        assert all(batch.frames_rgb.is_cuda for batch in batches)  # type: ignore[union-attr]
+        assert all(batch.frames_rgb.is_cuda for batch in batches)
         assert [n for batch in batches for n in batch.index] == list(range(40))
         frames = torch.cat([batch.frames_rgb for batch in batches]).cpu().numpy()
         difference = np.abs(frames.astype(int) - np.stack(expected.frames_rgb))
