@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -153,10 +153,10 @@ def describe_file(path: Path, container: av.container.InputContainer, number: in
     """Read header and first frame: orientation and the true picture size are only certain there."""
     stream = video_stream(path, container, number)
     streams = video_streams(path, container)
-    errors: list[str] = []
-    frame = next((frame for frame in decode_tolerantly(container, stream, errors)), None)
+    log = DecodeLog()
+    frame = next((frame for frame in decode_tolerantly(container, stream, log)), None)
     if frame is None:
-        why = f": {errors[0]}" if errors else ""
+        why = f": {log.first_error}" if log.first_error else ""
         raise VideoError(f"{path}: no frame of it can be decoded (it is damaged, cut off or holds no frames{why})")
     if needs_dolby_vision(stream, frame):
         raise VideoError(
@@ -226,21 +226,51 @@ def first_timestamp(info: VideoInfo) -> tuple[int, int] | None:
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         guess = TimestampGuess.of(container)
-        for n, frame in enumerate(decode_tolerantly(container, stream, [])):
+        for n, frame in enumerate(decode_tolerantly(container, stream, DecodeLog())):
             timestamp = guess(frame.pts, frame.dts)
             if timestamp != NO_TIMESTAMP:
                 return n, timestamp
     return None
 
 
+def _mpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height that a packet of MPEG-1 or MPEG-2 begins with (ISO/IEC 13818-2, 6.2.2.1), if any."""
+    if not data.startswith(b"\x00\x00\x01\xb3") or len(data) < 7:
+        return None
+    return data[4] << 4 | data[5] >> 4, (data[5] & 15) << 8 | data[6]
+
+
+@dataclass
+class DecodeLog:
+    """How decoding goes.
+
+    Attributes:
+        n_packets: given to the decoder so far.
+        errors: FFmpeg's words for packets that did not decode, with their numbers in decoding order.
+    """
+
+    n_packets: int = 0
+    errors: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def first_error(self) -> str | None:
+        """FFmpeg's words for the first of them."""
+        return self.errors[0][1] if self.errors else None
+
+
 def decode_tolerantly(
-    container: av.container.InputContainer, stream: VideoStream, errors: list[str]
+    container: av.container.InputContainer, stream: VideoStream, log: DecodeLog
 ) -> Iterator[av.VideoFrame]:
-    """FFmpeg's decoding loop: a packet that does not decode is noted in ``errors`` and passed over."""
+    """FFmpeg's decoding loop: a packet that does not decode is noted in ``log`` and passed over.
+
+    Where the decoder is told to (``copy_opaque``), each frame carries the number of its packet (``opaque``).
+    """
     import av
 
     packets = container.demux(stream)
     joints, slots = Joints(container, stream), AviSlots(container, stream)
+    codec = stream.codec_context
+    is_mpeg = codec.name in ("mpeg1video", "mpeg2video")
     at_end = False
     while not at_end:
         try:
@@ -249,14 +279,20 @@ def decode_tolerantly(
         except StopIteration:
             return
         except av.error.FFmpegError as error:
-            errors.append(f"the file cannot be read further ({reason_of(error)})")
+            log.errors.append((log.n_packets, f"the file cannot be read further ({reason_of(error)})"))
             at_end, packet = True, None  # what the decoder still holds is good
         try:
-            if packet is not None:
+            if packet is not None and not at_end:
+                if codec.copy_opaque:
+                    packet.opaque = log.n_packets
+                log.n_packets += 1
                 slots.correct(packet)
                 joints.carry_on(packet)
-            yield from stream.codec_context.decode(packet)
+                if is_mpeg and _mpeg_size(bytes(memoryview(packet)[:7])) not in (None, (codec.width, codec.height)):
+                    yield from codec.decode(None)  # else FFmpeg's decoder throws away what it holds
+                    codec.flush_buffers()
+            yield from codec.decode(packet)
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
-            errors.append(reason_of(error))
+            log.errors.append((log.n_packets - 1, reason_of(error)))

@@ -14,11 +14,15 @@ A picture is predicted from others, so damage goes on to the next key frame.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, groupby
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from aucli.video.display import DisplayedFrame
 
@@ -32,6 +36,9 @@ WITHOUT_STUFFING: Final = frozenset({"vp8", "vp9"})
 
 MOST_HELD: Final = 16
 """Frames that may be decoded ahead of one that is shown before them: the largest picture buffer of H.264 and HEVC."""
+NEVER: Final = 2**62
+MOST_ASTRAY: Final = 8
+"""Frames that one may be shown later than its timestamp says, where healthy films have times that run back."""
 
 MOST_LOST_SHARE: Final = 0.01
 """A film counts as failed if more than this share of its frames did not decode, or decoded damaged."""
@@ -67,41 +74,155 @@ class DecodedFrame:
     Attributes:
         timestamp: when it is shown, in units of the stream.
         shown: the picture.
+        packet: number of its packet, in decoding order.
         is_key: whether it needs no other frame.
-        is_bidirectional: whether it may be decoded after the frame that is shown next.
         is_damaged: what is known of it so far.
+        number: among all frames that packets announce, with those that did not come.
     """
 
     timestamp: int
     shown: DisplayedFrame
+    packet: int
     is_key: bool
-    is_bidirectional: bool
     is_damaged: bool
+    number: int = 0
 
 
-def spread_damage(frames: Iterable[DecodedFrame], n_held: int) -> Iterator[DecodedFrame]:
-    """Mark what damaged frames damage: those after them up to the next key frame, and the B-frames right before them.
+@dataclass(frozen=True)
+class Announced:
+    """What packets say of the frames to come.
 
-    Args:
-        frames: in the order in which they are shown.
-        n_held: frames that may be decoded later than the frame that is shown after them; so many are held back.
+    Attributes:
+        ranks: (P,) int64, in decoding order: the how many-th frame of the film each packet gives; -1 for one that is
+            hidden. Empty where packets do not tell: then no frame is missed.
+        stands_alone: (P,) bool: nothing is predicted from it, and nothing else can have been lost with it.
+        n_ahead: frames that may be decoded before one that is shown before them.
+        is_framed: whether the container says where a packet begins and when its frame is shown. Else FFmpeg works that
+            out, and what is lost goes unseen: all frames shown after damage, up to a key frame, are in doubt.
     """
-    held: deque[DecodedFrame] = deque()
-    goes_on = False
-    for frame in frames:
-        if frame.is_damaged:
-            goes_on = True
-            for before in reversed(held):
-                if not before.is_bidirectional:
-                    break
-                before.is_damaged = True
-        elif frame.is_key:
-            goes_on = False
-        frame.is_damaged |= goes_on
-        held.append(frame)
-        if len(held) > n_held:
-            yield held.popleft()
-    yield from held
+
+    ranks: npt.NDArray[np.int64]
+    stands_alone: npt.NDArray[np.bool_]
+    n_ahead: int
+    is_framed: bool = True
+
+
+class DamageReach:
+    """Finds the frames that damage reaches: what is decoded after it, up to the next key frame.
+
+    Decoding order counts, as pictures are predicted in it. A frame that is shown before a key frame and decoded after
+    it (of an open group of pictures) may need what lies before that key frame, and nothing after that needs it.
+
+    A packet whose frame does not come was lost in the decoder, and damages others likewise. Only so many frames later
+    is it certain: times of healthy films, too, may run back (`MOST_ASTRAY`). Where something is damaged and frames come
+    in another order than before, their times are wrong: they are damaged.
+    """
+
+    def __init__(self, announced: Announced) -> None:
+        self._announced = announced
+        # Places, 2 n + 1 in packet n, 2 n between it and the one before; and the first key frame after it, as shown.
+        self._damage: list[tuple[int, int]] = []
+        self._keys: list[int] = []
+        self._lost: list[int] = []  # ranks
+        self._packet_of = np.full(int(announced.ranks.max(initial=-1)) + 1, -1, np.int64)
+        self._packet_of[announced.ranks[announced.ranks >= 0]] = np.flatnonzero(announced.ranks >= 0)
+        self._has_come = np.zeros(len(self._packet_of), np.bool_)
+        self._n_judged = self._n_passed_on = 0
+        self._latest_rank = -1
+        self._goes_on = False
+        self._is_ordered = True  # so far, frames have come in the order of their times
+
+    def note(self, packet: int) -> None:
+        """Something is wrong with a packet."""
+        if self._stands_alone(packet):
+            return
+        at = bisect_right(self._keys, packet)
+        key = self._keys[at - 1] if at else NEVER
+        is_before = at > 0 and -1 < self._rank(packet) < self._rank(key)
+        insort(self._damage, (2 * packet + 1, key if is_before else NEVER))
+
+    def note_gap(self, packet: int) -> None:
+        """Something is missing before a packet."""
+        insort(self._damage, (2 * packet, NEVER))
+
+    def pass_on(self, frames: Iterable[DecodedFrame]) -> Iterator[DecodedFrame]:
+        """Hand frames on, each as soon as all is known that may damage it.
+
+        Args:
+            frames: in the order in which they are shown; while they are drawn, damage is noted.
+        """
+        n_astray = MOST_ASTRAY if len(self._announced.ranks) else 0
+        held: deque[tuple[DecodedFrame, int]] = deque()
+        for frame in frames:
+            self._come(frame)
+            if frame.is_damaged:
+                self.note(frame.packet)
+            elif frame.is_key:
+                self._begin_anew(frame.packet, {other.packet for other, _ in held})
+            held.append((frame, self._damaged_from(frame.packet)))
+            if len(held) > n_astray:
+                self._judge(self._rank(held[-1 - n_astray][0].packet))
+            if len(held) > self._announced.n_ahead + n_astray + 1:
+                yield self._judged(*held.popleft())
+        self._judge(len(self._has_come))
+        for frame, begin in held:
+            yield self._judged(frame, begin)
+
+    def _stands_alone(self, packet: int) -> bool:
+        return packet < len(self._announced.stands_alone) and bool(self._announced.stands_alone[packet])
+
+    def _rank(self, packet: int) -> int:
+        return int(self._announced.ranks[packet]) if packet < len(self._announced.ranks) else -1
+
+    def _damaged_from(self, packet: int) -> int:
+        """The key frame from which on damage reaches a frame that comes now; -1 for the film's beginning."""
+        at = bisect_right(self._keys, packet)
+        return self._keys[at - 1] if at else -1
+
+    def _begin_anew(self, key: int, shown_before: set[int]) -> None:
+        """Let decoding begin with a key frame; damage to what is shown before it does not go beyond it."""
+        insort(self._keys, key)
+        at = bisect_right(self._damage, (2 * key + 1, NEVER))
+        end = bisect_right(self._damage, (2 * (key + 2 * MOST_HELD), NEVER))
+        for n, (place, until) in enumerate(self._damage[at:end], at):
+            packet = place // 2
+            if packet in shown_before or -1 < self._rank(packet) < self._rank(key):
+                self._damage[n] = place, min(key, until)
+
+    def _come(self, frame: DecodedFrame) -> None:
+        """See which of the frames that packets announce this one is."""
+        rank = self._rank(frame.packet)
+        if rank < 0:
+            return
+        self._has_come[rank] = True
+        if rank in self._lost:
+            self._lost.remove(rank)
+        if rank < self._latest_rank and self._is_ordered:
+            if self._damage:
+                frame.is_damaged = True
+            else:
+                self._is_ordered = False
+        self._latest_rank = max(rank, self._latest_rank)
+
+    def _judge(self, end: int) -> None:
+        """Take those of the first frames for lost that have not come."""
+        for rank in range(self._n_judged, end):
+            if not self._has_come[rank] and self._packet_of[rank] >= 0:
+                insort(self._lost, rank)
+                self.note(int(self._packet_of[rank]))
+        self._n_judged = max(self._n_judged, end)
+
+    def _judged(self, frame: DecodedFrame, begin: int) -> DecodedFrame:
+        at = bisect_left(self._damage, (2 * begin + 1, -1))
+        end = bisect_right(self._damage, (2 * frame.packet + 1, NEVER))
+        frame.is_damaged |= any(begin < until for _, until in self._damage[at:end])
+        if not self._announced.is_framed:
+            self._goes_on = frame.is_damaged or (self._goes_on and not frame.is_key)
+            frame.is_damaged |= self._goes_on
+        rank = self._rank(frame.packet)
+        frame.number = rank if self._is_ordered and rank >= 0 else self._n_passed_on + bisect_left(self._lost, rank)
+        self._n_passed_on += 1
+        return frame
 
 
 def as_ranges(numbers: Iterable[int]) -> tuple[str, ...]:

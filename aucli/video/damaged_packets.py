@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,45 +18,46 @@ if TYPE_CHECKING:
 class DamagedPackets:
     """Goes along with the packets of a video and keeps those that lack something.
 
+    Packets are known by their number in decoding order: timestamps may be missing, repeated or wrong.
+
     Attributes:
-        count: packets that lack something, also those without a timestamp.
-        before_joints: timestamps of the last two packets before each joint.
+        gaps: packets before which others are missing.
+        before_joints: the last two packets before each joint.
     """
 
     def __init__(self, info: VideoInfo) -> None:
-        self.count = 0
+        self.gaps: list[int] = []
         self.before_joints: set[int] = set()
-        self._codec, self._is_avi = info.codec, info.is_avi
+        self._codec = info.codec
         self._changed = changed_clusters(info.path) if info.is_matroska else []
-        self._stamps: set[int] = set()
-        self._last_two: deque[int | None] = deque(maxlen=2)
+        self._lacking: list[int] = []
+        self._n = 0
         self._was_corrupt = False
 
-    def look(self, packet: Packet[Any], *, is_after_joint: bool, lacks_others: bool) -> None:
-        """Look at the next packet, whose times are already right.
+    def look(self, packet: Packet[Any], *, is_after_joint: bool, follows_gap: bool) -> None:
+        """Look at the next packet.
 
         Args:
             is_after_joint: another recording begins with it.
-            lacks_others: packets that it is predicted from are missing.
+            follows_gap: others are missing before it.
         """
         if is_after_joint:
-            self.before_joints.update(stamp for stamp in self._last_two if stamp is not None)
+            self.before_joints.update(range(max(0, self._n - 2), self._n))
             self._was_corrupt = False
-        self._last_two.append(packet.pts)
-        shown_as = packet.dts if self._is_avi or packet.pts is None else packet.pts
         # FFmpeg marks a packet that it had begun when it came upon a gap: that one is not whole, or the next.
         is_lossy = packet.is_corrupt or self._was_corrupt
-        self._was_corrupt = packet.is_corrupt or (is_lossy and shown_as is None)
+        self._was_corrupt = packet.is_corrupt or (is_lossy and packet.pts is None and packet.dts is None)
         is_changed = any(begin <= (packet.pos or 0) < end for begin, end in self._changed)
-        if is_lossy or is_changed or lacks_others or has_lost_block(bytes(packet), self._codec):
-            self.count += 1
-            if shown_as is not None:
-                self._stamps.add(shown_as)
+        if follows_gap:
+            self.gaps.append(self._n)
+        if is_lossy or is_changed or has_lost_block(bytes(packet), self._codec):
+            self._lacking.append(self._n)
+        self._n += 1
 
-    def timestamps(self) -> npt.NDArray[np.int64]:
-        """Timestamps of the packets that lack something, (P,) int64, ascending.
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """Packets that lack something, (L,) int64, ascending.
 
         Without the last packets before a joint: FFmpeg calls one of them corrupt, for the next recording's counters
         begin anew, though both are whole.
         """
-        return np.array(sorted(self._stamps - self.before_joints), dtype=np.int64)
+        return np.array([n for n in self._lacking if n not in self.before_joints], dtype=np.int64)

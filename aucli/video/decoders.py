@@ -20,6 +20,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -28,8 +29,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     import torch
-from aucli.video.container import decode_tolerantly, open_container, reason_of, video_stream
-from aucli.video.damage import MOST_HELD, DecodedFrame, spread_damage
+from aucli.video.container import DecodeLog, decode_tolerantly, open_container, reason_of, video_stream
+from aucli.video.damage import DamageReach, DecodedFrame
 from aucli.video.display import Display, ShownFrame
 from aucli.video.orientation import UPRIGHT
 from aucli.video.packets import PacketScan, cut_pieces
@@ -37,8 +38,7 @@ from aucli.video.times import TimestampGuess
 from aucli.video.values import VideoInfo
 from aucli.video.yuv import FrameRGB
 
-BIDIRECTIONAL: Final = 3
-PREDICTED: Final = (2, BIDIRECTIONAL, 4)
+PREDICTED: Final = (2, 3, 4)
 """FFmpeg's AV_PICTURE_TYPE_P, B and S: pictures that need others."""
 
 
@@ -52,8 +52,12 @@ class Source(Protocol):
     name: str
     first_error: str | None
 
-    def frames(self) -> Iterator[tuple[int, ShownFrame, bool]]:
-        """Every frame in presentation order: its timestamp, the picture, and whether it is damaged.
+    def frames(self) -> Iterator[tuple[int, int, ShownFrame, bool]]:
+        """Every frame in presentation order: its number, its timestamp, the picture, and whether it is damaged.
+
+        Numbers pass over frames that did not decode where packets alone tell the number of each
+        (`PacketScan.why_not_numbered`), so that a frame has the same number however much of the film is decoded; else
+        frames are counted.
 
         Raises:
             GivesUpError: if another decoder should read the file.
@@ -73,10 +77,10 @@ class DecordSource:
         self._piece_lengths = piece_lengths
         self._stored_shape = info.orientation.shape(info.height, info.width)
 
-    def frames(self) -> Iterator[tuple[int, ShownFrame, bool]]:
+    def frames(self) -> Iterator[tuple[int, int, ShownFrame, bool]]:
         """See `Source`."""
         decord = self._decord
-        timestamps = iter(self._timestamps.tolist())
+        numbered = enumerate(self._timestamps.tolist())
         try:
             context = decord.cpu() if self._cuda_index is None else decord.gpu(self._cuda_index)
             for data, length in zip(self._pieces(), self._piece_lengths, strict=True):
@@ -86,7 +90,7 @@ class DecordSource:
                 if any(frame.shape != self._stored_shape for frame in frames):
                     raise GivesUpError("decord: the size of the picture changes")
                 while frames:
-                    yield next(timestamps), _DecordFrame(self._info, frames.popleft()), False
+                    yield *next(numbered), _DecordFrame(self._info, frames.popleft()), False
         except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError) as error:
             raise GivesUpError(f"decord: {error}") from None
 
@@ -164,52 +168,73 @@ class PyAVSource:
         self.first_error: str | None = None
         self._info, self._scan, self._careful = info, scan, careful
 
-    def frames(self) -> Iterator[tuple[int, ShownFrame, bool]]:
+    def frames(self) -> Iterator[tuple[int, int, ShownFrame, bool]]:
         """See `Source`."""
-        expected, n = self._scan.timestamps, 0
-        for frame in spread_damage(self._decode(), min(self._scan.n_ahead, MOST_HELD)):
-            if not self._careful:
-                if expected[n : n + 1] != [frame.timestamp]:
-                    raise GivesUpError(f"pyav: frame {n} is not the one that the packets announce")
-                if frame.is_damaged:
-                    raise GivesUpError(f"pyav: frame {n} is damaged")
-            yield frame.timestamp, frame.shown, frame.is_damaged
-            n += 1
-        if not self._careful and n < len(expected):
-            raise GivesUpError(f"pyav: {len(expected)} frames announced, {n} decoded")
+        return self._frames_carefully() if self._careful else self._frames_side_by_side()
 
-    def _decode(self) -> Iterator[DecodedFrame]:
-        """Every frame, marked as damaged where itself, or one that should have come before it, is."""
-        errors: list[str] = []
-        n_errors = n_passed = n_bad = 0
+    def _frames_side_by_side(self) -> Iterator[tuple[int, int, ShownFrame, bool]]:
+        """Every frame once those have come that damage it if they are damaged; any surprise ends it."""
+        expected, held, log = self._scan.timestamps, deque[tuple[int, int, ShownFrame, bool]](), DecodeLog()
+        n = 0
+        for frame in self._decode(log):
+            if log.errors or frame.is_damaged:
+                raise GivesUpError(f"pyav: frame {n} is damaged")
+            if expected[n : n + 1] != [frame.timestamp]:
+                raise GivesUpError(f"pyav: frame {n} is not the one that the packets announce")
+            held.append((n, frame.timestamp, frame.shown, False))
+            n += 1
+            if len(held) > self._scan.n_ahead:
+                yield held.popleft()
+        if log.errors or n < len(expected):
+            raise GivesUpError(f"pyav: {len(expected)} frames announced, {n} decoded")
+        yield from held
+
+    def _frames_carefully(self) -> Iterator[tuple[int, int, ShownFrame, bool]]:
+        """Every frame that comes, with what damages it."""
+        reach = DamageReach(self._scan.announced())
+        for packet in self._scan.damaged.tolist():
+            reach.note(packet)
+        for packet in [0, *self._scan.gaps] if self._scan.begins_inside else self._scan.gaps:
+            reach.note_gap(packet)
+        is_numbered = self._scan.why_not_numbered is None
+        for n, frame in enumerate(reach.pass_on(self._told(reach))):
+            yield frame.number if is_numbered else n, frame.timestamp, frame.shown, frame.is_damaged
+
+    def _told(self, reach: DamageReach) -> Iterator[DecodedFrame]:
+        """Every frame; damage that is met on the way is noted."""
+        damaged, gaps, n_errors = set(self._scan.damaged.tolist()), self._scan.gaps, 0
+        log = DecodeLog()
+        for frame in self._decode(log):
+            for packet, _ in log.errors[n_errors:]:
+                reach.note(packet)
+            n_errors = len(log.errors)
+            # Where slots are all that tells the time, those that wait in the decoder when a gap comes are late by it.
+            n_gaps = bisect_right(gaps, log.n_packets - 1)
+            is_late = not len(self._scan.timestamps) and n_gaps > 0 and frame.packet < gaps[n_gaps - 1]
+            frame.is_damaged |= frame.packet in damaged or is_late
+            yield frame
+
+    def _decode(self, log: DecodeLog) -> Iterator[DecodedFrame]:
+        """Every frame, with what FFmpeg says of it."""
+        joints = self._scan.before_joints
+        joint_stamps = {int(self._scan.order.timestamps[packet]) for packet in joints}
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
             guess = TimestampGuess.of(container, usual_ticks=self._scan.usual_ticks)
             stream.codec_context.thread_type = "AUTO"
             if self._careful:
                 stream.codec_context.thread_count = 1
+                # Not side by side: PyAV frees what a packet carries under Python's lock, for which threads would wait.
+                stream.codec_context.copy_opaque = True
             else:
                 # Side by side, a frame may be handed over before its decoder has marked it: an error is told in time.
                 stream.codec_context.options = {"err_detect": "explode"}
             display = Display(self._info.path, stream)
-            for n, frame in enumerate(decode_tolerantly(container, stream, errors)):
-                self.first_error = errors[0] if errors else None
+            for frame in decode_tolerantly(container, stream, log):
+                self.first_error = log.first_error
                 timestamp = guess(frame.pts, frame.dts)
-                kind, is_whole = int(frame.pict_type), not frame.is_corrupt or timestamp in self._scan.before_joints
-                is_key = frame.key_frame or kind not in PREDICTED
-                is_lacking = len(errors) > n_errors if n else self._scan.begins_inside
-                before, n_passed = n_passed, int(np.searchsorted(self._scan.timestamps, timestamp, "right"))
-                is_lacking |= n > 0 and n_passed - before > 1
-                # A damaged packet may give no frame at all, and no error.
-                before, n_bad = n_bad, int(np.searchsorted(self._scan.damaged, timestamp, "right"))
-                is_bad = n_bad > 0 and self._scan.damaged[n_bad - 1] == timestamp
-                is_lacking |= n_bad - before > is_bad
-                n_errors = len(errors)
-                yield DecodedFrame(
-                    timestamp,
-                    display.show(frame),
-                    is_key=is_key and is_whole,
-                    is_bidirectional=kind == BIDIRECTIONAL,
-                    is_damaged=bool(not is_whole or is_bad or (is_lacking and not is_key)),
-                )
-        self.first_error = errors[0] if errors else None
+                packet = frame.opaque if isinstance(frame.opaque, int) else log.n_packets - 1
+                is_whole = not frame.is_corrupt or packet in joints or timestamp in joint_stamps
+                is_key = frame.key_frame or int(frame.pict_type) not in PREDICTED
+                yield DecodedFrame(timestamp, display.show(frame), packet, is_key=is_key, is_damaged=not is_whole)
+        self.first_error = log.first_error

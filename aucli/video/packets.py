@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
-from aucli.video.damage import MOST_HELD
+from aucli.video.damage import MOST_HELD, Announced
 from aucli.video.damaged_packets import DamagedPackets
 from aucli.video.matroska import missing_bytes
 from aucli.video.orientation import UPRIGHT
 from aucli.video.random_access import AccessWatch, DecodingOrder
 from aucli.video.shapes import ShapeWatch
-from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints
+from aucli.video.times import MAY_BEGIN_ANEW, NO_TIMESTAMP, AviSlots, Joints, is_framed
 from aucli.video.values import VideoInfo
 
 if TYPE_CHECKING:
@@ -44,13 +44,15 @@ class PacketScan:
         n_expected: frames that are to be shown: one for each packet, and those that the header, or an AVI's index,
             promises and the file does not hold. What an edit list hides is not among them.
         n_hidden: frames in the file that its edit list hides.
-        damaged: int64, ascending: timestamps of packets that lack something.
-        before_joints: timestamps of the last two packets before each joint. FFmpeg calls one of them corrupt, for the
-            next recording's counters begin anew, though both are whole.
+        damaged: int64, ascending: packets that lack something, by their number in decoding order.
+        gaps: packets before which others are missing, likewise.
+        before_joints: the last two packets before each joint, likewise. FFmpeg calls one of them corrupt, for the next
+            recording's counters begin anew, though both are whole.
         n_ahead: frames that are decoded before one that is shown before them, at most: how late a decoder may notice
             what is wrong with a frame; `MOST_HELD` where timestamps do not tell.
         order: of all packets, hidden ones too, as they are decoded.
         begins_inside: whether the first packet is not a key frame: nothing before the first key frame can be whole.
+        is_framed: see `is_framed`.
         n_joints: times that timestamps begin anew.
         lacks_times: whether a packet says neither when it is shown nor when it is decoded.
         usual_ticks: median distance between timestamps that are there, in the stream's units; where packets only say
@@ -65,16 +67,40 @@ class PacketScan:
     n_expected: int
     n_hidden: int
     damaged: npt.NDArray[np.int64]
+    gaps: list[int]
     before_joints: frozenset[int]
     n_ahead: int
     order: DecodingOrder
     begins_inside: bool
+    is_framed: bool
     n_joints: int
     lacks_times: bool
     usual_ticks: float
     gop_lengths: list[int]
     why_not_decord: str | None
     ends_early: str | None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether packets lack something, or others are missing before them."""
+        return bool(len(self.damaged) or self.gaps or self.begins_inside)
+
+    @property
+    def why_not_numbered(self) -> str | None:
+        """Why packets alone cannot tell the number of a frame; None where they can."""
+        if not len(self.timestamps):
+            return "its packets do not tell when each frame is shown"
+        if self.is_damaged or self.ends_early or self.n_expected != len(self.timestamps):
+            return "it is damaged or not whole"
+        return None
+
+    def announced(self) -> Announced:
+        """What the packets say of the frames to come."""
+        ranks = np.searchsorted(self.timestamps, self.order.timestamps)
+        ranks[self.order.is_hidden] = -1
+        return Announced(
+            ranks if len(self.timestamps) else ranks[:0], self.order.is_unneeded, self.n_ahead, self.is_framed
+        )
 
 
 def scan_packets(info: VideoInfo) -> PacketScan:
@@ -91,7 +117,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     with open_container(info.path) as container:
         stream = video_stream(info.path, container, info.stream)
         joints, shape, slots = Joints(container, stream), ShapeWatch(stream), AviSlots(container, stream)
-        access = AccessWatch(stream)
+        access = AccessWatch(stream, is_framed=is_framed(container))
         n_promised = promised_frames(container, stream)
         is_reordered_avi = info.is_avi and bool(stream.codec_context.has_b_frames)
         # Where the header does not count frames, all streams together tell whether the file is whole.
@@ -110,7 +136,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
                 damaged.look(
                     packet,
                     is_after_joint=joints.count > n_joints,
-                    lacks_others=slots.follows_gap and not packet.is_keyframe,
+                    follows_gap=slots.follows_gap,
                 )
                 shape.look(packet)
                 stamp = packet.dts if info.is_avi and not is_reordered_avi else packet.pts  # see `TimestampGuess`
@@ -128,14 +154,14 @@ def scan_packets(info: VideoInfo) -> PacketScan:
             error_text = reason_of(error)
         promised_s = _promised_seconds(info, container, stream)
         start_s = (container.start_time or 0) / 1e6
-        why_not = _why_not_decord(info, stream)
+        why_not, framed = _why_not_decord(info, stream), is_framed(container)
 
     timestamps = np.sort(np.array(shown, dtype=np.int64))
     is_told = bool(len(timestamps)) and timestamps[0] != NO_TIMESTAMP and not is_reordered_avi
     is_regular = bool(is_told and (np.diff(timestamps) > 0).all())
     if why_not is None and not shape.is_constant:
         why_not = "a picture that may change its shape"
-    elif why_not is None and (error_text or damaged.count):
+    elif why_not is None and (error_text or len(damaged.numbers()) or damaged.gaps):
         why_not = "damaged packets"
     elif why_not is None and n_hidden:
         why_not = "packets that an edit list hides"
@@ -163,11 +189,13 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         timestamps=timestamps if is_regular else timestamps[:0],
         n_expected=max(len(timestamps) + n_missing, slots.n_frames),
         n_hidden=n_in_file - len(timestamps),
-        damaged=damaged.timestamps(),
+        damaged=damaged.numbers(),
+        gaps=damaged.gaps,
         before_joints=frozenset(damaged.before_joints),
         n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
         order=access.order(),
         begins_inside=bool(begins_inside),
+        is_framed=framed,
         n_joints=joints.count,
         lacks_times=lacks_times,
         usual_ticks=_usual_step(timestamps) or _usual_step(np.array(decoded, dtype=np.int64)),

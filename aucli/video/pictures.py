@@ -155,11 +155,13 @@ class PictureSource:
         tick_s = 1 / self._rate if self._rate else 0.0
         return Clock(tick_s, self._sequence.numbers[0] * tick_s, self._rate, counts=not self._rate)
 
-    def frames(self) -> Iterator[tuple[int, _Picture, bool]]:
-        """See `Source`: every picture with its number; one that cannot be read is passed over."""
+    def frames(self) -> Iterator[tuple[int, int, _Picture, bool]]:
+        """See `Source`: every picture with its number as timestamp; one that cannot be read is passed over."""
+        n = 0
         for number, path in zip(self._sequence.numbers, self._sequence.paths, strict=True):
             try:
-                yield number, _Picture(read_picture(path)), False
+                yield n, number, _Picture(read_picture(path)), False
+                n += 1
             except VideoError as error:
                 self.first_error = self.first_error or f"{path.name}: {str(error).removeprefix(f'{path}: ')}"
 

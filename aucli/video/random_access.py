@@ -38,7 +38,8 @@ NEEDED: Final = -1
 class AccessWatch:
     """Looks at packets, in decoding order: may decoding begin here, and does any other picture need this one?"""
 
-    def __init__(self, stream: VideoStream) -> None:
+    def __init__(self, stream: VideoStream, *, is_framed: bool = True) -> None:
+        self._is_framed = is_framed
         self._codec = stream.codec_context.codec.canonical_name
         self._n_length = length_bytes(self._codec, bytes(stream.codec_context.extradata or b""))
         self._timestamps = array("q")
@@ -75,7 +76,7 @@ class AccessWatch:
             is_hidden=np.array(self._is_hidden, dtype=np.bool_),
             begins=np.array(self._begins, dtype=np.bool_) & is_known,
             # Higher sub-layers may need a picture that its own does not.
-            is_unneeded=(sublayers != NEEDED) & (sublayers == self._top),
+            is_unneeded=(sublayers != NEEDED) & (sublayers == self._top) & self._is_framed,
         )
 
     def _look_h264(self, packet: Packet[Any]) -> tuple[bool, int]:
@@ -123,7 +124,8 @@ class DecodingOrder:
         timestamps: (P,) int64: when the frame of each is shown, `NO_TIMESTAMP` where that is not told.
         is_hidden: (P,) bool: an edit list hides its frame.
         begins: (P,) bool: decoding may begin here: all frames that are decoded after it and shown after it are whole.
-        is_unneeded: (P,) bool: no other picture is predicted from it.
+        is_unneeded: (P,) bool: no other picture is predicted from it, and damage to it is damage to nothing else: never
+            where only the data say where a packet ends (MPEG's streams), for it may have swallowed the next.
     """
 
     timestamps: npt.NDArray[np.int64]

@@ -210,7 +210,8 @@ class FrameReader:
     @property
     def losses(self) -> Losses:
         """What did not decode, or decoded damaged; final like `decoder`."""
-        return Losses(self.n_failed, self.n_frames + self.n_failed, len(self._damaged), as_ranges(self._damaged))
+        damaged = as_ranges(sorted(self._damaged))
+        return Losses(self.n_failed, self.n_frames + self.n_failed, len(self._damaged), damaged)
 
     @property
     def start_s(self) -> float:
@@ -231,7 +232,8 @@ class FrameReader:
             times = "once" if n == 1 else f"{n} times"
             notes.append(f"timestamps begin anew {times} (recordings joined); times go on without a gap")
         notes += self._clock.notes
-        why = self._why_not_seek or (None if self.is_as_announced else "a frame on the way is damaged")
+        surprise = None if self.is_as_announced else "a frame on the way is damaged, or not the one that is announced"
+        why = self._why_not_seek or surprise
         if why and self._scan and self._selection.is_sparse:
             notes.append(f"was decoded from its beginning, which takes longer: {why}")
         if len(self._sizes) > 1:
@@ -291,8 +293,7 @@ class FrameReader:
             self.decoder, self.broken = source.name, None
             is_seeking = isinstance(source, SeekingSource)
             try:
-                for n, (timestamp, frame, is_damaged) in enumerate(source.frames()):
-                    number = self._number(n, timestamp)
+                for n, (number, timestamp, frame, is_damaged) in enumerate(source.frames()):
                     if not is_seeking:
                         if n < len(given):
                             self._check_same(n, given[n], timestamp)
@@ -302,8 +303,9 @@ class FrameReader:
                     yield number, timestamp, frame, is_damaged
             except GivesUpError as error:
                 self.broken = str(error)
-                if is_seeking:
+                if self._foreseen is not None:
                     self._start_over()
+                    given = array("q")
                 continue
             self._first_error = source.first_error
             if is_seeking and self._foreseen is not None:
@@ -311,19 +313,10 @@ class FrameReader:
                 self._reaches_end = self._foreseen.end == self.n_frames
             return
 
-    def _number(self, n: int, timestamp: int) -> int:
-        """The number of the n-th frame that a decoder gives; -1 for one that is none, where packets count."""
-        if self._foreseen is None or self._scan is None:
-            return n
-        number = int(np.searchsorted(self._scan.timestamps, timestamp))
-        is_one = number < len(self._scan.timestamps) and self._scan.timestamps[number] == timestamp
-        return number if is_one else -1
-
     def _start_over(self) -> None:
-        """Go through all frames from the beginning, without those that were given out."""
+        """Go through all frames from the beginning, without those that were given out: packets said what is not."""
         self._first_frame, self._n_asked_for = max(self._first_frame, self.n_frames), 0
-        if not self._selection.is_sparse:
-            self._foreseen = None
+        self._foreseen = None
 
     def _sources(self) -> Iterator[Source]:
         """Decoders worth trying, best first."""
@@ -337,7 +330,7 @@ class FrameReader:
         if self._allowed != "decord":
             if seeking := self._seeking_source(self._scan):
                 yield seeking
-            elif len(self._scan.timestamps):
+            elif len(self._scan.timestamps) and not self._scan.is_damaged:
                 yield PyAVSource(self.info, self._scan, careful=False)
             self.is_as_announced = False
             yield PyAVSource(self.info, self._scan, careful=True)

@@ -2,8 +2,8 @@
 
 All packets are still read, which costs a few microseconds each, so that frames have the numbers and times that a full
 read gives them: the n-th shown frame is that of the n-th timestamp. Those that are needed are decoded, and it is
-checked that each gives the frame that it announces. What is passed over is not looked at: if a packet there would not
-decode, a full read would count one frame less.
+checked that each gives the frame that it announces. What is passed over is not looked at: it damages no frame that is
+asked for, and a frame has the same number whatever else of the film decodes (`aucli.video.damage`).
 """
 
 from __future__ import annotations
@@ -58,10 +58,8 @@ class DecodingPlan:
 
 def why_not_seek(scan: PacketScan) -> str | None:
     """Say why the number of a frame cannot be told from packets alone; None where it can."""
-    if not len(scan.timestamps):
-        return "its packets do not tell when each frame is shown"
-    if len(scan.damaged) or scan.ends_early or scan.begins_inside or scan.n_expected != len(scan.timestamps):
-        return "it is damaged or not whole"
+    if (why := scan.why_not_numbered) is not None:
+        return why
     if not scan.order.begins.any():
         return "its codec does not tell where decoding may begin"
     return None
@@ -150,11 +148,23 @@ class SeekingSource:
         self.first_error: str | None = None
         self._info, self._scan, self._plan = info, scan, plan
 
-    def frames(self) -> Iterator[tuple[int, DisplayedFrame, bool]]:
-        """See `Source`; of the wanted frames only."""
+    def frames(self) -> Iterator[tuple[int, int, DisplayedFrame, bool]]:
+        """See `Source`; of the wanted frames only, each once those have come that damage it if they are damaged."""
+        held: deque[tuple[int, int, DisplayedFrame]] = deque()
+        for number, timestamp, shown in self._frames():
+            held.append((number, timestamp, shown))
+            if len(held) > self._scan.n_ahead:
+                number, timestamp, shown = held.popleft()
+                if self._plan.is_wanted[number]:
+                    yield number, timestamp, shown, False
+        for number, timestamp, shown in held:
+            if self._plan.is_wanted[number]:
+                yield number, timestamp, shown, False
+
+    def _frames(self) -> Iterator[tuple[int, int, DisplayedFrame]]:
+        """Every decoded frame."""
         import av
 
-        timestamps, is_wanted = self._scan.timestamps, self._plan.is_wanted
         with open_container(self._info.path) as container:
             stream = video_stream(self._info.path, container, self._info.stream)
             if self._plan.has_leading:
@@ -166,9 +176,9 @@ class SeekingSource:
             display = Display(self._info.path, stream)
             try:
                 for timestamp, frame in self._decode(container, stream):
-                    shown = display.show(frame)  # every frame: it may say how those after it are turned
-                    if is_wanted[np.searchsorted(timestamps, timestamp)]:
-                        yield timestamp, shown, False
+                    # Every frame is asked how it is turned, which holds for those after it too.
+                    number = int(np.searchsorted(self._scan.timestamps, timestamp))
+                    yield number, timestamp, display.show(frame)
             except av.error.FFmpegError as error:
                 raise GivesUpError(f"pyav: {reason_of(error)}") from None
 

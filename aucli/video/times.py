@@ -37,6 +37,11 @@ def is_stampless(container: av.container.InputContainer) -> bool:
     return bool(container.format.flags & STAMPLESS)
 
 
+def is_framed(container: av.container.InputContainer) -> bool:
+    """Whether a container says where each packet begins and ends; in MPEG's streams and raw ones the data do."""
+    return not container.format.flags & (MAY_BEGIN_ANEW | STAMPLESS)
+
+
 def frame_rate(container: av.container.InputContainer, stream: VideoStream) -> Fraction:
     """Return frames per second, as FFmpeg knows them; 0 where the file does not tell.
 

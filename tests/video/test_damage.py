@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import av
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import VideoError
-from aucli.video.damage import DecodedFrame, are_many, as_ranges, has_lost_block, spread_damage
+from aucli.video.damage import Announced, DamageReach, DecodedFrame, are_many, as_ranges, has_lost_block
 from aucli.video.decoders import PyAVSource, Source
 from aucli.video.reader import FrameReader
 from tests.builders.media import (
@@ -65,6 +66,13 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], byte
     return film
 
 
+def numbers_of(path: Path, time_s: npt.NDArray[np.float64]) -> list[int]:
+    """Where packets tell, frames keep their numbers whatever does not decode; else they are counted."""
+    with FrameReader(path) as reader:
+        announced_s = reader.announced_times_s()
+    return list(range(len(time_s))) if announced_s is None else np.searchsorted(announced_s, time_s - 1e-6).tolist()
+
+
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4", "libvpx-vp9", "mjpeg", "libsvtav1"])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 @pytest.mark.parametrize("seed", range(2))
@@ -76,9 +84,9 @@ def test_damaged_file_loses_only_what_ffmpeg_loses(
     damage(path, start=0.45 + 0.1 * seed, share=0.01 * seed + 0.002, seed=seed)
     expected = decode_plainly(path)
     reader, found = read_all(path)
-    assert found.timestamps == list(range(len(expected.timestamps)))
     np.testing.assert_allclose(found.time_s, expected.time_s, atol=2e-6)
     assert reader.n_frames == len(expected.timestamps)
+    assert found.timestamps == numbers_of(path, found.time_s)
 
 
 @pytest.fixture
@@ -101,6 +109,8 @@ def test_decord_hands_over_in_the_middle(tmp_path: Path) -> None:
     expected = decode_plainly(path)
     reader, found = read_all(path, batch_size=4)
     assert reader.decoder.startswith("pyav")
+    assert found.timestamps == numbers_of(path, found.time_s)
+    found.timestamps[:] = range(len(expected.timestamps))
     assert_same_frames(found, expected, list(range(len(expected.timestamps))))
     assert reader.n_failed == 60 - reader.n_frames > 0
     assert reader.broken is not None
@@ -111,7 +121,7 @@ def test_decoders_that_disagree_end_the_file_with_what_to_do(tmp_path: Path, mon
     """Frames that were given out cannot be called back: a second decoder that times them otherwise ends the reading."""
     plainly = PyAVSource.frames
     monkeypatch.setattr(
-        PyAVSource, "frames", lambda self: ((timestamp + 1, *more) for timestamp, *more in plainly(self))
+        PyAVSource, "frames", lambda self: ((n, timestamp + 1, *more) for n, timestamp, *more in plainly(self))
     )
     path = MadeVideo(options={"g": "10"}, grain=True, n_frames=60).write(tmp_path / "a.mp4")
     damage(path, start=0.6, share=0.03)
@@ -166,7 +176,7 @@ def test_bit_errors_are_told_with_all_that_they_damage(tmp_path: Path, codec: st
     begin, end = max(n for n in keys if n <= 22), min(n for n in [*keys, 40] if n > 24)
     assert told <= set(range(begin - int(bframes), end + int(bframes)))  # the group of pictures that was hit
     assert reader.broken is not None  # more than one frame in a hundred
-    assert reader.broken.startswith(f"{len(told)} frames decoded damaged (")
+    assert reader.broken == str(reader.losses)
 
 
 @pytest.mark.parametrize("share", [0.4, 0.5, 0.7])
@@ -237,32 +247,66 @@ def test_a_stream_that_begins_inside_a_group_of_pictures_is_a_failure_like_any_o
 # ---- the rules themselves --------------------------------------------------------------------------------------
 
 
-def _frames(marks: Sequence[tuple[str, bool]]) -> list[DecodedFrame]:
-    nothing: Any = None
-    return [
-        DecodedFrame(n, nothing, is_key=kind == "I", is_bidirectional=kind == "B", is_damaged=bad)
-        for n, (kind, bad) in enumerate(marks)
-    ]
+NOTHING: Any = None
+GROUPS = st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12)
+"""In the order of decoding: whether a key frame or one that is predicted, and how many B-frames are shown before it."""
 
 
-def test_no_frame_and_no_damage() -> None:
-    assert list(spread_damage([], 3)) == []
-    assert not any(frame.is_damaged for frame in spread_damage(_frames([("I", False), ("B", False), ("P", False)]), 2))
+def _film(groups: list[tuple[bool, int]]) -> tuple[list[int], list[bool]]:
+    """For each packet, in the order of decoding, when its frame is shown, and whether that is a key frame."""
+    ranks: list[int] = []
+    is_key: list[bool] = []
+    for key, n_before in groups:
+        first = len(ranks)
+        ranks += [first + n_before, *range(first, first + n_before)]
+        is_key += [key, *[False] * n_before]
+    return ranks, is_key
 
 
-@given(st.lists(st.tuples(st.sampled_from("IPB"), st.booleans()), max_size=40), st.integers(0, 16))
-def test_damage_reaches_the_next_key_frame_and_the_b_frames_before(marks: list[tuple[str, bool]], n_held: int) -> None:
-    expected = set()
-    for n, (_, bad) in enumerate(marks):
-        if bad:
-            later = next((m for m in range(n + 1, len(marks)) if marks[m] == ("I", False)), len(marks))
-            earlier = n
-            while earlier > max(0, n - n_held) and marks[earlier - 1][0] == "B":
-                earlier -= 1
-            expected |= set(range(earlier, later))
-    given_out = list(spread_damage(_frames(marks), n_held))
-    assert [frame.timestamp for frame in given_out] == list(range(len(marks)))
-    assert {frame.timestamp for frame in given_out if frame.is_damaged} == expected
+def _pass_on(
+    ranks: list[int], is_key: list[bool], shown: list[int], told: set[int], alone: set[int]
+) -> list[DecodedFrame]:
+    """Let frames come (packets, in the order in which they are shown); decoders tell of some that they are damaged."""
+    announced = Announced(np.array(ranks, np.int64), np.isin(np.arange(len(ranks)), list(alone)), n_ahead=3)
+    frames = (DecodedFrame(0, NOTHING, p, is_key=is_key[p] and p not in told, is_damaged=p in told) for p in shown)
+    return list(DamageReach(announced).pass_on(frames))
+
+
+@given(GROUPS, st.data())
+def test_damage_reaches_what_is_predicted_from_it(groups: list[tuple[bool, int]], data: st.DataObject) -> None:
+    """Told by the decoder or lost in it, damage reaches what is decoded later, up to a key frame; slowly, by pairs."""
+    ranks, is_key = _film(groups)
+    packets = st.sets(st.integers(0, max(len(ranks) - 1, 0)))
+    bad, alone = data.draw(packets) & set(range(len(ranks))), data.draw(packets)
+    lost = data.draw(packets) & bad
+    shown = sorted(set(range(len(ranks))) - lost, key=lambda p: ranks[p])
+
+    def harms(hit: int, packet: int) -> bool:
+        if hit == packet or hit > packet or hit in alone:
+            return hit == packet
+        for key in range(packet + 1):
+            if is_key[key] and key not in bad and ranks[key] <= ranks[packet]:
+                is_earlier = hit < key or ranks[hit] < ranks[key]
+                if is_earlier:
+                    return False
+        return True
+
+    given_out = _pass_on(ranks, is_key, shown, bad - lost, alone)
+    assert [frame.packet for frame in given_out] == shown
+    assert [frame.number for frame in given_out] == sorted(ranks[p] for p in shown)
+    damaged = {frame.packet for frame in given_out if frame.is_damaged}
+    assert damaged == {packet for packet in shown if any(harms(hit, packet) for hit in bad)}
+
+
+@given(GROUPS, st.randoms(use_true_random=False))
+def test_frames_of_a_healthy_film_may_be_shown_out_of_order(groups: list[tuple[bool, int]], random: Random) -> None:
+    """All frames come, and times run back by some frames: nothing is lost, and each is counted."""
+    ranks, is_key = _film(groups)
+    shown = sorted(range(len(ranks)), key=lambda p: ranks[p] + random.uniform(0, 4))
+    given_out = _pass_on(ranks, is_key, shown, set(), set())
+    assert [frame.packet for frame in given_out] == shown
+    assert not any(frame.is_damaged for frame in given_out)
+    assert [frame.number for frame in given_out] == list(range(len(ranks)))
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,16 @@ def test_a_picture_whose_size_changes_is_shown_as_it_is(tmp_path: Path, name: st
     path = write_growing(tmp_path / name)
     reader, found = read_all(path, batch_size=7)
     sizes = [frame.shape for frame in found.frames_rgb]
-    small = sizes.count((96, 128, 3))
-    assert sizes == [(96, 128, 3)] * small + [(144, 192, 3)] * 20
-    assert small in (19, 20)  # FFmpeg's decoder of MPEG-2 drops the frame that waits when the size changes
-    assert [read_number(frame) for frame in found.frames_rgb] == [*range(small), *range(20)]
-    assert reader.n_failed == 20 - small
-    assert f"the picture changes its size: 128x96, 192x144 from frame {small}" in reader.notes[-1]
-    for frame, plain in zip(found.frames_rgb, decode_plainly(path).frames_rgb, strict=True):
-        np.testing.assert_array_equal(frame, plain)
+    assert sizes == [(96, 128, 3)] * 20 + [(144, 192, 3)] * 20
+    assert [read_number(frame) for frame in found.frames_rgb] == [*range(20), *range(20)]
+    assert (reader.n_failed, reader.broken) == (0, None)
+    assert "the picture changes its size: 128x96, 192x144 from frame 20" in reader.notes[-1]
+    plain = decode_plainly(path).frames_rgb
+    n_dropped = 40 - len(plain)  # FFmpeg's decoder of MPEG-2 drops the frame that waits when the size changes
+    assert n_dropped in (0, 1)
+    frames = [*found.frames_rgb[: 20 - n_dropped], *found.frames_rgb[20:]]
+    for frame, as_plain in zip(frames, plain, strict=True):
+        np.testing.assert_array_equal(frame, as_plain)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
