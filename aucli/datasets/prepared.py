@@ -19,6 +19,9 @@ from aucli.runtime.progress import OnProgress
 ROUNDING: Final = 0.01
 """By how much more than its own pixels a crop may take from a picture whose side is a whole number."""
 
+LAST_DIGITS: Final = 4
+"""By how many floating-point numbers a quotient of a quotient may be off."""
+
 
 def open_faces(
     source: DatasetSource,
@@ -102,9 +105,19 @@ def _pictures_of(cache: Path) -> Mapping[str, Any] | None:
     made = _crop_of(cache)
     if made is None:
         return None
-    border = CropSpec.scale / made.scale  # whose own quotient may be off by a last digit, which would be another cache
-    near = (round(border, 9), border, math.nextafter(border, 0), math.nextafter(border, 9))
-    return {"side_px": made.size_px, "border": next((b for b in near if CropSpec.scale / b == made.scale), border)}
+    return {"side_px": made.size_px, "border": border_of(made.scale)}
+
+
+def border_of(scale: float) -> float:
+    """The border with which pictures of this scale were made, to the last digit: any other would be another cache."""
+    border = CropSpec.scale / scale
+    near = [round(border, 9), border]
+    for towards in (0.0, math.inf):
+        one = border
+        for _ in range(LAST_DIGITS):
+            one = math.nextafter(one, towards)
+            near.append(one)
+    return next((one for one in near if CropSpec.scale / one == scale), border)
 
 
 def _enlarged(cache: Path, crop: CropSpec, *, may_enlarge: bool) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from torch import Tensor
 
-from aucli.errors import ModelError
+from aucli.errors import ModelError, OptionsError
 from aucli.models.aunce_checkpoint import read_tensors
 from aucli.models.network import AUNetwork
 from aucli.training.start_imagenet import take_weights
@@ -33,9 +33,12 @@ def load_file_weights(network: AUNetwork, path: Path) -> None:
             never run.
 
     Raises:
-        ModelError: if the file cannot be read, or holds something else.
+        OptionsError: if there is no such file.
+        ModelError: if it cannot be read, or holds something else.
         RecipeError: if it holds another backbone.
     """
+    if not path.is_file():
+        raise OptionsError(f"encoder.pretrained is {path}, but there is no such file")
     tensors = read_tensors(path)
     if any(name.startswith("global_linear.") for name in tensors):
         raise ModelError(

@@ -19,7 +19,7 @@ from aucli.models.network import AUNetwork
 from aucli.runtime.files import bundled_folder
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from aucli.training.decisions import make_decisions
-from aucli.training.losses import SHARES
+from aucli.training.losses import SHARES, au_weights
 from aucli.training.objective import LossOptions, Objective
 from aucli.training.optimiser import make_optimizer
 from aucli.training.plan import TrainingFold
@@ -197,6 +197,16 @@ def test_gradients_are_as_long_as_they_are_unless_clipped(tmp_path: Path) -> Non
     assert lengths[0.0] == pytest.approx(lengths[1e9])
     assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-2)
     assert lengths[0.0] > 1e-2
+
+
+def test_weights_of_classes_are_those_of_the_authors_list() -> None:
+    """Of BP4D's fold 1, which trains on parts 1 and 2; rates in %, and their list to three digits."""
+    part_1 = [16.4, 16.1, 19.9, 41.5, 59.0, 57.7, 55.9, 40.0, 15.1, 31.8, 15.9, 14.0]
+    part_2 = [20.3, 13.1, 19.6, 46.4, 55.1, 55.7, 52.2, 51.3, 20.0, 36.6, 17.3, 15.7]
+    listed = [1.343, 1.690, 1.248, 0.561, 0.433, 0.436, 0.457, 0.541, 1.408, 0.723, 1.493, 1.667]
+    ranks = torch.arange(1000).view(-1, 1)
+    labels = torch.cat([(ranks < 10 * torch.tensor(part)).to(torch.int8) for part in (part_1, part_2)])
+    torch.testing.assert_close(au_weights(labels), torch.tensor(listed), atol=0.01, rtol=0)
 
 
 def test_shares_of_pairs_and_exponents_reach_the_loss(paper: Recipe) -> None:

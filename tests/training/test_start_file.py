@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aucli.errors import AucliError, ModelError, RecipeError
+from aucli.errors import AucliError, ModelError, OptionsError, RecipeError
 from aucli.models.aunce_checkpoint import published_model
 from aucli.models.network import AUNetwork, EncoderConfig
 from aucli.training.start import seen_by_start, start_from
@@ -76,7 +76,7 @@ def test_a_wrong_file_is_told_in_one_line(of_the_backbone: dict[str, Tensor], tm
     (tmp_path / "file.pth").write_bytes(b"")
     with pytest.raises(ModelError, match="not a file of plain tensors"):
         start_from(network, str(tmp_path / "file.pth"))
-    with pytest.raises(ModelError, match=r"none\.pth is not a file"):
+    with pytest.raises(OptionsError, match=r"encoder\.pretrained is .*none\.pth, but there is no such file"):
         start_from(network, str(tmp_path / "none.pth"))
     with pytest.raises(RecipeError, match="do not fit the backbone test_efficientnet"):
         start_from(AUNetwork(TINY_NETWORK), saved(of_the_backbone))
