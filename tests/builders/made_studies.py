@@ -20,7 +20,9 @@ from aucli.annotation.table import (
     open_writer,
     table_schema,
 )
+from aucli.runtime.files import sha256_file
 from tests.builders.annotated import VIDEO
+from tests.builders.media import numbered_frame, write_film
 
 QUALITY = {"yaw_deg": 5.0, "pitch_deg": 5.0, "roll_deg": 0.0, "sharpness": 0.4, "brightness": 120.0}
 AUS = ("AU01", "AU04", "AU12", "AU25")
@@ -74,6 +76,13 @@ def write_study(
         metadata = {"schema": SCHEMA_VERSION, "aucli": "0.1.0", **asdict(record), **dict(run or {}), "videos": records}
         writer.add_key_value_metadata({METADATA_KEY.decode(): json.dumps(metadata)})
     return path
+
+
+def film_with_pictures(path: Path) -> MadeFilm:
+    """Write a film of 50 frames of 160 x 120, and say that it was annotated: two faces."""
+    write_film(path, [numbered_frame(number, 160, 120) for number in range(50)], fps=25)
+    about = {"size_bytes": path.stat().st_size, "sha256": sha256_file(path), "width": 160, "height": 120}
+    return MadeFilm(n_frames=50, faces={0: (0, 50), 1: (10, 50)}, more=about)
 
 
 def _rows(label: str, film: MadeFilm, aus: tuple[str, ...], seed: int) -> pa.Table:

@@ -44,12 +44,29 @@ def draw(spec: dict[str, Any], about: str) -> str:
     head = re.match(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>', svg)
     assert head is not None, svg[:200]
     width, height = head[1], head[2]
+    # The place has its height before the browser draws what is in it: what lies below never moves.
+    place = f"aspect-ratio:{width}/{height};max-width:{width}px;min-width:min({width}px,42rem)"
     start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-label="{html.escape(about)}" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{width}px;min-width:min({width}px,42rem)">'
+        f'<div class="drawing" style="{place}"><svg xmlns="http://www.w3.org/2000/svg" '
+        f'role="img" aria-label="{html.escape(about)}" viewBox="0 0 {width} {height}">'
     )
-    return _slim(start + svg[head.end() :])
+    return _slim(start + own_links(svg[head.end() :])) + "</div>"
+
+
+def own_links(svg: str) -> str:
+    """Make every link of a drawing lead to its place on the page, whatever address Vega took for that of the page.
+
+    Raises:
+        ValueError: if one leads to no place of the page.
+    """
+
+    def own(link: re.Match[str]) -> str:
+        place = link[1].partition("#")[2]
+        if not place:
+            raise ValueError(f"a drawing links to {link[1]!r}, which is no place of the page")
+        return f'href="#{place}"'
+
+    return re.sub(r'\b(?:xlink:)?href="([^"]*)"', own, svg)
 
 
 def _slim(svg: str) -> str:

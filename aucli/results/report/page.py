@@ -71,6 +71,7 @@ def render_page(
             study=study,
             rates=rates,
             parts=parts,
+            short_labels=words.without_common_folders([film.label for film in study.films]),
             has_pictures=has_pictures,
             failures=dict(failures),
             runs=[_run(run, number) for number, run in enumerate(study.runs, 1)],

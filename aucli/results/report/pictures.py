@@ -44,10 +44,12 @@ class FilmPictures:
     Attributes:
         stills: number of a peak -> picture.
         overview: picture, empty without one.
+        overview_px: its width and height: the page keeps room for it before the browser has read it.
     """
 
     stills: Mapping[int, str]
     overview: str = ""
+    overview_px: tuple[int, int] = (0, 0)
 
     @property
     def n(self) -> int:
@@ -81,14 +83,15 @@ def take_pictures(
     record, options = film.record, film.run.facts.get("options", {})
     stream = record.stream if record and record.n_streams > 1 else None
     stills: dict[int, str] = {}
-    whole = ""
+    whole, whole_px = "", (0, 0)
     for index, frame_rgb in read_stills(path, wanted, stream=stream, picture_rate=options.get("picture_rate")):
         for peak in peaks:
             if peak.frame == index:
                 stills[peak.number] = _as_url(_cut_face(frame_rgb, peak.box, sizes.still))
         if overview is not None and overview.frame == index:
-            whole = _as_url(_with_numbers(frame_rgb, overview.boxes, sizes.overview))
-    return FilmPictures(stills, whole)
+            picture = _with_numbers(frame_rgb, overview.boxes, sizes.overview)
+            whole, whole_px = _as_url(picture), picture.size
+    return FilmPictures(stills, whole, whole_px)
 
 
 def _cut_face(frame_rgb: npt.NDArray[np.uint8], box: Box, side_px: int) -> Image.Image:

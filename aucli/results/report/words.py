@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from aucli.facs import AU_NAMES
 
@@ -48,3 +49,16 @@ def count(number: int, word: str) -> str:
 def au_label(column: str) -> str:
     """``AU12 Lip corner puller``; the column alone where it has no name."""
     return f"{column} {AU_NAMES.get(int(column[2:]), '')}".rstrip()
+
+
+def without_common_folders(labels: Sequence[str]) -> list[str]:
+    """Names of videos without the folders that all of them begin with: what tells them apart is left.
+
+    >>> without_common_folders(["study/p01/film.mp4", "study/p02/film.mp4", "study/p02/talk.mp4"])
+    ['p01/film.mp4', 'p02/film.mp4', 'p02/talk.mp4']
+    """
+    folders = [label.split("/")[:-1] for label in labels]
+    n_common = 0
+    while folders and all(len(parts) > n_common and parts[n_common] == folders[0][n_common] for parts in folders):
+        n_common += 1
+    return [label.split("/", n_common)[-1] for label in labels]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.run import annotate
 from aucli.results.report.run import report
+from tests.builders.made_studies import film_with_pictures, write_study
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 A4_PX = 688
@@ -41,6 +43,21 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = report(folder / "t.parquet", folder / "r.html")
     assert told.n_pictures >= 3
     assert told.without_pictures == {}
+    return folder / "r.html"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page about so many films that a browser reads their pictures late; each part is higher than a screen."""
+    folder = tmp_path_factory.mktemp("many")
+    film = film_with_pictures(folder / "film.mp4")
+    for number in range(1, 14):
+        (folder / f"p{number:02d}").mkdir()
+        os.link(folder / "film.mp4", folder / f"p{number:02d}" / "film.mp4")
+    table = write_study(
+        folder / "t.parquet", {f"s/p{number:02d}/film.mp4": film for number in range(1, 14)}, aus=("AU12", "AU25")
+    )
+    assert report(table, folder / "r.html").n_pictures >= 13 * 2
     return folder / "r.html"
 
 
@@ -114,9 +131,35 @@ def test_a_reader_finds_everything_by_mouse_and_keyboard(chromium: Any, written:
     assert len([url for url in seen.requests if url.startswith("file://")]) == 1
 
 
+HOW_FAR = """name => {
+    const to = document.getElementById(name).getBoundingClientRect(), page = document.documentElement;
+    const is_edge = scrollY < 1 || scrollY + innerHeight >= page.scrollHeight - 1;
+    return is_edge ? Math.max(0, -to.top, to.top - innerHeight + 40) : Math.abs(to.top - 16); }"""
+"""Pixels between a place and where it should be: at the top of the window, or in sight where the page ends before."""
+WRONG_LINKS = f"""all => all.filter(one => {{ one.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}));
+    return ({HOW_FAR})(one.getAttribute('href').slice(1)) > 2; }}).map(one => one.getAttribute('href'))"""
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, False), (400, True)])
+def test_every_link_leads_to_its_place(chromium: Any, many: Path, width: int, script: bool) -> None:
+    page = opened(chromium, many, viewport={"width": width, "height": 800}, java_script_enabled=script).page
+    # The first one far away decides: nothing on the way there has been in sight before.
+    page.locator("a[href='#v13']:visible").first.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(HOW_FAR, "v13") < 2
+    page.locator("svg a[href='#v12s1'] text").click()
+    assert page.evaluate(HOW_FAR, "v12s1") < 2
+    page.goto("about:blank")
+    page.goto(f"{many.as_uri()}#v11s2")
+    assert page.evaluate(HOW_FAR, "v11s2") < 2
+    links = page.locator("a[href^='#']:visible")
+    assert links.count() > 13 * 5
+    assert links.evaluate_all(WRONG_LINKS) == []
+
+
 def test_everything_is_reached_by_the_tabulator_key_and_seen_to_be(chromium: Any, written: Path) -> None:
     page = opened(chromium, written, viewport={"width": 1280, "height": 900}, reduced_motion="reduce").page
-    wanted = page.locator("a[href], button, summary, input, [tabindex='0']").evaluate_all(
+    wanted = page.locator("a[href]:not([tabindex='-1']), button, summary, input, [tabindex='0']").evaluate_all(
         "all => all.filter(one => one.checkVisibility({ visibilityProperty: true })).map((one, i) => "
         "{ one.dataset.test = i; return i; })"
     )

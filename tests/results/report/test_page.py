@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import aucli
+from aucli.results.report.drawing import own_links
 from aucli.results.report.rates import count_rates
 from aucli.results.report.run import ReportOptions, report
 from aucli.results.report.study import load_study
+from aucli.results.report.words import without_common_folders
 from aucli.results.row_filter import RowFilter
-from tests.builders.made_studies import AUS, MadeFilm, write_study
+from tests.builders.made_studies import AUS, MadeFilm, film_with_pictures, write_study
 
 HOSTILE = "p 1/<script>alert(1)</script> \"q\" 'a' {{ 7*7 }} & <img src=x onerror=alert(2)>.mp4"
 
@@ -49,18 +53,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         "one.jpg": MadeFilm(n_frames=1, faces={0: (0, 1)}),
         "crowd.mp4": MadeFilm(n_frames=60, faces={k: (k // 8, 60 - k // 8) for k in range(200)}, interocular_px=9),
         "dark.mp4": MadeFilm(n_frames=60, faces={0: (0, 60)}, quality={"brightness": 20}),
+        "shown.mp4": film_with_pictures(folder / "shown.mp4"),
     }
     run = {"model": "<i>tiny</i>", "experimental": ("AU04",)}
     table = write_study(folder / "t & <u>.parquet", films, run=run)
     outcome = report(table, folder / "r.html", failures={"<s>x</s>.mp4": "No such <file>"})
-    assert (outcome.n_videos, outcome.n_timelines, outcome.n_without_face) == (6, 4, 2)
+    assert (outcome.n_videos, outcome.n_timelines, outcome.n_without_face) == (7, 5, 2)
+    assert outcome.n_pictures >= 3
     return (folder / "r.html").read_text(encoding="utf-8")
 
 
 def test_names_are_text(page: str) -> None:
     tags = Tags(page)
     assert [tag for tag, _ in tags.found].count("script") == 1
-    assert not {tag for tag, _ in tags.found} & {"img", "i>", "u", "s", "iframe", "object", "link"}
+    assert not {tag for tag, _ in tags.found} & {"i>", "u", "s", "iframe", "object", "link"}
     assert not [attrs for _, attrs in tags.found if any(name.startswith("on") for name in attrs)]
     for text in (HOSTILE, "<i>tiny</i>", "<b>cut</b> off", "<s>x</s>.mp4", "No such <file>", "t & <u>.parquet"):
         assert text in tags.text
@@ -69,11 +75,34 @@ def test_names_are_text(page: str) -> None:
 def test_nothing_leads_outside(page: str) -> None:
     tags = Tags(page)
     names = {attrs["id"] for _, attrs in tags.found if "id" in attrs}
-    links = [attrs.get("href") or attrs.get("xlink:href") for tag, attrs in tags.found if tag == "a"]
-    assert len(links) > 10
-    assert [link for link in links if not (link or "").startswith("#") or (link or "")[1:] not in names] == []
-    assert not [attrs for _, attrs in tags.found if "src" in attrs]
+    kinds = ("href", "xlink:href", "src", "srcset", "poster", "data", "action", "cite")
+    addresses = [(tag, attrs[kind] or "") for tag, attrs in tags.found for kind in kinds if kind in attrs]
+    places = [address for _, address in addresses if address[:1] == "#" and address[1:] in names]
+    pictures = [address for tag, address in addresses if tag == "img" and address.startswith("data:image/jpeg;base64,")]
+    assert len(places) + len(pictures) == len(addresses)
+    assert len(pictures) >= 3
+    assert {"#v2", "#v6s1", "#v6s2"} <= set(places)  # of the contents, and of the timeline
     assert not re.search(r"url\(|@import", page)
+
+
+@given(st.text("htps:/.=&?vega", max_size=30))
+def test_a_link_in_a_drawing_leads_to_its_place_on_the_page_whatever_vega_made_of_it(base: str) -> None:
+    for name in ("href", "xlink:href"):
+        assert (
+            own_links(f'<a tabindex="-1" {name}="{base}#v1s2"><path/></a>')
+            == '<a tabindex="-1" href="#v1s2"><path/></a>'
+        )
+        with pytest.raises(ValueError, match="no place of the page"):
+            own_links(f'<a {name}="{base}"/>')
+
+
+def test_the_contents_show_what_tells_films_apart(page: str) -> None:
+    contents = page[page.index("<nav") : page.index("</nav>")]
+    assert "2 empty.mp4</a>" in contents
+    assert without_common_folders([]) == []
+    assert without_common_folders(["s/a/film.mp4", "s/b/film.mp4", "s/x.mp4"]) == ["a/film.mp4", "b/film.mp4", "x.mp4"]
+    assert without_common_folders(["s/x.mp4", "s/y.mp4"]) == ["x.mp4", "y.mp4"]
+    assert without_common_folders(["film.mp4", "b/film.mp4"]) == ["film.mp4", "b/film.mp4"]
 
 
 def test_names_of_places_are_there_once_and_pictures_have_a_sentence(page: str) -> None:

@@ -96,23 +96,31 @@ function filter(input) {
   });
 }
 
-function sideways(one) {
-  const words = document.createElement("p");
-  words.className = "goes-on";
-  words.textContent = "Goes on sideways: scroll it" + (one.closest("figure.timeline") ? ", or use the arrow keys." : ".");
-  words.hidden = true;
-  one.after(words);
-  function look() {
-    const rest = one.scrollWidth - one.clientWidth;
-    words.hidden = rest < 2;
-    one.classList.toggle("more-left", rest >= 2 && one.scrollLeft > 2);
-    one.classList.toggle("more-right", rest >= 2 && one.scrollLeft < rest - 2);
+function sideways(boxes) {
+  const hints = new Map();
+  function look(some) {
+    // Everything is measured before anything is changed: a page of hundreds of boxes is laid out once.
+    const found = some.map((one) => [one, one.scrollWidth - one.clientWidth, one.scrollLeft]);
+    for (const [one, rest, left] of found) {
+      hints.get(one).hidden = rest < 2;
+      one.classList.toggle("more-left", rest >= 2 && left > 2);
+      one.classList.toggle("more-right", rest >= 2 && left < rest - 2);
+    }
   }
-  one.addEventListener("scroll", look, { passive: true });
-  new ResizeObserver(look).observe(one);
+  for (const one of boxes) {
+    const words = document.createElement("p");
+    words.className = "goes-on";
+    words.textContent = "Goes on sideways: scroll it" + (one.closest("figure.timeline") ? ", or use the arrow keys." : ".");
+    words.hidden = true;
+    one.after(words);
+    hints.set(one, words);
+    one.addEventListener("scroll", () => look([one]), { passive: true });
+  }
+  const observer = new ResizeObserver((entries) => look(entries.map((entry) => entry.target)));
+  boxes.forEach((one) => observer.observe(one));
 }
 
-document.querySelectorAll(".wide, .scroll").forEach(sideways);
+sideways([...document.querySelectorAll(".wide, .scroll")]);
 document.querySelectorAll("figure.timeline").forEach(timeline);
 document.querySelectorAll("table.sortable").forEach(sortable);
 document.querySelectorAll("input[data-table]").forEach(filter);
