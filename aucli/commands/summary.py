@@ -84,7 +84,7 @@ def summary(
         of_people = None if people is None else read_people(people)
         read = read_tables(tables)
         found = sum_up(
-            read.rows,
+            read,
             aus=result_options.au_list(aus),
             people=of_people,
             by=by or (),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from aucli.errors import OptionsError, TableError
 from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.coded_faces import FaceList, FaceWanted, Question, ask, pair_faces
+from aucli.evaluation.coded_films import codes_by_film, short
 from aucli.evaluation.films import FaceRows, Film, Films
 from aucli.evaluation.scoring import evaluate_predictions
 from aucli.evaluation.values import DEFAULT_REPLICATES, Evaluation, Predictions
@@ -114,7 +114,7 @@ class Agreement:
     """Scores over all videos, and what was compared in each.
 
     Attributes:
-        evaluation: its subjects are videos, or the subjects in them where the codes tell these apart.
+        evaluation: its subjects are the faces that were coded: one a video, or several where the codes tell them apart.
         videos: in the order of the codes.
         not_compared: AUs that only the codes or only the table have.
         notes: what a reader should know, one line each.
@@ -152,14 +152,14 @@ def compare_files(
 
     code_options = code_options or CodeOptions()
     read = read_tables(table)
-    films = Films(read.rows)
+    films = Films(read.rows, read.videos)
     video = options.video if options is not None else None
 
     def rate(wanted: str | None, source: Path) -> float | None:
         return films.rate(video or wanted, source)
 
     found, notes = read_coder(codes, code_options, film_rate=rate, but=read.files)
-    compared = compare(read.rows, found, thresholds=read.thresholds, code_options=code_options, options=options)
+    compared = _compare(films, read.rows, found, read.thresholds, code_options, options or AgreementOptions())
     return replace(compared, notes=(*compared.notes, *notes))
 
 
@@ -176,10 +176,21 @@ def compare(
     The table's own occurrences count. `thresholds` (action unit -> the probability of its metadata, ``{"AU12": 0.45}``)
     are only told beside the scores: by smoothing over time occurrences may differ from ``probability >= threshold``.
     """
-    options, code_options = options or AgreementOptions(), code_options or CodeOptions()
+    return _compare(
+        Films(table), table, codes, thresholds or {}, code_options or CodeOptions(), options or AgreementOptions()
+    )
+
+
+def _compare(
+    films: Films,
+    table: polars.DataFrame,
+    codes: Sequence[Codes],
+    thresholds: Mapping[str, float],
+    code_options: CodeOptions,
+    options: AgreementOptions,
+) -> Agreement:
     if not codes:
         raise TableError("there are no human codes to compare with")
-    films = Films(table)
     coded = sorted({au for one in codes for au in one.coded_aus})
     aus = tuple(au for au in coded if f"{au_column(au)}_p" in table.columns and au_column(au) in table.columns)
     if not aus:
@@ -193,11 +204,15 @@ def compare(
         labels=np.concatenate([part.codes.labels for part in parts]),
         probabilities=np.concatenate([probabilities for probabilities, _ in results]),
         subjects=np.repeat(np.arange(len(parts)), [len(part.codes.labels) for part in parts]),
-        thresholds=np.array([(thresholds or {}).get(au_column(au), np.nan) for au in aus]),
+        thresholds=np.array([thresholds.get(au_column(au), np.nan) for au in aus]),
         decided=np.concatenate([decided for _, decided in results]),
     )
-    evaluation = evaluate_predictions(
-        predictions, lost_faces=options.lost_faces, replicates=options.replicates, seed=options.seed
+    evaluation = replace(
+        evaluate_predictions(
+            predictions, lost_faces=options.lost_faces, replicates=options.replicates, seed=options.seed
+        ),
+        method="frame by frame",
+        frames=int((predictions.labels >= 0).any(axis=1).sum()),
     )
     videos = tuple(_summary(part, probabilities) for part, (probabilities, _) in zip(parts, results, strict=True))
     in_table = {int(c[2:]) for c in table.columns if c.startswith("AU") and c[2:].isdigit()}
@@ -225,51 +240,6 @@ class _Part:
     source: Codes
     codes: FrameLabels
     face: FaceRows
-
-
-def codes_by_film(
-    films: Films, codes: Sequence[Codes], video: str | None = None
-) -> tuple[dict[str, list[Codes]], list[str]]:
-    """Codes by the name of their film in the table, and notes about films that are called otherwise or are not there.
-
-    Args:
-        films: of the table.
-        codes: of one coder.
-        video: the film of all these codes, whatever they call it.
-
-    Raises:
-        TableError: if none is in the table, or two files hold codes of the same film and subject.
-    """
-    found: dict[str, list[Codes]] = {}
-    seen: dict[tuple[str, str | None], Path] = {}
-    named = Counter(one.source for one in {(one.source, one.video): one for one in codes}.values())
-    lacking: list[Codes] = []
-    notes = []
-    for one in codes:
-        wanted = video or one.video
-        # A link to a film goes stale; the name of a file that is about one film tells as well.
-        if not films.fitting(wanted, one.source) and video is None and named[one.source] == 1:
-            own = films.fitting(one.source.name, one.source)
-            if len(own) == 1:
-                notes.append(f"{one.source.name} is about {one.video}; by its own name it is taken for {own[0]}")
-                wanted = own[0]
-        if not films.fitting(wanted, one.source):
-            lacking.append(one)
-            continue
-        name = films.match(wanted, one.source)
-        known = seen.setdefault((name, one.subject), one.source)
-        if known is not one.source or any(other.subject == one.subject for other in found.get(name, [])):
-            raise TableError(
-                f"{known} and {one.source} both hold codes of {name}; compare with one coder at a time, or two coders "
-                "with each other (`against`)"
-            )
-        found.setdefault(name, []).append(one)
-    if not found:
-        films.match(video or lacking[0].video, lacking[0].source)  # raises
-    if lacking:
-        names = _short(", ".join(dict.fromkeys(str(one.video) for one in lacking)))
-        notes.append(f"{len(lacking)} of {len(codes)} coded videos are not in the table: {names}")
-    return found, notes
 
 
 def _parts(
@@ -315,7 +285,7 @@ def _parts(
     if len(unpaired) > _LISTED_VIDEOS:
         notes.append(f"not compared: {len(unpaired) - _LISTED_VIDEOS} more of this kind")
     if nothing:
-        notes.append(f"not compared, no face in the table and nothing coded: {_short(', '.join(nothing))}")
+        notes.append(f"not compared, no face in the table and nothing coded: {short(', '.join(nothing))}")
     return parts, notes
 
 
@@ -336,7 +306,7 @@ def _uncoded(films: Films, by_film: Mapping[str, object]) -> list[str]:
     """A note on the videos of the table that nobody coded."""
     names = [name for name in films.names if name not in by_film]
     return (
-        [f"{len(names)} of {len(films.names)} videos of the table have no codes: {_short(', '.join(names))}"]
+        [f"{len(names)} of {len(films.names)} videos of the table have no codes: {short(', '.join(names))}"]
         if names
         else []
     )
@@ -365,9 +335,10 @@ def video_notes(videos: Sequence[VideoAgreement]) -> list[str]:
     total, compared, faceless, unmatched = (
         sum(getattr(video, what) for video in videos) for what in ("frames", "compared", "faceless", "unmatched_codes")
     )
+    n_videos = len({video.video for video in videos})
     return [
-        f"{len(videos):,} videos: {compared:,} of {total:,} frames compared, {faceless:,} of them without the face, "
-        f"{unmatched:,} coded rows without a frame; none outside their films"
+        f"{n_videos:,} videos, {len(videos):,} coded faces: {compared:,} of {total:,} frames compared, {faceless:,} of "
+        f"them without the face, {unmatched:,} coded rows without a frame; none outside their films"
     ]
 
 
@@ -385,7 +356,3 @@ def _left_out(coded: Sequence[int], in_table: set[int]) -> list[str]:
     if only_said:
         notes.append(f"in the table, but not coded: AU {joined(only_said)}; say what was looked for with `coded_aus`")
     return notes
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from aucli.errors import OptionsError, TableError
 from aucli.evaluation.films import FaceRows, Film, Films
+from aucli.human_codes.film_names import several
 from aucli.human_codes.values import Codes
 
 _FACE_NAME: Final = re.compile(r"face[ _-]*(\d{1,9})", re.IGNORECASE)
@@ -38,10 +39,13 @@ class FaceList:
         found: dict[tuple[str, str | None], int | Literal["largest"]] = {}
         lacking: list[str] = []
         for video, subject, face in self.rows:
-            if not films.fitting(video, Path(video)):
+            fits = films.named(video)
+            if not fits:
                 lacking.append(video)
                 continue
-            key = (films.match(video, self.source), subject)
+            if len(fits) > 1:
+                raise TableError(f"{self.source} names {video}, which fits {several(fits)}; write one of these")
+            key = (fits[0], subject)
             if key in found:
                 raise TableError(f"{self.source} has two rows for {video}{f', {subject}' if subject else ''}")
             found[key] = face

@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
-from aucli.evaluation.agreement import AgreementOptions, codes_by_film, notes_of
+from aucli.evaluation.agreement import AgreementOptions, notes_of
 from aucli.evaluation.bootstrap import bootstrap_weights
+from aucli.evaluation.coded_films import codes_by_film
 from aucli.evaluation.films import Films
 from aucli.evaluation.reliability import PairSums, intraclass_correlations
 from aucli.evaluation.scoring import estimate, evaluate_predictions, mean_of_defined
 from aucli.evaluation.values import AuScores, Estimate, Evaluation, Predictions
 from aucli.human_codes.coder_files import read_coder
+from aucli.human_codes.film_names import FilmNames, MediaLink
 from aucli.human_codes.pairing import FilmFrames, FrameLabels, lay_on_frames
 from aucli.human_codes.values import CodedFrames, CodedIntervals, CodeOptions, Codes
 
@@ -71,7 +73,7 @@ def compare_coders(
         from aucli.results.read import read_tables
 
         read = read_tables(table)
-        films, files = Films(read.rows), read.files
+        films, files = Films(read.rows, read.videos), read.files
 
     def rate(wanted: str | None, source: Path) -> float | None:
         return films.rate(options.video or wanted, source) if films is not None else None
@@ -128,19 +130,33 @@ def _pairs_alone(
     mine: Sequence[Codes], others: Sequence[Codes], code_options: CodeOptions
 ) -> list[tuple[Codes, Codes, FilmFrames]]:
     """Codes of the same film and subject, by name; of one each, whatever they are called."""
-
-    def key(one: Codes) -> tuple[str, str | None]:
-        return Path((one.video or one.source.name).replace("\\", "/")).stem.casefold(), one.subject
-
     if len(mine) == len(others) == 1:
         return [(mine[0], others[0], _frames_alone(mine[0], others[0], code_options))]
-    by_key = {key(one): one for one in others}
-    if len(by_key) < len(others) or len({key(one) for one in mine}) < len(mine):
-        raise TableError("a coder coded one film twice; compare one pass at a time")
-    pairs = [(one, by_key[key(one)]) for one in mine if key(one) in by_key]
+    pairs = []
+    for subject in dict.fromkeys(one.subject for one in mine):
+        of_first, of_second = (_by_name(codes, subject) for codes in (mine, others))
+        for name, other in _same_films(tuple(of_first), tuple(of_second)):
+            pairs.append((of_first[name], of_second[other]))
     if not pairs:
         raise TableError("the two coders' files name no film in common; give a table of annotate, or one file each")
     return [(a, b, _frames_alone(a, b, code_options)) for a, b in pairs]
+
+
+def _by_name(codes: Sequence[Codes], subject: str | None) -> dict[MediaLink, Codes]:
+    """Codes of a subject by where their film lay, or they themselves."""
+    mine = [one for one in codes if one.subject == subject]
+    found = {MediaLink(one.video or one.source.as_posix()): one for one in mine}
+    if len(found) < len(mine):
+        raise TableError("a coder coded one film twice; compare one pass at a time")
+    return found
+
+
+def _same_films(first: Sequence[MediaLink], second: Sequence[MediaLink]) -> list[tuple[MediaLink, MediaLink]]:
+    """The films that each coder's name for fits the other's, and no other film."""
+    of_first, of_second = FilmNames(first), FilmNames(second)
+    there = {name: of_second.fitting(name) for name in first}
+    back = {name: of_first.fitting(name) for name in second}
+    return [(name, other) for name in first for other in second if there[name] == (other,) and back[other] == (name,)]
 
 
 def _frames_alone(a: Codes, b: Codes, code_options: CodeOptions) -> FilmFrames:
@@ -218,7 +234,9 @@ def _evaluate(laid: Sequence[tuple[FrameLabels, ...]], aus: tuple[int, ...], opt
             mean_of_defined(values), mean_of_defined(drawn[metric].T) if drawn is not None else None
         )
         averaged[metric] = int(np.isfinite(values).sum())
-    return replace(evaluation, method="two coders", per_au=per_au, mean=mean, averaged=averaged)
+    return replace(
+        evaluation, method="two coders", frames=int(both.any(axis=1).sum()), per_au=per_au, mean=mean, averaged=averaged
+    )
 
 
 def _kept(row: AuScores) -> dict[str, Estimate]:

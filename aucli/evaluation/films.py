@@ -13,26 +13,42 @@ import numpy.typing as npt
 
 from aucli.errors import OptionsError, TableError
 from aucli.facs import au_column
-from aucli.human_codes.film_names import FilmNames
+from aucli.human_codes.film_names import FilmNames, MediaLink, nearest, several
 from aucli.human_codes.pairing import FilmFrames
 
 if TYPE_CHECKING:
     import polars
 
+_LISTED: Final = 5
 NEEDED_COLUMNS: Final = ("video", "frame", "time_s", "face", "x", "y", "w", "h")
 
 
+@dataclass(frozen=True)
+class Claim:
+    """The films that codes may belong to.
+
+    Attributes:
+        films: none, one, or several between which nobody can tell.
+        by: the ``name`` of the film; the file name at the end of a ``link`` whose folders are called otherwise; or the
+            name of the ``file`` of codes, where the codes name a film that is not there.
+    """
+
+    films: tuple[str, ...]
+    by: Literal["name", "link", "file"]
+
+
 class Films:
-    """The films of a table, found by name.
+    """The films of a table, found by name (`aucli.human_codes.film_names`).
 
     Args:
         table: as `aucli.results.read.read_table` gives it.
+        others: names of videos that the table knows and has no row of: what is called so is none of the others.
 
     Raises:
         TableError: if a column is lacking.
     """
 
-    def __init__(self, table: polars.DataFrame) -> None:
+    def __init__(self, table: polars.DataFrame, others: Sequence[str] = ()) -> None:
         import polars as pl
 
         lacking = [column for column in NEEDED_COLUMNS if column not in table.columns]
@@ -46,40 +62,64 @@ class Films:
         }
         self.names = tuple(self._rows)
         self._found: dict[str, Film] = {}
-        self._by_name = FilmNames(self.names)
+        self._known = FilmNames(tuple(dict.fromkeys([*self.names, *others])))
 
-    def match(self, wanted: str | None, source: Path) -> str:
-        """The film that codes belong to: by path, by file name, by name without suffix, or the only one.
+    def __contains__(self, name: str) -> bool:
+        """Whether the table has rows of a film."""
+        return name in self._rows
 
-        Where a file of codes names no film, its own name may: ``interview3.txt`` goes with ``interview3.mp4``.
+    def named(self, wanted: str) -> tuple[str, ...]:
+        """Every film that a name may mean."""
+        return self._known.named(wanted)
+
+    def require(self, wanted: str) -> str:
+        """The film of a name that somebody chose.
 
         Raises:
-            TableError: if none or several fit.
+            TableError: if it fits none, or several.
         """
-        fitting = self.fitting(wanted, source)
-        if len(fitting) == 1:
-            return fitting[0]
-        kind, names = ("several", fitting) if fitting else ("none of the table's", self.names)
-        listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-        raise TableError(
-            f"codes of {wanted or source.name} in {source} fit {kind} videos: {listed}; say which with `video`"
-        )
+        fits = self.named(wanted)
+        if len(fits) == 1 and fits[0] in self:
+            return fits[0]
+        if len(fits) == 1:
+            raise TableError(f"`video` is {wanted}, of which the table has no frame")
+        if fits:
+            raise TableError(f"`video` is {wanted}, which fits {several(fits)}; write one of these")
+        alike = self._known.called_like(wanted) or self.names
+        raise TableError(f"`video` is {wanted}, which fits none of the table's videos: {some_names(alike)}")
 
-    def fitting(self, wanted: str | None, source: Path) -> Sequence[str]:
-        """Every film that codes may belong to, by the strictest rule of `match` that fits any."""
-        if wanted is None and len(self.names) == 1:
-            return self.names
-        return self._by_name.fitting(wanted or source.name)
+    def claimed(self, wanted: str | None, source: Path, *, alone: bool) -> Claim:
+        """The films that codes belong to.
+
+        Args:
+            wanted: the name or link in the codes, if there is one.
+            source: their file.
+            alone: whether it is about one film; then its own place and name may tell, where there is no name but a
+                link, or nothing: ``interview3.txt`` goes with ``interview3.mp4``.
+        """
+        if wanted is None:
+            return Claim(self.names if len(self.names) == 1 else self._known.called_like(str(source)), "name")
+        is_link = isinstance(wanted, MediaLink)
+        if fits := self.named(wanted):
+            return Claim(nearest(str(source), fits) if is_link and alone else fits, "name")
+        if fits := self._known.fitting(wanted):
+            return Claim(nearest(str(source), fits) if alone else fits, "link")
+        return Claim(self._known.called_like(str(source)) if is_link and alone else (), "file")
 
     def rate(self, wanted: str | None, source: Path) -> float | None:
         """Frames per second of the film that codes belong to; None if that is not clear or it has one frame."""
-        fitting = self.fitting(wanted, source) or self.fitting(source.name, source)
-        return self[fitting[0]].frames.rate if len(fitting) == 1 else None
+        fits = self.claimed(wanted, source, alone=True).films
+        return self[fits[0]].frames.rate if len(fits) == 1 and fits[0] in self else None
 
     def __getitem__(self, name: str) -> Film:
         if name not in self._found:
             self._found[name] = Film(name, self._rows[name])
         return self._found[name]
+
+
+def some_names(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
 
 
 class Film:

@@ -19,6 +19,8 @@ from aucli.evaluation.values import LEVEL, METRICS, CrossValidation, Estimate, E
 from aucli.facs import AU_NAMES
 from aucli.runtime.json_text import strict_json
 
+_GROUPS: Final = {"two coders": "film", "frame by frame": "coded face"}
+"""What is counted as a subject, by the method of an `Evaluation`, where it is not one."""
 TITLES: Final[Mapping[str, str]] = {
     "f1": "F1",
     "accuracy": "Acc",
@@ -108,9 +110,9 @@ def scores_tables(evaluation: Evaluation, *, metrics: Sequence[str] | None = Non
     for m in metrics:
         mean = _bracketed(evaluation.mean[m]) + _fewer(evaluation, m)
         columns.append((TITLES[m], [*(_bracketed(row.scores[m]) for row in rows), mean]))
-    groups = "films" if evaluation.method == "two coders" else "subjects"
+    group = _GROUPS.get(evaluation.method, "subject") + "s" * (evaluation.subjects != 1)
     return _split(
-        title=f"{evaluation.name}: {evaluation.frames:,} frames, {evaluation.subjects} {groups} ({evaluation.method})",
+        title=f"{evaluation.name}: {evaluation.frames:,} frames, {evaluation.subjects} {group} ({evaluation.method})",
         caption=_caption(evaluation),
         heads=("AU", [*(f"{row.au} {AU_NAMES.get(row.au, '')}".strip() for row in rows), f"mean of {len(rows)}"]),
         short_heads=[*(str(row.au) for row in rows), "mean"],

@@ -75,10 +75,11 @@ class Evaluation:
 
     Attributes:
         name: what was scored.
-        method: ``frames`` of one test set, ``pooled`` frames of several folds, ``mean of folds``, or ``two coders``.
+        method: ``frames`` of one test set, ``pooled`` frames of several folds, ``mean of folds``, ``frame by frame`` of
+            a table and people's codes (its subjects are the faces that were coded), or ``two coders``.
         lost_faces: how frames without a face count: as ``negative``, or ``leave_out``.
         subjects: how many are in the test set.
-        frames: frames in the test set.
+        frames: frames in the test set; of people's codes, those with a code.
         per_au: in the order of the AUs.
         mean: mean over the AUs for which a score is defined, by metric.
         averaged: over how many AUs that mean runs, by metric.

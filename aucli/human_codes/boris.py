@@ -21,7 +21,8 @@ from aucli.human_codes.boris_modifiers import value_of
 from aucli.human_codes.boris_timeline import Timeline, require_one_observation, unknown_durations
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
-from aucli.human_codes.text import header_of, media_name, number, shown, table_rows
+from aucli.human_codes.film_names import media_link
+from aucli.human_codes.text import header_of, number, shown, table_rows
 from aucli.human_codes.times import CodedTime, read_time
 from aucli.human_codes.values import CodeOptions, Codes
 
@@ -104,7 +105,7 @@ def _timelines(rows: list[list[str]], at: Mapping[str, int], source: Path) -> di
     named: dict[str, dict[str, None]] = {}
     for row in rows:
         observation = _cell(row, at, "observation id")
-        name = media_name(_cell(row, at, *_NAME_COLUMNS))
+        name = media_link(_cell(row, at, *_NAME_COLUMNS))
         if name is not None and name not in ("NA", "Not found"):
             named.setdefault(observation, {}).setdefault(name)
         if observation not in timelines:
@@ -122,7 +123,7 @@ def _timeline_of(row: list[str], at: Mapping[str, int], source: Path) -> Timelin
     """``player #1:a.mp4;b.mp4|player #2:c.mp4`` plays a.mp4, then b.mp4; the second player shows another view."""
     cell = re.sub(r"^\s*player #1:", "", _cell(row, at, *_QUEUE_COLUMNS), flags=re.IGNORECASE)
     first_player = re.split(r"\|?\s*player #\d+:", cell, flags=re.IGNORECASE)[0]
-    films = [name for name in map(media_name, first_player.split(";")) if name is not None]
+    films = [link for link in map(media_link, first_player.split(";")) if link is not None]
     # The column Source may also only say what kind of observation it was.
     films = [film for film in films if "." in film]
     if len(films) < 2:

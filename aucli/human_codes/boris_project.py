@@ -21,7 +21,8 @@ from aucli.human_codes.boris_modifiers import value_of
 from aucli.human_codes.boris_timeline import Timeline, require_one_observation, unknown_durations
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
-from aucli.human_codes.text import media_name, shown
+from aucli.human_codes.film_names import media_link
+from aucli.human_codes.text import shown
 from aucli.human_codes.times import CodedTime
 from aucli.human_codes.values import CodeOptions, Codes
 
@@ -96,7 +97,7 @@ def _timeline(observation: Mapping[str, Any], source: Path) -> Timeline:
     players = observation.get("file")
     queued = players.get("1") if isinstance(players, dict) else None
     paths = [path for path in queued if isinstance(path, str)] if isinstance(queued, list) else []
-    films = [name for name in map(media_name, paths) if name is not None]
+    films = [link for link in map(media_link, paths) if link is not None]
     if len(films) < 2:
         return Timeline((films[0] if films else None,), (0.0,))
     about = observation.get("media_info")

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from aucli.errors import OptionsError, TableError
+from aucli.human_codes.film_names import file_name
 from aucli.human_codes.text import shown
 
 _ROUNDING_S: Final = 0.001
@@ -52,13 +53,13 @@ def require_one_observation(timelines: Mapping[str, Timeline], source: Path) -> 
     for film, observations in by_film.items():
         if len(observations) > 1:
             listed = ", ".join(map(shown, sorted(observations)[:12]))
-            of = shown(film or "one film")
+            of = shown(file_name(film) if film else "one film")
             raise OptionsError(f"{source} holds the observations {listed} of {of}; choose one with `observation`")
 
 
 def unknown_durations(source: Path, films: Sequence[str]) -> TableError:
     """The error for queued films of which nobody says how long they are."""
-    listed = ", ".join(map(shown, films[:5]))
+    listed = ", ".join(shown(file_name(film)) for film in films[:5])
     return TableError(
         f"{source} holds an observation of several queued films ({listed}), whose clock runs on from film to film, and "
         "not how long each is: export it with the column Media duration (s) (BORIS 8), or code every film in its own "

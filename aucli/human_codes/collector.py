@@ -10,6 +10,7 @@ import numpy as np
 
 from aucli.errors import NothingCodedError, OptionsError, SubjectNotCodedError, TableError
 from aucli.human_codes.file import CodeFile
+from aucli.human_codes.film_names import file_name
 from aucli.human_codes.headers import role_of
 from aucli.human_codes.names import MISSING, PRESENT, AuCode, Said, codes_in, codes_of_name, promises_codes, reading_of
 from aucli.human_codes.text import shown
@@ -160,7 +161,7 @@ class Collector:
             for video, names in there.items():
                 if len(names) > 1:
                     listed = ", ".join(map(shown, sorted(names)[:12]))
-                    of = f" of {shown(video)}" if video and len(self.videos) > 1 else ""
+                    of = f" of {shown(file_name(video))}" if video and len(self.videos) > 1 else ""
                     raise OptionsError(f"{self.file.source} holds the {what}s {listed}{of}; choose one with `{what}`")
             return meant
         if not any(wanted in names for names in there.values()):

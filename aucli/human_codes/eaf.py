@@ -21,8 +21,9 @@ from xml.parsers import expat
 from aucli.errors import TableError
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
+from aucli.human_codes.film_names import MediaLink, media_link
 from aucli.human_codes.names import codes_of_name, reading_of
-from aucli.human_codes.text import media_name, shown
+from aucli.human_codes.text import shown
 from aucli.human_codes.times import NTSC_RATE, CodedTime
 from aucli.human_codes.values import CodeOptions, Codes
 
@@ -120,15 +121,14 @@ class _Document:
             if self.is_intensity(annotation)
         }
 
-    def film(self) -> tuple[str | None, float]:
-        """Name of the first film and its offset in seconds; sound alone names nothing."""
+    def film(self) -> tuple[MediaLink | None, float]:
+        """Place of the first film and its offset in seconds; sound alone names nothing."""
         media = list(self._root.iter("MEDIA_DESCRIPTOR"))
         films = [medium for medium in media if not medium.get("MIME_TYPE", "").startswith("audio")]
         for medium in films:
             url = medium.get("MEDIA_URL") or medium.get("RELATIVE_MEDIA_URL") or ""
-            name = media_name(url)
-            if name:
-                return name, self._whole(medium.get("TIME_ORIGIN", "0")) / 1000
+            if link := media_link(url):
+                return link, self._whole(medium.get("TIME_ORIGIN", "0")) / 1000
         return None, 0.0
 
     def annotations(self) -> Iterator[tuple[Element, Element]]:

@@ -21,9 +21,10 @@ import numpy.typing as npt
 from aucli.errors import TableError
 from aucli.human_codes.collector import CodedEvent, Collector
 from aucli.human_codes.file import CodeFile, CodingProgram
+from aucli.human_codes.film_names import media_link
 from aucli.human_codes.headers import role_of
 from aucli.human_codes.names import plain_words
-from aucli.human_codes.text import delimiter_of, media_name, shown, split_cells
+from aucli.human_codes.text import delimiter_of, shown, split_cells
 from aucli.human_codes.times import CodedTime, Unit, read_time
 from aucli.human_codes.values import CodeOptions, Codes
 
@@ -87,10 +88,10 @@ def _rows_of(file: CodeFile) -> Iterator[_Row]:
             was_comment = True
             name, _, rest = line.strip(delimiter + ' "').lstrip("#").partition(" -- ")
             if name.casefold().endswith(".eaf"):
-                document = media_name(name)
-            elif film is None and media_name(name):
+                document = media_link(name)
+            elif film is None and media_link(name):
                 said = re.search(r"offset:\s*(\d{1,9})", rest, re.ASCII)
-                film, offset = media_name(name), int(said.group(1)) if said else 0
+                film, offset = media_link(name), int(said.group(1)) if said else 0
             continue
         was_comment = False
         try:
@@ -129,7 +130,7 @@ def _read_with_header(header: list[str], rows: list[_Row], collector: Collector)
     for row in rows:
         cells = row.cells + [""] * (len(header) - len(row.cells))
         span = (_time(cells[begin], begin_unit, source), _time(cells[end], end_unit, source))
-        video = (cells[file_at] or row.video) if file_at is not None else row.video
+        video = (media_link(cells[file_at]) or row.video) if file_at is not None else row.video
         subject = cells[subject_at] if subject_at is not None else ""
         coder = cells[coder_at] if coder_at is not None else ""
         collector.expect(video)
@@ -202,7 +203,7 @@ def _read_without_header(rows: list[_Row], collector: Collector) -> None:
         document = next((cell for cell in cells[last + 2 :] if cell.casefold().endswith(".eaf")), None)
         collector.add(
             CodedEvent(
-                media_name(document) if document else row.video, cells[0], _without_id(value),
+                media_link(document) if document else row.video, cells[0], _without_id(value),
                 _time(cells[begin], unit, source), _time(cells[end], unit, source),
                 subject=cells[1] if begin > 1 else "",
             )

@@ -1,15 +1,13 @@
-"""Reading exports of coding programs: text, cells, numbers, names of films."""
+"""Reading exports of coding programs: text, cells, numbers."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 from aucli.errors import TableError
 
@@ -120,10 +118,3 @@ def whole_number(cell: str, source: Path, what: str) -> int:
     if not math.isfinite(value) or value != int(value) or abs(value) > _LARGEST:
         raise TableError(f"{source} has the {what} {shown(cell)!r}; expected a whole number")
     return int(value)
-
-
-def media_name(url: str) -> str | None:
-    """File name in a ``file:///C:/films/a%20b.mp4`` or a plain path; None for nothing and for sound."""
-    name = re.split(r"[\\/]", unquote(url.strip()) if "://" in url else url.strip())[-1].strip()
-    is_sound = name.casefold().endswith((".wav", ".mp3", ".m4a", ".aif", ".aiff", ".flac", ".ogg"))
-    return None if not name or is_sound else name

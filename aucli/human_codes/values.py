@@ -102,7 +102,7 @@ class CodedIntervals:
 
     Attributes:
         source: the file.
-        video: name of the video as the file gives it; None where it gives none.
+        video: name of the video as the file gives it, or a `MediaLink`; None where it gives none.
         subject: who was coded, where the file says it.
         aus: (K,) int32 action unit of each interval; 0 for all of them: a stretch that could not be scored or, with
             the state present, one that was coded.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aucli.errors import OptionsError, TableError
-from aucli.human_codes.film_names import FilmNames
+from aucli.human_codes.film_names import FilmNames, several
 from aucli.human_codes.text import decode, delimiter_of, shown
 from aucli.runtime.files import why_not_a_file
 from aucli.runtime.parquet import first_line
@@ -38,7 +38,7 @@ def read_people(path: Path) -> polars.DataFrame:
         people = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise TableError(f"{path} cannot be read as CSV: {first_line(error)}") from error
-    people = people.rename({name: name.strip() for name in people.columns})
+    people = _with_plain_columns(people)
     if "video" not in people.columns:
         raise TableError(f"{path} has no column video, but {shown(', '.join(people.columns))}; {wanted}")
     if "face" in people.columns:
@@ -46,7 +46,17 @@ def read_people(path: Path) -> polars.DataFrame:
         if faces.null_count():
             raise TableError(f"{path} has a row whose face is no number; leave the column out where all faces count")
         people = people.with_columns(faces)
-    return people.with_columns(pl.col("video").str.strip_chars())
+    return people
+
+
+def _with_plain_columns(people: polars.DataFrame) -> polars.DataFrame:
+    """Headers without blanks around them; ``video`` and ``face`` in any capitals, where they are not there as such."""
+    plain = {name: name.strip() for name in people.columns}
+    for wanted in ("video", "face"):
+        spelt = [name for name, stripped in plain.items() if stripped.casefold() == wanted]
+        if len(spelt) == 1:
+            plain[spelt[0]] = wanted
+    return people.rename(plain) if len(set(plain.values())) == len(plain) else people
 
 
 def people_given(people: polars.DataFrame | str | os.PathLike[str] | None) -> polars.DataFrame | None:
@@ -60,28 +70,30 @@ def people_given(people: polars.DataFrame | str | os.PathLike[str] | None) -> po
 
     if isinstance(people, str | os.PathLike):
         return read_people(Path(people))
-    if people is None or isinstance(people, pl.DataFrame):
-        if people is not None and "video" not in people.columns:
+    if people is None:
+        return None
+    if isinstance(people, pl.DataFrame):
+        people = _with_plain_columns(people)
+        if "video" not in people.columns:
             raise TableError(f"`people` has no column video; it has {', '.join(people.columns)}")
         return people
     raise OptionsError(f"`people` is a {type(people).__name__}; allowed are a polars DataFrame and the path of a CSV")
 
 
 def join_people(
-    seen: polars.DataFrame, people: polars.DataFrame, by: Sequence[str]
+    seen: polars.DataFrame, people: polars.DataFrame, by: Sequence[str], videos: Sequence[str]
 ) -> tuple[polars.DataFrame, list[str]]:
-    """Put the columns `by` of a CSV beside the faces of a table.
-
-    A name in the CSV belongs to the video of that name; if there is none, to the one whose file name it is; then to the
-    one whose file name without suffix it is.
+    """Put the columns `by` of a CSV beside the faces of a table; `film_names` says which video a name belongs to.
 
     Args:
         seen: columns ``video`` and ``face``, a row for each.
-        people: of `read_people`, or any frame like it.
+        people: of `people_given`.
         by: columns of it.
+        videos: names of all videos, also of those without a face: what is called so is none of the others.
 
     Returns:
-        `seen` with the columns `by` as text, null where the CSV says nothing; and notes on names that did not match.
+        `seen` with the columns `by` as text without blanks around it, null where the CSV says nothing; and notes on
+        names that did not match.
 
     Raises:
         OptionsError: if a column is not there.
@@ -93,21 +105,24 @@ def join_people(
         if column not in people.columns or column in ("video", "face"):
             there = [name for name in people.columns if name not in ("video", "face")]
             raise OptionsError(f"`by` is {column}, which `people` has not; it has {', '.join(there) or 'no column'}")
-    videos = FilmNames(seen["video"].unique(maintain_order=True).to_list())
-    names = people["video"].cast(pl.String).to_list()
-    fitting = {name: _video_of(name, videos) for name in dict.fromkeys(names) if name is not None}
+    known = FilmNames(tuple(dict.fromkeys(videos)))
+    names = people["video"].cast(pl.String).str.strip_chars().to_list()
+    fitting = {name: _video_of(name, known) for name in dict.fromkeys(names) if name}
     has_faces = "face" in people.columns
     faces = people["face"].to_list() if has_faces else [None] * len(people)
+    cells = people.select(_text(column) for column in by)
     values: dict[tuple[str, int | None], tuple[str | None, ...]] = {}
-    for name, face, row in zip(names, faces, people.select(pl.col(list(by)).cast(pl.String)).iter_rows(), strict=True):
+    called: dict[tuple[str, int | None], str] = {}
+    for name, face, row in zip(names, faces, cells.iter_rows(), strict=True):
         video = fitting.get(name)
         if video is None:
             continue
         if (video, face) in values:
-            raise TableError(
-                f"`people` has two rows for {video}{f', face {face}' if has_faces else ''}; give each once"
-            )
-        values[video, face] = row
+            other = called[video, face]
+            spelt = f" ({other} and {name})" if other != name else ""
+            of_face = f", face {face}" if has_faces else ""
+            raise TableError(f"`people` has two rows for {video}{of_face}{spelt}; give each once")
+        values[video, face], called[video, face] = row, name
     keys = [(video, face if has_faces else None) for video, face in seen.select("video", "face").iter_rows()]
     nothing = (None,) * len(by)
     joined = pl.DataFrame([values.get(key, nothing) for key in keys], dict.fromkeys(by, pl.String), orient="row")
@@ -120,6 +135,14 @@ def join_people(
     return seen.hstack(joined), notes
 
 
+def _text(column: str) -> polars.Expr:
+    """A column as text without blanks around it; null where nothing else is there."""
+    import polars as pl
+
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
 def listed(what: str, names: Sequence[str]) -> list[str]:
     """``["videos without a face (2): a.mp4, b.mp4"]``; nothing if there is none."""
     if not names:
@@ -130,5 +153,5 @@ def listed(what: str, names: Sequence[str]) -> list[str]:
 def _video_of(name: str, videos: FilmNames) -> str | None:
     fits = videos.fitting(name)
     if len(fits) > 1:
-        raise TableError(f"`people` names {name}, which fits {fits[0]} and {fits[1]}; write the table's name")
+        raise TableError(f"`people` names {name}, which fits {several(fits)}; write one of these")
     return fits[0] if fits else None

@@ -35,12 +35,14 @@ class Tables:
         rows: one per video, frame and face, in the columns of `table_schema`.
         thresholds: action unit -> probability from which it is present; one for which the tables have different
             thresholds, or none, is not in it.
+        videos: names of all videos that the tables know, those without a row too.
         notes: what a user should know of how the tables go together.
     """
 
     files: tuple[Path, ...]
     rows: polars.DataFrame
     thresholds: dict[str, float]
+    videos: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -91,7 +93,11 @@ def read_tables(path: TablePaths) -> Tables:
     if len(digests) > 1:
         models = ", ".join(sorted({str(model) for model, _ in digests}))
         notes.append(f"the tables come from {len(digests)} models ({models}): their probabilities may not compare")
-    return Tables(tuple(files), polars.concat(parts), thresholds, tuple(notes))
+    rows = polars.concat(parts)
+    videos = dict.fromkeys(
+        [*rows["video"].unique(maintain_order=True), *(v for one in metadata for v in one["videos"])]
+    )
+    return Tables(tuple(files), rows, thresholds, tuple(videos), tuple(notes))
 
 
 def rows_given(table: Any) -> polars.LazyFrame | None:

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,14 @@ from aucli.results.episodes import EpisodeRules, episodes_of, signals_of
 from aucli.results.film_times import US_PER_S
 from aucli.results.people import join_people, listed, people_given
 from aucli.results.presence import decided_anew
-from aucli.results.read import TableGiven, lazy_rows
+from aucli.results.read import TableGiven, Tables, read_tables, rows_given
 from aucli.results.row_filter import LEFT_OUT, LeftOut, RowFilter
 from aucli.results.rows_of_faces import RowsOfFaces, face_numbers, rows_of_faces, video_codes
 
 if TYPE_CHECKING:
     import polars
+
+    from aucli.results.read import TablePaths
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,6 +45,7 @@ FIGURES: Final = (
     "mean_duration_s",
     "longest_duration_s",
 )
+PAIR_FIGURES: Final = ("seconds", "seconds_both", "share_both", "phi", "share_b_given_a", "share_a_given_b")
 PAIR_ROWS: Final = 100_000
 """Rows whose pairs of action units are counted at once."""
 
@@ -75,7 +78,7 @@ class Summary:
 
 
 def summary(
-    table: TableGiven,
+    table: TableGiven | Tables,
     *,
     thresholds: Thresholds | None = None,
     aus: str | int | Sequence[str | int] | None = None,
@@ -88,7 +91,7 @@ def summary(
 
     Args:
         table: what `aucli.read` takes (a file of `annotate`, a folder, a glob, several of these), or the rows it gives,
-            also lazy, those without a face too.
+            also lazy, those without a face too; or `Tables` that were read.
         thresholds: decide presence anew, see `episodes`.
         aus: only these action units, as ``["AU12", 4]`` or ``"AU12"``; else all.
         people: a frame, or a CSV's path, with the column ``video`` (and ``face``, where a video shows several people)
@@ -98,15 +101,16 @@ def summary(
         row_filter: rows that it leaves out count nowhere.
 
     Raises:
-        OptionsError: if an action unit or a column of `by` is not there, or `by` is given without `people`.
+        OptionsError: if an action unit or a column of `by` is not there, a column is there twice or is called like one
+            of the result, or `by` is given without `people`.
         TableError: if the table or the CSV cannot be read, lacks a column, or `people` does not fit the table.
     """
     if by and people is None:
         raise OptionsError("`by` needs `people`: a table that says who is in which video")
-    by = [by] if isinstance(by, str) else by
+    by = _columns(by)
     of_people = people_given(people)
     row_filter, rules = row_filter or RowFilter(), rules or EpisodeRules()
-    given = lazy_rows(table)
+    given, videos = _rows_and_videos(table)
     known = given.collect_schema().names()
     require_columns(known)
     names = action_units(known, aus)
@@ -116,7 +120,33 @@ def summary(
     rows = given.select([name for name in dict.fromkeys(columns) if name in known]).collect()
     rows = decided_anew(rows, thresholds)
     faces = rows_of_faces(rows, row_filter)
-    return summary_of(faces, episodes_of(faces, signals, rules), names, people=of_people, by=by)
+    return summary_of(faces, episodes_of(faces, signals, rules), names, people=of_people, by=by, videos=videos)
+
+
+def _columns(by: str | Sequence[str]) -> list[str]:
+    """The columns to group by.
+
+    Raises:
+        OptionsError: if one is there twice, or is called like a column of the result.
+    """
+    columns = [by] if isinstance(by, str) else list(by)
+    taken = {"au", "n_videos", "n_faces", *FIGURES, "au_a", "au_b", *PAIR_FIGURES}
+    for number, column in enumerate(columns):
+        if column in columns[:number]:
+            raise OptionsError(f"`by` is {column} twice; give each column once")
+        if column in taken:
+            raise OptionsError(f"`by` is {column}, as a column of the result is called; call it otherwise in `people`")
+    return columns
+
+
+def _rows_and_videos(table: TableGiven | Tables) -> tuple[polars.LazyFrame, tuple[str, ...]]:
+    """The rows, and the names of all videos that the table's own record knows; none of rows alone."""
+    if isinstance(table, Tables):
+        return table.rows.lazy(), table.videos
+    if (given := rows_given(table)) is not None:
+        return given, ()
+    tables = read_tables(cast("TablePaths", table))
+    return tables.rows.lazy(), tables.videos
 
 
 def summary_of(
@@ -126,12 +156,18 @@ def summary_of(
     *,
     people: polars.DataFrame | None = None,
     by: Sequence[str] = (),
+    videos: Sequence[str] = (),
 ) -> Summary:
-    """Sum up action units whose episodes were found, by `episodes_of`; see `summary`."""
+    """Sum up action units whose episodes were found, by `episodes_of`; see `summary`.
+
+    `videos` are names of videos, those without a row too.
+    """
     import polars as pl
 
     seen, group_of_row = _faces_seen(faces)
-    joined, unmatched = join_people(seen, people, by) if people is not None and by else (seen, [])
+    joined, unmatched = seen, list[str]()
+    if people is not None and by:
+        joined, unmatched = join_people(seen, people, by, [*faces.videos, *videos])
     groups, group_of_face = _groups(joined, by)
     tallies = _tally(faces, group_of_row, len(seen), names)
     of_episodes = found.group_by("video", "face", "au").agg(
@@ -152,7 +188,7 @@ def summary_of(
         _sum_up(of_faces, group_of_face, groups, by),
         pl.concat([groups[[i]].join(one, how="cross") if by else one for i, one in enumerate(pairs)]),
         faces.left_out,
-        (*_without_a_face(faces, seen), *unmatched),
+        (*_without_a_face([*faces.videos, *videos], seen), *unmatched),
     )
 
 
@@ -165,10 +201,12 @@ def _faces_seen(faces: RowsOfFaces) -> tuple[polars.DataFrame, npt.NDArray[np.in
     return pl.DataFrame([videos, pl.Series("face", face_numbers(numbers), pl.Int32)]), of_row
 
 
-def _without_a_face(faces: RowsOfFaces, seen: polars.DataFrame) -> list[str]:
+def _without_a_face(videos: Sequence[str], seen: polars.DataFrame) -> list[str]:
     """A note on videos that no figure speaks of."""
     there = set(seen["video"])
-    return listed("videos of the table without a face", [video for video in faces.videos if video not in there])
+    return listed(
+        "videos of the table without a face", [video for video in dict.fromkeys(videos) if video not in there]
+    )
 
 
 def _groups(joined: polars.DataFrame, by: Sequence[str]) -> tuple[polars.DataFrame, npt.NDArray[np.intp]]:
@@ -314,5 +352,4 @@ def pairs_of(faces: RowsOfFaces, chosen: npt.NDArray[np.bool_], names: Sequence[
                     "share_a_given_b": n_ab / n_b if n_b > 0 else None,
                 }
             )
-    figures = ("seconds", "seconds_both", "share_both", "phi", "share_b_given_a", "share_a_given_b")
-    return pl.DataFrame(found, {"au_a": pl.String, "au_b": pl.String, **dict.fromkeys(figures, pl.Float64)})
+    return pl.DataFrame(found, {"au_a": pl.String, "au_b": pl.String, **dict.fromkeys(PAIR_FIGURES, pl.Float64)})

@@ -11,6 +11,7 @@ from aucli.errors import OptionsError, TableError
 from aucli.evaluation.agreement import AgreementOptions, compare, compare_files
 from aucli.evaluation.films import Films
 from aucli.evaluation.score_tables import to_csv
+from aucli.human_codes.film_names import MediaLink
 from aucli.human_codes.reading import read_codes
 from aucli.human_codes.values import CodeOptions
 from tests.builders.coded_files import eaf, openface
@@ -51,6 +52,7 @@ def test_frames_without_a_face(tmp_path: Path) -> None:
     lost = table(lost=(15, 16))
     counted = compare(lost, read_codes(elan(tmp_path)))
     left_out = compare(lost, read_codes(elan(tmp_path)), options=AgreementOptions(lost_faces="leave_out"))
+    assert (left_out.evaluation.frames, left_out.evaluation.method) == (100, "frame by frame")
     assert (counted.videos[0].faceless, counted.evaluation.per_au[0].labelled) == (2, 100)
     assert left_out.evaluation.per_au[0].labelled == 98
 
@@ -81,7 +83,7 @@ def test_by_frame_and_by_time_are_the_same(tmp_path: Path) -> None:
     by_frame = compare(table(), read_codes(path), options=AgreementOptions(align="frame"))
     by_time = compare(table(), read_codes(path), options=AgreementOptions(align="time"))
     assert by_frame.evaluation == by_time.evaluation
-    assert by_frame.videos[0].compared == 34
+    assert by_frame.videos[0].compared == by_frame.evaluation.frames == 34, "not all of the film's 100"
     assert by_frame.videos[0].unmatched_codes == 1
     with pytest.raises(TableError, match=r"no code matches a frame of a\.mp4: the codes run from 0\.015 to 4\.025 s"):
         compare(table(), read_codes(path), options=AgreementOptions(align="time", tolerance_s=0.001))
@@ -104,21 +106,34 @@ def test_several_videos_give_intervals(tmp_path: Path) -> None:
     assert result.evaluation.subjects == 4
     assert result.evaluation.per_au[0].scores["accuracy"].low is not None
     assert [v.video for v in result.videos] == videos
-    with pytest.raises(TableError, match="both hold codes"):
+    with pytest.raises(TableError, match=r"V0.txt holds codes of day0/v0\.mp4 twice;"):
         compare(joined, [*codes, codes[0]])
 
 
-def test_videos_are_matched_by_the_strictest_rule_that_fits() -> None:
-    films = Films(pl.concat([table(name, frames=2) for name in ("x/a.mp4", "y/a.mp4", "b.mov")]))
-    assert films.match("y/a.mp4", Path("c.csv")) == "y/a.mp4"
-    assert films.match("B.mov", Path("c.csv")) == "b.mov"
-    assert films.match("b.avi", Path("c.csv")) == "b.mov"
-    assert films.match(None, Path("b.txt")) == "b.mov"
-    assert Films(table("only.mp4", frames=2)).match(None, Path("anything.txt")) == "only.mp4"
-    with pytest.raises(TableError, match=r"fit several videos: x/a\.mp4, y/a\.mp4"):
-        films.match("a.mp4", Path("c.csv"))
-    with pytest.raises(TableError, match="fit none of the table's videos"):
-        films.match("z.mp4", Path("c.csv"))
+def test_the_film_that_codes_belong_to() -> None:
+    films = Films(pl.concat([table(name, frames=2) for name in ("x/a.mp4", "y/a.mp4", "b.mov")]), ["z/c.mp4"])
+
+    def claimed(wanted: str | None, source: str = "c.csv", *, alone: bool = True) -> tuple[tuple[str, ...], str]:
+        claim = films.claimed(wanted, Path(source), alone=alone)
+        return claim.films, claim.by
+
+    assert claimed("y/a.mp4") == (("y/a.mp4",), "name")
+    assert claimed("a.mp4", "x/a.csv") == (("x/a.mp4", "y/a.mp4"), "name"), "a name is never guessed"
+    assert claimed(MediaLink("a.mp4"), "x/a.eaf") == (("x/a.mp4",), "name"), "a link may be, by the place of its file"
+    assert claimed(MediaLink("a.mp4"), "x/a.eaf", alone=False) == (("x/a.mp4", "y/a.mp4"), "name")
+    assert claimed(MediaLink("D:/day 1/B.avi")) == (("b.mov",), "link")
+    assert claimed("day 1/b.mov") == (("b.mov",), "name"), "the table's name has no folder that could be another"
+    assert claimed("p/c.mp4") == ((), "file"), "another folder is another film"
+    assert claimed(MediaLink("old/film.mpg"), "codes/y/A.eaf") == (("y/a.mp4",), "file")
+    assert claimed(None, "codes/b.txt") == (("b.mov",), "name")
+    assert Films(table("only.mp4", frames=2)).claimed(None, Path("any.txt"), alone=True).films == ("only.mp4",)
+    for wanted, message in (
+        ("a.mp4", r"fits x/a\.mp4 and y/a\.mp4; write one"),
+        ("x/d.mov", "none of the table's videos: x/a"),
+        ("c.mp4", "of which the table has no frame"),
+    ):
+        with pytest.raises(TableError, match=f"`video` is {wanted}, .*{message}"):
+            films.require(wanted)
 
 
 def test_tables_that_do_not_fit(tmp_path: Path) -> None:
@@ -205,7 +220,7 @@ def test_a_stale_link_to_a_film(tmp_path: Path) -> None:
     two = pl.concat([table("a.mp4"), table("b.mp4")])
     result = compare(two, read_codes(path))
     assert result.videos[0].video == "a.mp4"
-    assert "a.eaf is about proxy.mpg; by its own name it is taken for a.mp4" in result.notes
+    assert "a.eaf is about old/proxy.mpg; by its own name it is taken for a.mp4" in result.notes
     path = path.rename(tmp_path / "coder1.eaf")
     with pytest.raises(TableError, match=r"fit none of the table's videos: a\.mp4, b\.mp4; say which with `video`"):
         compare(two, read_codes(path))
@@ -226,7 +241,9 @@ def test_many_films_are_told_in_one_line(tmp_path: Path) -> None:
     path = plain(tmp_path, "video,frame,AU12\n" + "".join(f"{name},{f},1\n" for name in names for f in range(3)))
     result = compare(pl.concat([table(name, frames=3) for name in names]), read_codes(path))
     assert len(result.videos) == 30
-    assert result.notes[0].startswith("30 videos: 90 of 90 frames compared, 0 of them without the face, 0 coded rows")
+    assert result.notes[0].startswith(
+        "30 videos, 30 coded faces: 90 of 90 frames compared, 0 of them without the face, 0 coded rows"
+    )
 
 
 def test_timecode_takes_the_rate_of_its_film(tmp_path: Path) -> None:
@@ -240,5 +257,5 @@ def test_timecode_takes_the_rate_of_its_film(tmp_path: Path) -> None:
 def test_a_video_that_the_table_lacks_is_named_also_where_it_holds_one_alone(tmp_path: Path) -> None:
     path = tmp_path / "codes.csv"
     path.write_text("time_s,AU12\n0.0,1\n0.2,0\n")
-    with pytest.raises(TableError, match=r"other\.mp4 .* fit none of the table's videos: a\.mp4"):
+    with pytest.raises(TableError, match=r"`video` is other\.mp4, which fits none of the table's videos: a\.mp4"):
         compare(table(), read_codes(path), options=AgreementOptions(video="other.mp4"))

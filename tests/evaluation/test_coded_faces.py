@@ -42,6 +42,24 @@ def test_a_study_goes_out_and_back_in_with_one_command(tables: Path, tmp_path: P
     assert "not compared, no face in the table and nothing coded: none.mp4" in result.notes
 
 
+@pytest.mark.parametrize("target", ["elan", "boris"])
+def test_films_of_one_name_in_many_folders_go_out_and_back_in(tmp_path: Path, target: str) -> None:
+    names = [f"study/p{k}/film.mp4" for k in range(3)]
+    whole = write_table(pl.concat([table(name) for name in names]), tmp_path / "whole.parquet")
+    place = tmp_path / ("codes" if target == "elan" else "all.boris")
+    export(whole, target, place, RAW)
+    one_by_one = AgreementOptions(replicates=0)
+    result = compare_files(whole, [place], options=one_by_one)
+    assert [one.video for one in result.videos] == names
+    assert [row.scores["kappa"].value for row in result.evaluation.per_au] == [1.0]
+    part = write_table(pl.concat([table(name) for name in names[1:]]), tmp_path / "part.parquet")
+    result = compare_files(part, [place], options=one_by_one)
+    assert [one.video for one in result.videos] == names[1:]
+    (note,) = [note for note in result.notes if "not in the table" in note]
+    assert note.startswith("1 of 3 coded videos")
+    assert note.endswith(names[0])
+
+
 def coded(folder: Path, subjects: dict[str, list[str]]) -> Path:
     """A document a film; each subject shows AU12 as the table has it of face 0."""
     folder.mkdir(exist_ok=True)

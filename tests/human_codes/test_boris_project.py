@@ -30,7 +30,7 @@ def test_states_are_paired_by_code_subject_and_modifier_and_points_are_moments(t
         (1.0, "anna", "AU12", "c"), (2.5, "anna", "AU45", "None"),
     ]  # fmt: skip
     codes = intervals(write(tmp_path, boris_project({"one": events}), "a.boris"))
-    assert (codes.video, codes.subject, codes.coded_aus) == ("a.mp4", "anna", (12, 45))
+    assert (codes.video, codes.subject, codes.coded_aus) == ("films/a.mp4", "anna", (12, 45))
     assert sorted(zip(codes.aus, codes.onset, codes.offset, codes.grades, strict=True))[:2] == [
         (12, 0.4, 3.0, 2.0),
         (12, 1.0, 2.0, 3.0),
@@ -42,15 +42,15 @@ def test_nothing_was_coded(tmp_path: Path) -> None:
     path = write(tmp_path, boris_project({"one": []}))
     with pytest.raises(TableError, match="no interval at all"):
         read_codes(path)
-    assert spans(path, CodeOptions(coded_aus=(12,))) == {"a.mp4": []}
+    assert spans(path, CodeOptions(coded_aus=(12,))) == {"films/a.mp4": []}
 
 
 def test_queued_films_have_their_own_clocks(tmp_path: Path) -> None:
     films = (("x/part1.mp4", 2.4), ("x/part2.mp4", 2.4))
     events = [(1.0, "", "AU12", ""), (3.0, "", "AU12", "")]
     assert spans(write(tmp_path, boris_project({"one": events}, films))) == {
-        "part1.mp4": [(12, 1.0, 2.4)],
-        "part2.mp4": [(12, 0.0, 0.6)],
+        "x/part1.mp4": [(12, 1.0, 2.4)],
+        "x/part2.mp4": [(12, 0.0, 0.6)],
     }
     unknown = (("part1.mp4", None), ("part2.mp4", 2.4))
     with pytest.raises(TableError, match="not how long each is"):
@@ -61,11 +61,11 @@ def test_a_choice_is_asked_for(tmp_path: Path) -> None:
     two = write(tmp_path, boris_project({"first": SMILE, "again": [(0.8, "", "AU12", ""), (1.0, "", "AU12", "")]}))
     with pytest.raises(OptionsError, match=r"observations again, first of a\.mp4; choose one with `observation`"):
         read_codes(two)
-    assert spans(two, CodeOptions(observation="again")) == {"a.mp4": [(12, 0.8, 1.0)]}
+    assert spans(two, CodeOptions(observation="again")) == {"films/a.mp4": [(12, 0.8, 1.0)]}
     with pytest.raises(OptionsError, match="no observation 'third'"):
         read_codes(two, CodeOptions(observation="third"))
     people = write(tmp_path, boris_project({"one": [(t, who, "AU12", "") for who in ("A", "B") for t in (0.4, 1.2)]}))
-    assert [(one.video, one.subject) for one in read_codes(people)] == [("a.mp4", "A"), ("a.mp4", "B")]
+    assert [(one.video, one.subject) for one in read_codes(people)] == [("films/a.mp4", "A"), ("films/a.mp4", "B")]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.builders.read_codes import covered, intervals, write
 
 def test_tiers_become_intervals_of_the_film(tmp_path: Path) -> None:
     codes = intervals(write(tmp_path, eaf(), "a.eaf"))
-    assert codes.video == "Gespräch 1.mp4"
+    assert codes.video == "C:/Users/anna/Filme/Gespräch 1.mp4"
     assert codes.coded_aus == (6, 12)
     assert covered(codes, 12) == (10, 29)
     assert covered(codes, 6) == (25, 49)
@@ -36,7 +36,7 @@ def test_the_offset_of_the_film_is_added(tmp_path: Path) -> None:
 def test_sound_names_no_film(tmp_path: Path) -> None:
     sound, film = ("file:///a/talk.wav", "audio/x-wav"), ("file:///a/face.mpg", "video/mpeg")
     assert intervals(write(tmp_path, eaf(media=[sound]), "a.eaf")).video is None
-    assert intervals(write(tmp_path, eaf(media=[sound, film]), "a.eaf")).video == "face.mpg"
+    assert intervals(write(tmp_path, eaf(media=[sound, film]), "a.eaf")).video == "a/face.mpg"
     assert intervals(write(tmp_path, eaf(media=[]), "a.eaf")).video is None
 
 

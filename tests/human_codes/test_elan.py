@@ -42,7 +42,7 @@ def test_ntsc_timecode_is_dropped_at_its_own_rate(tmp_path: Path) -> None:
 def test_commas_and_quotation_marks(tmp_path: Path) -> None:
     text = elan_per_tier(delimiter=",").replace("AU12,", '"AU12",').replace("C,", '"C [a17]",')
     codes = intervals(write(tmp_path, MEDIA.replace("\n", ",,,\n") + text))
-    assert (codes.video, covered(codes, 12), codes.grades[0]) == ("Session 1.mp4", (10, 29), 3)
+    assert (codes.video, covered(codes, 12), codes.grades[0]) == ("D:/films/Session 1.mp4", (10, 29), 3)
 
 
 def test_an_old_export_in_windows_1252(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_an_old_export_in_windows_1252(tmp_path: Path) -> None:
 
 def test_a_header_names_the_film_and_its_offset(tmp_path: Path) -> None:
     codes = intervals(write(tmp_path, MEDIA.replace("offset: 0", "offset: 1500") + "\n" + elan_per_tier()))
-    assert codes.video == "Session 1.mp4"
+    assert codes.video == "D:/films/Session 1.mp4"
     assert "offset of 1500 ms, which the export may hold or not; `shift_s` moves the codes" in codes.notes[0]
 
 

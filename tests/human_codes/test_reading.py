@@ -124,7 +124,7 @@ def test_elan_and_datavyu(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("text", [BORIS_AGGREGATED, BORIS_TABULAR, BORIS_OLD, BORIS_AGGREGATED.replace(",", "\t")])
 def test_boris(tmp_path: Path, text: str) -> None:
     codes = intervals(write(tmp_path, text), HIDDEN)
-    assert codes.video == "a.mp4"
+    assert codes.video == "data/a.mp4"
     assert codes.coded_aus == (6, 12, 45)
     labels = occurrence(codes, TIMES_25, HIDDEN)
     for a, au in enumerate(codes.coded_aus):
@@ -183,7 +183,7 @@ def test_boris_with_several_people_or_passes(tmp_path: Path) -> None:
     codes = intervals(write(tmp_path, again), CodeOptions(observation="o2"))
     assert codes.coded_aus == (12,)
     other = BORIS_AGGREGATED + BORIS_AGGREGATED.splitlines()[1].replace("o1", "o2").replace("a.mp4", "b.mp4") + "\n"
-    assert [one.video for one in read_codes(write(tmp_path, other))] == ["a.mp4", "b.mp4"]
+    assert [one.video for one in read_codes(write(tmp_path, other))] == ["data/a.mp4", "data/b.mp4"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from aucli.errors import OptionsError, TableError
 from aucli.results.episodes import EpisodeRules, episodes
 from aucli.results.people import read_people
+from aucli.results.read import read_tables
 from aucli.results.row_filter import RowFilter
 from aucli.results.summary import FIGURES, summary
 from tests.builders.films import film_rows, steady_film
+from tests.builders.made_studies import MadeFilm, write_study
 
 RAW = EpisodeRules(smooth_s=0, min_duration_s=0, join_gap_s=0)
 TWO = film_rows(
@@ -99,6 +102,30 @@ def test_people_are_joined_by_name_and_notes_say_who_is_missing(tmp_path: Path, 
     )
 
 
+def test_a_film_is_never_in_the_group_of_another_of_its_name(tmp_path: Path) -> None:
+    """Also where nobody is seen in it, it has no frame, or it is not there at all."""
+    table = pl.concat([steady_film("s/p1/a.mp4", [0.9] * 4), steady_film("s/p2/a.mp4", [None, None])])
+    path = write_study(tmp_path / "t.parquet", {"s/p1/a.mp4": MadeFilm(), "s/p2/a.mp4": MadeFilm(faces={})})
+    without_rows = replace(read_tables(path), rows=table.filter(pl.col("video") == "s/p1/a.mp4"))
+    text = "video,condition\ns/p1/a.mp4,x\ns/p2/a.mp4,y\ns/p3/a.mp4,y\n"
+    for source in (table, path, without_rows):
+        result = summary(source, people=_people(tmp_path / "p.csv", text), by="condition")
+        assert result.groups["condition"].unique().to_list() == ["x"]
+        assert result.notes == (
+            "videos of the table without a face (1): s/p2/a.mp4",
+            "videos of `people` that are not in the table (1): s/p3/a.mp4",
+        )
+        others = _people(tmp_path / "p.csv", "video,condition\ns/p2/a.mp4,y\np3/a.mp4,y\n")
+        assert summary(source, people=others, by="condition").groups["condition"].unique().to_list() == [None]
+
+
+def test_values_and_headers_are_read_without_blanks_and_capitals_of_video(tmp_path: Path) -> None:
+    people = _people(tmp_path / "p.csv", " VIDEO ,Face, group \nc.mp4 ,0, film \nc.mp4,1,film\nstudy/p1/a.mp4,0, \n")
+    for one in (people, pl.DataFrame({"Video": [" c.mp4"], "group": ["film"]})):
+        groups = summary(STUDY, people=one, by="group").groups
+        assert groups.select("group", "n_videos").rows() == [("film", 1), (None, 2)]
+
+
 def test_people_may_be_told_apart_by_face(tmp_path: Path) -> None:
     people = _people(tmp_path / "p.csv", "video,face,role\nc.mp4,0,mother\nc.mp4,1,child\n")
     groups = summary(STUDY.filter(pl.col("video") == "c.mp4"), people=people, by=["role"]).groups
@@ -129,10 +156,20 @@ def test_a_csv_that_does_not_fit_is_refused_in_one_line(tmp_path: Path, text: st
 def test_a_name_that_fits_two_videos_is_refused() -> None:
     two = pl.concat([steady_film("p1/a.mp4", [0.9] * 3), steady_film("p2/a.mp4", [0.9] * 3)])
     people = pl.DataFrame({"video": ["a.mp4"], "x": ["1"]})
-    with pytest.raises(TableError, match=r"names a.mp4, which fits p1/a.mp4 and p2/a.mp4"):
+    with pytest.raises(TableError, match=r"names a.mp4, which fits p1/a.mp4 and p2/a.mp4; write one"):
         summary(two, people=people, by=["x"])
     with pytest.raises(OptionsError, match="`by` needs `people`"):
         summary(two, by=["x"])
+
+
+def test_columns_to_group_by_that_the_result_cannot_have() -> None:
+    result = summary(TWO)
+    for name in sorted({*result.groups.columns, *result.co_occurrence.columns}):
+        people = pl.DataFrame({"video": ["a.mp4"], name: ["1"]})
+        with pytest.raises(OptionsError, match=f"`by` is {name}, as a column of the result is called"):
+            summary(TWO, people=people, by=name)
+    with pytest.raises(OptionsError, match="`by` is x twice"):
+        summary(TWO, people=pl.DataFrame({"video": ["a.mp4"], "x": ["1"]}), by=["x", "x"])
 
 
 def _slow_pair(rows: list[dict[str, Any]], shown: list[float]) -> tuple[float, float | None, float | None]:

@@ -140,7 +140,7 @@ class _Study:
 
     def rate(self, wanted: str | None, source: Path) -> float | None:
         """Frames per second of the film that codes name, or that is called like their file."""
-        fitting = (self.names.fitting(wanted) if wanted else ()) or self.names.fitting(source.name)
+        fitting = (self.names.fitting(wanted) if wanted else ()) or self.names.called_like(str(source))
         frames = self.frames(fitting[0]) if len(fitting) == 1 else None
         return frames.rate if frames is not None else None
 

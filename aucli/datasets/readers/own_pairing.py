@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from aucli.datasets.report import Findings
-from aucli.human_codes.film_names import FilmNames
+from aucli.human_codes.film_names import FilmNames, nearest
 from aucli.human_codes.names import plain_words
 from aucli.human_codes.values import Codes
 
@@ -79,8 +79,8 @@ def _by_name(
         return listed[0], True
     known = films if not listed else FilmNames(listed)
     named = known.fitting(one.video) if one.video else ()
-    own = known.fitting(file.name) if n_films == 1 else ()
-    named, own = nearest(file.name, named), nearest(file.name, own)
+    named = nearest(file.name, named)
+    own = known.called_like(file.name) if n_films == 1 else ()
     fitting = named or own
     if len(named) == len(own) == 1 and named != own:
         # Somebody coded from a copy of another film's file, or renamed one of the two.
@@ -92,13 +92,6 @@ def _by_name(
         findings.warn("codes that fit several films", "dropped", 1, "file", file.name, why)
         return None, True
     return (fitting[0], True) if fitting else (None, False)
-
-
-def nearest(name: str, films: Sequence[str]) -> tuple[str, ...]:
-    """Of films, those that share most folders with a file: of ``P1/codes/a.eaf``, ``P1/a.mp4`` and not ``P2/a.mp4``."""
-    folders = {part.casefold() for part in PurePosixPath(name).parts[:-1]}
-    shared = [len(folders & {part.casefold() for part in PurePosixPath(film).parts[:-1]}) for film in films]
-    return tuple(film for film, n in zip(films, shared, strict=True) if n == max(shared))
 
 
 def most_alike(name: str, films: Sequence[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Final, get_args
 from aucli.datasets.label_values import Side
 from aucli.datasets.report import Findings
 from aucli.errors import DatasetError, OptionsError
-from aucli.human_codes.film_names import FilmNames
+from aucli.human_codes.film_names import FilmNames, several
 from aucli.human_codes.headers import Role, role_of
 from aucli.human_codes.text import decode, shown, table_rows
 from aucli.human_codes.times import read_time
@@ -145,7 +145,7 @@ def _by_film(
             raise DatasetError(f"{where} lacks the {'subject' if cells['video'] else 'video'}")
         fitting = films.fitting(cells["video"])
         if len(fitting) > 1:
-            raise DatasetError(f"{where} names {cells['video']}, which fits {fitting[0]} and {fitting[1]}")
+            raise DatasetError(f"{where} names {cells['video']}, which fits {several(fitting)}; write one")
         if not fitting:
             findings.warn(
                 "film of the table of people that is not there", "ignored", 1, "sequence", cells["video"], where

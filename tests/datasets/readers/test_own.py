@@ -15,7 +15,7 @@ from aucli.datasets.folds import FoldOptions, make_folds, seeded_tests
 from aucli.datasets.load import load_dataset
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.readers.own import OwnOptions
-from aucli.datasets.readers.own_pairing import most_alike, nearest, words_of
+from aucli.datasets.readers.own_pairing import most_alike, words_of
 from aucli.datasets.report import Report
 from aucli.datasets.samples import Samples
 from aucli.datasets.source import DatasetSource
@@ -221,8 +221,6 @@ def test_names_are_alike_by_their_words() -> None:
     assert most_alike("p1 visit 2 final.eaf", films) == ("P01_Visit-2.mp4",)
     assert most_alike("visit.eaf", films) == ("P01_Visit-2.mp4", "P01_visit_12.mp4")
     assert most_alike("nothing.eaf", films) == ()
-    assert nearest("P2/a.eaf", ["P1/a.mp4", "P2/a.mp4"]) == ("P2/a.mp4",)
-    assert nearest("a.eaf", ["P1/a.mp4", "P2/a.mp4"]) == ("P1/a.mp4", "P2/a.mp4")
 
 
 @given(st.sets(st.integers().map(str), min_size=2, max_size=12), st.integers(1, 6), st.integers(0, 5))
