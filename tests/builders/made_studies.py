@@ -40,6 +40,7 @@ class MadeFilm:
         quality: of every face, where it is not that of `QUALITY`.
         box: left, top, width and height of every face.
         episode_s: mean length of an episode, and of a pause is three times that.
+        never: action units that nobody shows.
         more: of the record.
     """
 
@@ -50,6 +51,7 @@ class MadeFilm:
     quality: Mapping[str, float] = field(default_factory=dict)
     box: tuple[float, float, float, float] = (30.0, 20.0, 40.0, 50.0)
     episode_s: float = 0.8
+    never: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,6 +97,7 @@ def _rows(label: str, film: MadeFilm, aus: tuple[str, ...], seed: int) -> pa.Tab
     p = np.concatenate(
         [*(_probabilities(rng, len(f), len(aus), film) for _, f in spans), np.zeros((len(lonely), len(aus)))]
     )
+    p[:, [aus.index(au) for au in film.never]] = 0.1
     order = np.lexsort((face, frame))
     frame, face, p = frame[order], face[order].astype(np.int32), p[order].astype(np.float32)
     absent = face < 0

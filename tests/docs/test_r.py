@@ -51,16 +51,20 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_without_packages(study: Path) -> None:
     code = "".join(part for part in PARTS if not package(part))
-    values = ("people$share_present", "c(mean(share$AU12), nrow(share))", "phi", "sum(whole)")
+    of_conditions = "aggregate(share_present ~ condition, data = people, FUN = mean)$share_present"
+    values = ("people$share_present", of_conditions, "c(mean(share$AU12), nrow(share))", "phi", "sum(whole)")
     printed = in_r(code + "\n".join(f'cat("=", {value}, "\\n")' for value in values), study)
-    by_participant, shares, phi, whole = (
+    by_participant, by_condition, shares, phi, whole = (
         [float(word) for word in line.split()[1:]] for line in printed if line.startswith("=")
     )
     good = aucli.RowFilter(min_interocular_px=30, max_yaw_deg=30)
     tables = study / "tables"
     groups = aucli.summary(tables, people=study / "people.csv", by=["participant", "condition"], aus=12).groups
-    expected = groups.filter(pl.col("participant").is_not_null())["share_present"].to_list()
-    assert by_participant == pytest.approx(expected, rel=1e-5)
+    known = groups.filter(pl.col("participant").is_not_null())
+    assert known["share_present"].min() == 0, "somebody never shows it, and counts"
+    assert by_participant == pytest.approx(known["share_present"].to_list(), rel=1e-5)
+    means = known.group_by("condition", maintain_order=True).agg(pl.col("share_present").mean())
+    assert by_condition == pytest.approx(means.sort("condition")["share_present"].to_list(), rel=1e-5)
     rows = good.mark(aucli.read(tables)).drop_nulls("face").filter(pl.col("left_out").is_null())
     of_faces = rows.group_by("video", "face").agg(pl.col("AU12").mean())["AU12"]
     assert shares == pytest.approx([of_faces.mean(), len(of_faces)], rel=1e-5)
