@@ -49,11 +49,8 @@ def open_faces(
         AucliError: if there is no finished cache and no root, or the cache is of another data set or options, or of
             smaller faces than is allowed.
     """
-    wanted = pictures_for(crop or CropSpec())
-    if source.cache is None and wanted["side_px"] > SIDE_PX:  # beside the usual pictures, not instead of them
-        usual = source.cache_folder
-        source = replace(source, cache=usual.with_name(f"{usual.name}-{wanted['side_px']}px"))
-    cache = source.cache_folder
+    wanted, cache = pictures_for(crop or CropSpec()), cache_for(source, crop)
+    source = replace(source, cache=cache)
     problems = () if crop is None else _enlarged(cache, crop, may_enlarge=may_enlarge)
     finished = (cache / INDEX_NAME).is_file()
     if source.root is not None and (not finished or source.benchmark.grows or failures_of(cache)):
@@ -78,6 +75,12 @@ def open_faces(
         f"{len(failed)} sequences could not be read, or not wholly, when the faces were prepared: {shown}{more}; "
         f"all are in {cache / REPORT_NAME}; repair them and give `root` to read them again",
     )
+
+
+def cache_for(source: DatasetSource, crop: CropSpec | None) -> Path:
+    """Where the faces for a crop are, or will be: larger ones beside the usual ones, where the source does not say."""
+    side_px, folder = pictures_for(crop or CropSpec())["side_px"], source.cache_folder
+    return folder.with_name(f"{folder.name}-{side_px}px") if source.cache is None and side_px > SIDE_PX else folder
 
 
 def pictures_for(crop: CropSpec) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ The A linear maps of a stage are stored as one tensor with a leading AU axis and
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,9 @@ class EncoderConfig:
     drop_path: float = 0.0
 
     def __post_init__(self) -> None:
+        if not timm.is_model(self.backbone):
+            near = difflib.get_close_matches(self.backbone, timm.list_models(), n=3) or ["timm.list_models()"]
+            raise ModelError(f"backbone is {self.backbone!r}, which is no model of timm; near it are {', '.join(near)}")
         if unknown := [au for au in self.aus if au not in AU_NAMES]:
             allowed = ", ".join(map(str, AU_NAMES))
             raise ModelError(f"aus names AU {unknown[0]}, which is not known; allowed are {allowed}")
@@ -353,9 +357,6 @@ def _per_channel(values: tuple[float, ...]) -> Tensor:
 
 def _timm_network(config: EncoderConfig) -> Any:  # timm's classes are untyped beyond nn.Module
     """Build the backbone for the config's input, cut after its last feature stage."""
-    if not timm.is_model(config.backbone):
-        close = ", ".join(timm.list_models(f"*{config.backbone.split('_')[0]}*")[:5]) or "see timm.list_models()"
-        raise ModelError(f"backbone {config.backbone!r} is not a timm model; try {close}")
     options: dict[str, Any] = {"in_chans": 1 if config.colour == "grey" else 3, "num_classes": 0}
     if config.drop_path > 0:
         options["drop_path_rate"] = config.drop_path

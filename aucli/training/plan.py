@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.cache.writer import manifest_of
 from aucli.datasets.faces import FaceSource
 from aucli.datasets.folds import check_folds, fold_rows
 from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFaces, read_free_data
 from aucli.datasets.label_values import SplitName
-from aucli.datasets.prepared import open_faces
+from aucli.datasets.prepared import cache_for, open_faces
 from aucli.datasets.seen import seen_among, told
 from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
@@ -152,6 +153,7 @@ def _benchmark_folds(
     options: TrainOptions, source: DatasetSource, recipe: Recipe, on_prepare: Callable[[Any], None] | None
 ) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
     check_folds(options.dataset, options.folds)
+    _require_aus_before_preparing(source, recipe)
     faces, problems = open_faces(
         source,
         crop=recipe.largest_crop(),
@@ -195,6 +197,22 @@ def _benchmark_folds(
             )
         )
     return tuple(folds), warnings
+
+
+def _require_aus_before_preparing(source: DatasetSource, recipe: Recipe) -> None:
+    """Refuse AUs that would not be read: to prepare a benchmark may take hours.
+
+    Raises:
+        OptionsError: naming the first, and what to give.
+    """
+    read = source.reader_options.aus or source.benchmark.aus
+    lacking = [au for au in recipe.encoder.aus if au not in read]
+    if read and lacking and manifest_of(cache_for(source, recipe.largest_crop())) is None:
+        together = ",".join(map(str, sorted({*read, *lacking})))
+        raise OptionsError(
+            f"encoder.aus asks for AU {lacking[0]}, and {source.dataset} is read with {', '.join(map(str, read))}; "
+            f"give `options` aus={together}, if it codes them"
+        )
 
 
 def _with_people_seen(

@@ -185,7 +185,7 @@ def test_weights_carry_no_dead_classifier_and_no_constants() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"backbone": "mobilenetv4_conv_smal"}, "not a timm model"),
+        ({"backbone": "mobilenetv4_conv_smal"}, "no model of timm; near it are mobilenetv4_conv_small,"),
         ({"aus": ()}, "aus is"),
         ({"aus": (1, 1)}, "aus is"),
         ({"aus": (3,)}, "aus names AU 3"),

@@ -40,6 +40,14 @@ def test_a_dry_run_writes_nothing(cache: Path, recipe: Path, tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
+def test_action_units_that_would_not_be_read_are_refused_before_data_are_prepared(recipe: Path, tmp_path: Path) -> None:
+    source = DatasetSource(dataset="bp4d", root=tmp_path, cache=tmp_path / "cache")
+    overrides = ("encoder.aus=[1, 5]", "experimental=[]")
+    options = TrainOptions(source=source, out=tmp_path / "run", recipe=str(recipe), overrides=overrides, device="cpu")
+    with pytest.raises(OptionsError, match=r"asks for AU 5, .* give `options` aus=1,2,4,5,6,"):
+        plan(options)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -59,6 +59,10 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
         ("encoder.aus=[1, 1]", "encoder.aus is [1, 1]; allowed are one or more action units, each once"),
         ("encoder.aus=[1, 99]", "encoder.aus names AU 99, which is not known; allowed are 1, 2, 4"),
         ("encoder.colour=green", "encoder.colour is 'green': Input should be 'rgb' or 'grey'"),
+        (
+            "encoder.backbone=resnet81",
+            "encoder.backbone is 'resnet81', which is no model of timm; near it are",
+        ),
         ("encoder.neighbours=0", "encoder.neighbours is 0; allowed is 1 or more"),
         ("encoder.std=[0.0, 1.0, 1.0]", "encoder.std is (0.0, 1.0, 1.0); it needs three values above 0"),
         ("encoder.drop_path=1.0", "encoder.drop_path is 1.0; allowed is 0 to below 1"),
