@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from aucli.annotation.options import AnnotateOptions
     from aucli.annotation.outcome import Outcome
     from aucli.annotation.run import annotate
-    from aucli.annotation.table import read_metadata
     from aucli.errors import AucliError
     from aucli.results.episodes import EpisodeRules, episodes
     from aucli.results.exports.run import Exported, ExportOptions, export
     from aucli.results.overlay.run import OverlayOptions, OverlayOutcome, overlay
+    from aucli.results.read import read_metadata_of as read_metadata
     from aucli.results.read import read_table as read
     from aucli.results.report.run import ReportOptions, ReportOutcome, report
     from aucli.results.row_filter import RowFilter
@@ -61,7 +61,7 @@ _HOMES = {
     "OverlayOptions": ("aucli.results.overlay.run", "OverlayOptions"),
     "OverlayOutcome": ("aucli.results.overlay.run", "OverlayOutcome"),
     "read": ("aucli.results.read", "read_table"),
-    "read_metadata": ("aucli.annotation.table", "read_metadata"),
+    "read_metadata": ("aucli.results.read", "read_metadata_of"),
     "episodes": ("aucli.results.episodes", "episodes"),
     "report": ("aucli.results.report.run", "report"),
     "ReportOptions": ("aucli.results.report.run", "ReportOptions"),

@@ -31,7 +31,7 @@ OUTSIDE = {
 }
 """Files of the repository and their places on the site."""
 LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
-NAMED_TYPES = ("read.TableGiven", "read.TablePaths", "columns.Thresholds")
+NAMED_TYPES = ("read.TableGiven", "read.TablePaths", "read.Tables", "columns.Thresholds")
 """Types of parameters that have a name of their own."""
 CODE = re.compile(r"`[^`\n]+`")
 LOADED = re.compile(

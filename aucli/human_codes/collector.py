@@ -99,7 +99,8 @@ class Collector:
             strange = self._strange + self._one_sided
             kind = TableError if strange else NothingCodedError
             seen = ", ".join(shown(name) for name, _ in strange.most_common(5)) or "no interval at all"
-            remedy = "count one-sided codes with `one_sided`" if self._one_sided else "say what is one with `names`"
+            remedy = "say what is one with `names`" if strange else "say what was looked for with `coded_aus`"
+            remedy = "count one-sided codes with `one_sided`" if self._one_sided else remedy
             raise kind(f"nothing in {self.file.source} is an action unit; it has {seen}; {remedy}")
         aus = tuple(sorted(occurring | set(self.options.coded_aus)))
         notes = (*self._notes, *self._counted_notes(meant))

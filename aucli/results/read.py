@@ -100,6 +100,30 @@ def read_tables(path: TablePaths) -> Tables:
     return Tables(tuple(files), rows, thresholds, tuple(videos), tuple(notes))
 
 
+def read_metadata_of(path: TablePaths) -> dict[str, Any]:
+    """What a table knows of itself, or several of one kind of run as one: the JSON under the key ``aucli``.
+
+    Args:
+        path: what `read_table` takes.
+
+    Returns:
+        Of several tables what all of them say, and under ``videos`` the records of all.
+
+    Raises:
+        TableError: if there is no table, two hold the same video, or they differ in anything but their videos.
+    """
+    files = table_files(path)
+    found = [read_metadata(file) for file in files]
+    _require_other_videos(files, found)
+    shared = {name: value for name, value in found[0].items() if name != "videos"}
+    for file, one in zip(files, found, strict=True):
+        differing = [name for name in sorted({*shared, *one} - {"videos"}) if shared.get(name) != one.get(name)]
+        if differing:
+            what = ", ".join(differing)
+            raise TableError(f"{files[0]} and {file} differ in {what}; read the metadata of each by itself")
+    return found[0] | {"videos": {label: known for one in found for label, known in one["videos"].items()}}
+
+
 def rows_given(table: Any) -> polars.LazyFrame | None:
     """The rows of a table that was given as a polars frame; None for one that was given by its path, or several.
 

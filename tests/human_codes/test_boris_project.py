@@ -40,7 +40,7 @@ def test_states_are_paired_by_code_subject_and_modifier_and_points_are_moments(t
 
 def test_nothing_was_coded(tmp_path: Path) -> None:
     path = write(tmp_path, boris_project({"one": []}))
-    with pytest.raises(TableError, match="no interval at all"):
+    with pytest.raises(TableError, match="no interval at all; say what was looked for with `coded_aus`"):
         read_codes(path)
     assert spans(path, CodeOptions(coded_aus=(12,))) == {"films/a.mp4": []}
 

@@ -15,7 +15,7 @@ from aucli.annotation.segments import WorkFolder
 from aucli.annotation.table import read_metadata
 from aucli.annotation.writing import write_table
 from aucli.errors import OptionsError, TableError
-from aucli.results.read import read_table, read_tables
+from aucli.results.read import read_metadata_of, read_table, read_tables
 from tests.builders.annotated import RUN, VIDEO, annotated_frames, finished_video, rows_of
 from tests.builders.earlier_tables import as_schema_2, write_schema_1
 
@@ -84,6 +84,16 @@ def test_files_folders_and_globs_read_as_one_each_file_once(tmp_path: Path) -> N
     ):
         with pytest.raises(TableError, match=message):
             read_table(path)
+
+
+def test_what_tables_of_one_run_say_together(tmp_path: Path) -> None:
+    a, b = _write(tmp_path / "s" / "a.parquet", "a.mp4"), _write(tmp_path / "s" / "p2" / "b.parquet", "b.mp4")
+    one, other = read_metadata(a), read_metadata(b)
+    assert read_metadata_of(a) == one
+    assert read_metadata_of(tmp_path / "s") == one | {"videos": one["videos"] | other["videos"]}
+    c = _write(tmp_path / "c.parquet", "c.mp4", run=replace(RUN, model_digest="other"))
+    with pytest.raises(TableError, match=r"a\.parquet and .*c\.parquet differ in model_digest; read"):
+        read_metadata_of([a, b, c])
 
 
 def test_tables_that_do_not_go_together_are_refused_by_name(tmp_path: Path) -> None:
