@@ -6,6 +6,7 @@ By default the whole picture is searched a few times a second, and the frames be
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -79,13 +80,14 @@ def _find_in_windows(
             yield replace(run, before=before, last=last)
             before = last
 
-    def find(run: Run) -> list[SeenFrame]:
+    def find(run: Run) -> deque[SeenFrame]:
         assert run.last is not None
         seen = search.search_run(run.before, [frame.frame_rgb for frame in run.frames[:-1]], run.last)
-        return [replace(frame, seen=one) for frame, one in zip(run.frames, seen, strict=True)]
+        return deque(replace(frame, seen=one) for frame, one in zip(run.frames, seen, strict=True))
 
     for frames in map_ahead(engine.pool, find, placed(), ahead=max(1, engine.workers - 1)):
-        yield from frames
+        while frames:  # each is let go of when it is taken
+            yield frames.popleft()
 
 
 def frames_of_a_run(frame_rgb: Any) -> int:

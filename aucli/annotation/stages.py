@@ -134,6 +134,16 @@ def _carry(
     return carried
 
 
+@dataclass(frozen=True)
+class CutFrame:
+    """What is left of a frame once its faces are cut out: their crops, as the predictor takes them."""
+
+    index: int
+    time_s: float
+    tracked: TrackedFaces
+    crops: Any
+
+
 def align(frames: Iterable[FollowedFrame], steady: SteadyLandmarks) -> Iterator[AlignedFrame]:
     """Hold the landmarks that crops are cut by steady; those of the table stay what was measured."""
     for frame in frames:
@@ -143,12 +153,13 @@ def align(frames: Iterable[FollowedFrame], steady: SteadyLandmarks) -> Iterator[
 def read_action_units(frames: Iterable[AlignedFrame], engine: Engine) -> Iterator[AnnotatedFrames]:
     """Give every face its probabilities."""
 
-    def read(aligned: Sequence[AlignedFrame]) -> AnnotatedFrames:
-        group = [frame.followed for frame in aligned]
-        counts = [len(frame.tracked.faces) for frame in group]
-        landmarks = np.concatenate([frame.crop_landmarks_xy for frame in aligned])
-        frame_of_face = np.repeat(np.arange(len(group)), counts)
-        readings = engine.predictor.read([frame.frame_rgb for frame in group], frame_of_face, landmarks)
+    def cut(aligned: AlignedFrame) -> CutFrame:
+        frame = aligned.followed
+        crops = engine.predictor.cut(frame.frame_rgb, aligned.crop_landmarks_xy)
+        return CutFrame(frame.index, frame.time_s, frame.tracked, crops)
+
+    def read(group: Sequence[CutFrame]) -> AnnotatedFrames:
+        readings = engine.predictor.read([frame.crops for frame in group])
         return AnnotatedFrames(
             np.array([frame.index for frame in group], np.int32),
             np.array([frame.time_s for frame in group], np.float64),
@@ -158,16 +169,18 @@ def read_action_units(frames: Iterable[AlignedFrame], engine: Engine) -> Iterato
             readings.brightness,
         )
 
-    yield from map_ahead(engine.pool, read, _grouped(frames), ahead=engine.workers)
+    # Crops wait for the network, not frames: those are large.
+    crops = map_ahead(engine.pool, cut, frames, ahead=engine.workers)
+    yield from map_ahead(engine.pool, read, _grouped(crops), ahead=engine.workers)
 
 
-def _grouped(frames: Iterable[AlignedFrame]) -> Iterator[list[AlignedFrame]]:
+def _grouped(frames: Iterable[CutFrame]) -> Iterator[list[CutFrame]]:
     """Gather frames until they hold enough faces, or are many."""
-    group: list[AlignedFrame] = []
+    group: list[CutFrame] = []
     n_faces = 0
     for frame in frames:
         group.append(frame)
-        n_faces += len(frame.crop_landmarks_xy)
+        n_faces += len(frame.crops)
         if n_faces >= FACES_PER_TASK or len(group) >= 2 * FACES_PER_TASK:
             yield group
             group, n_faces = [], 0

@@ -57,22 +57,41 @@ class Predictor(ABC):
     """Says which action units faces show. Safe to call from several threads at once."""
 
     @abstractmethod
-    def read(
-        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
-    ) -> CropReadings:
-        """Cut out faces, give the probability of each AU, and say how good the crops are.
+    def cut(self, frame_rgb: Any, landmarks_xy: npt.NDArray[np.float32]) -> Any:
+        """Cut F faces out of a frame, which is no longer needed then.
 
         Args:
-            frames_rgb: B frames, each (H, W, 3) uint8: numpy arrays, or torch tensors on a GPU.
-            frame_of_face: (F,) index of each face's frame.
+            frame_rgb: (H, W, 3) uint8: as of `FrameRGB`, or a torch tensor on a GPU.
             landmarks_xy: (F, 5, 2) in pixels of the frame.
+
+        Returns:
+            F crops, for `read`.
+        """
+
+    @abstractmethod
+    def read(self, crops: Sequence[Any]) -> CropReadings:
+        """Give the probability of each AU, and say how good the crops are.
+
+        Args:
+            crops: what `cut` has given, in any number; F faces in all.
         """
 
     def predict(
         self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Give the probabilities alone: (F, A) float32."""
-        return self.read(frames_rgb, frame_of_face, landmarks_xy).probabilities
+        """Cut out faces and give the probabilities alone: (F, A) float32.
+
+        Args:
+            frames_rgb: B frames, as of `cut`.
+            frame_of_face: (F,) index of each face's frame.
+            landmarks_xy: (F, 5, 2) in pixels of the frame.
+        """
+        parts = [self.read([]).probabilities]
+        for start in range(0, len(frame_of_face), FACES_PER_CALL):
+            faces = slice(start, start + FACES_PER_CALL)
+            some = zip(frame_of_face[faces], landmarks_xy[faces], strict=True)
+            parts.append(self.read([self.cut(frames_rgb[frame], points[None]) for frame, points in some]).probabilities)
+        return np.concatenate(parts)
 
 
 def open_predictor(
@@ -148,25 +167,20 @@ class OnnxPredictor(Predictor):
         self._spec: CropSpec = model.config.crop
         self._outputs = list(model.config.outputs)
 
-    def read(
-        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
-    ) -> CropReadings:
+    def cut(self, frame_rgb: Any, landmarks_xy: npt.NDArray[np.float32]) -> Any:
+        """See `Predictor.cut`: (F, S, S, 3) uint8."""
+        return crop_faces(frame_rgb, landmarks_xy, self._spec)
+
+    def read(self, crops: Sequence[Any]) -> CropReadings:
         """See `Predictor.read`."""
-        n_faces = len(frame_of_face)
-        probabilities = np.zeros((n_faces, len(self._outputs)), np.float32)
-        sharpness, brightness = np.zeros(n_faces, np.float32), np.zeros(n_faces, np.float32)
-        for start in range(0, len(frame_of_face), FACES_PER_CALL):
+        size = self._spec.size_px
+        crops_rgb = np.concatenate([np.zeros((0, size, size, 3), np.uint8), *crops])
+        probabilities = np.zeros((len(crops_rgb), len(self._outputs)), np.float32)
+        for start in range(0, len(crops_rgb), FACES_PER_CALL):
             chunk = slice(start, start + FACES_PER_CALL)
-            crops = np.concatenate(
-                [
-                    crop_faces(frames_rgb[frame], points[None], self._spec)
-                    for frame, points in zip(frame_of_face[chunk], landmarks_xy[chunk], strict=True)
-                ]
-            )
-            inputs = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+            inputs = np.ascontiguousarray(crops_rgb[chunk].transpose(0, 3, 1, 2), dtype=np.float32)
             probabilities[chunk] = self._session.run(["probabilities"], {"crops": inputs})[0][:, self._outputs]
-            sharpness[chunk], brightness[chunk] = crop_quality(crops, self._spec)
-        return CropReadings(probabilities, sharpness, brightness)
+        return CropReadings(probabilities, *crop_quality(crops_rgb, self._spec))
 
 
 class TorchPredictor(Predictor):
@@ -182,19 +196,25 @@ class TorchPredictor(Predictor):
         self._spec = model.config.crop
         self._outputs = list(model.config.outputs)
 
-    def read(
-        self, frames_rgb: Sequence[Any], frame_of_face: npt.NDArray[np.intp], landmarks_xy: npt.NDArray[np.float32]
-    ) -> CropReadings:
+    def cut(self, frame_rgb: Any, landmarks_xy: npt.NDArray[np.float32]) -> Any:
+        """See `Predictor.cut`: (F, 3, S, S) float32 on the device."""
+        import torch
+
+        if not isinstance(frame_rgb, torch.Tensor):
+            frame_rgb = torch.as_tensor(np.asarray(frame_rgb), device=self._device)
+        with torch.inference_mode():
+            return crop_faces_on_device([frame_rgb], np.zeros(len(landmarks_xy), np.intp), landmarks_xy, self._spec)
+
+    def read(self, crops: Sequence[Any]) -> CropReadings:
         """See `Predictor.read`."""
         import torch
 
-        frames = [torch.as_tensor(frame, device=self._device) for frame in frames_rgb]
         with torch.inference_mode():
-            crops = crop_faces_on_device(frames, frame_of_face, landmarks_xy, self._spec)
-            probabilities = self._network(crops.to(self._dtype))[:, self._outputs]
-            crops_rgb = crops.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-            sharpness, brightness = crop_quality(crops_rgb, self._spec)
-            return CropReadings(np.asarray(probabilities.float().cpu().numpy()), sharpness, brightness)
+            none = torch.zeros((0, 3, self._spec.size_px, self._spec.size_px), device=self._device)
+            together = torch.cat([none, *(some.to(self._device) for some in crops)])
+            probabilities = self._network(together.to(self._dtype))[:, self._outputs]
+            crops_rgb = together.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            return CropReadings(np.asarray(probabilities.float().cpu().numpy()), *crop_quality(crops_rgb, self._spec))
 
 
 def load_network(model: Model) -> AUNetwork:
