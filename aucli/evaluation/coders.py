@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -142,21 +142,23 @@ def _pairs_alone(
     return [(a, b, _frames_alone(a, b, code_options)) for a, b in pairs]
 
 
-def _by_name(codes: Sequence[Codes], subject: str | None) -> dict[MediaLink, Codes]:
-    """Codes of a subject by where their film lay, or they themselves."""
+def _by_name(codes: Sequence[Codes], subject: str | None) -> dict[str, Codes]:
+    """Codes of a subject by the name of their film, or else of their file."""
     mine = [one for one in codes if one.subject == subject]
-    found = {MediaLink(one.video or one.source.as_posix()): one for one in mine}
+    found = {one.video or MediaLink(one.source.as_posix()): one for one in mine}
     if len(found) < len(mine):
         raise TableError("a coder coded one film twice; compare one pass at a time")
     return found
 
 
-def _same_films(first: Sequence[MediaLink], second: Sequence[MediaLink]) -> list[tuple[MediaLink, MediaLink]]:
-    """The films that each coder's name for fits the other's, and no other film."""
+def _same_films(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The names that mean each other, and nothing else, among those of the other coder."""
     of_first, of_second = FilmNames(first), FilmNames(second)
-    there = {name: of_second.fitting(name) for name in first}
-    back = {name: of_first.fitting(name) for name in second}
-    return [(name, other) for name in first for other in second if there[name] == (other,) and back[other] == (name,)]
+    own = {name: name for name in second}
+    for name in first:
+        theirs = of_second.fitting(name)
+        if len(theirs) == 1 and of_first.fitting(own[theirs[0]]) == (name,):
+            yield name, theirs[0]
 
 
 def _frames_alone(a: Codes, b: Codes, code_options: CodeOptions) -> FilmFrames:

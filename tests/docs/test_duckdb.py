@@ -89,7 +89,7 @@ def test_participants_are_those_of_summary(answers: Any) -> None:
     assert answer(answers, "ANTI JOIN")["video"].to_list() == ["study/nobody_knows.mp4"]
     smiles = names["smiles"]
     assert smiles["participant"].to_list() == ["anna", "ben", "dora", "eve"]
-    assert smiles["smiles"][:3].sum() > 10
+    assert smiles["whole_smiles"][:3].sum() > 10
     assert smiles.row(3) == ("eve", 0, None)
     assert pl.read_parquet(folder / "smiles.parquet").columns == ["video", "frame", "time_s", "face", "AU12", "AU12_p"]
 

@@ -96,6 +96,27 @@ def test_several_films_give_intervals(tmp_path: Path) -> None:
         assert low <= value <= high
 
 
+def test_films_of_one_name_are_paired_by_their_folders(tmp_path: Path) -> None:
+    def coder(who: str, films: list[str], disk: str) -> Path:
+        for number, film in enumerate(films):
+            (tmp_path / who).mkdir(exist_ok=True)
+            media = [(f"file:///{disk}/{film}", "video/mp4")]
+            write(tmp_path / who, eaf([Event("AU12", 0.4, 1.2)], media=media), f"{number}.eaf")
+        return tmp_path / who
+
+    rate = CodeOptions(frame_rate=25)
+    first = coder("first", ["p1/a.mp4", "p2/a.mp4", "p3/a.mp4"], "C:/study")
+    second = coder("second", ["p2/a.mp4", "p1/a.mp4", "p4/a.mp4"], "home/ben")
+    notes = compare_coders([first], [second], code_options=rate).notes
+    assert [note.partition(": ")[0] for note in notes if "coded by both" in note] == [
+        "C:/study/p1/a.mp4",
+        "C:/study/p2/a.mp4",
+    ]
+    names = [write(tmp_path, f"video,frame,AU12\n{p}/a.mp4,0,1\n{p}/b.mp4,0,1\n", f"{p}.csv") for p in ("p1", "p2")]
+    with pytest.raises(TableError, match="name no film in common"):
+        compare_coders([names[0]], [names[1]])
+
+
 def test_coders_with_nothing_in_common(tmp_path: Path) -> None:
     one = write(tmp_path, "video,frame,AU12\na.mp4,0,1\nb.mp4,0,1\n", "one.csv")
     two = write(tmp_path, "video,frame,AU12\nc.mp4,0,1\nd.mp4,0,1\n", "two.csv")
