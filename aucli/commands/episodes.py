@@ -98,7 +98,7 @@ def _table(rows: polars.DataFrame, seen: str) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("action unit", no_wrap=True)
+    table.add_column("action unit")  # the one that gives way where the terminal is narrow: numbers stay whole
     for name in ("onset s", "apex s", "offset s", "lasts s", "mean p", "peak p"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.iter_rows(named=True):

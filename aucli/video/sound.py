@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -46,10 +47,12 @@ class SoundTracks:
         self._container = open_container(source)
         self.notes: list[str] = []
         self._streams: dict[int, Any] = {}
+        self._note_of: dict[int, int] = {}
         self._encoded: set[int] = set()
         allowed = COPIED[target.format.name]
         for stream in self._container.streams.audio:
             codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
+            self._note_of[stream.index] = len(self.notes)
             number = f"sound {len(self._streams)} " if len(self._container.streams.audio) > 1 else "sound "
             if codec in allowed:
                 self._streams[stream.index] = target.add_stream_from_template(stream)
@@ -87,6 +90,7 @@ class SoundTracks:
 
         last: dict[int, int] = {}
         n_left_out = 0
+        n_hidden: Counter[int] = Counter()
         try:
             for packet in self._container.demux([self._container.streams[index] for index in self._streams]):
                 index = packet.stream.index  # `stream_index` is 0 in the mark for the end
@@ -100,6 +104,7 @@ class SoundTracks:
                 assert packet.time_base is not None
                 time_s = float(stamp * packet.time_base) - self._start_s
                 if packet.is_discard and not -LEAD_IN_S <= time_s < 0:
+                    n_hidden[index] += 1
                     continue
                 if stamp <= last.get(index, stamp - 1):
                     n_left_out += 1
@@ -112,6 +117,9 @@ class SoundTracks:
                 yield time_s, packet
         except av.error.FFmpegError as error:
             self.notes.append(f"the sound ends early ({reason_of(error)})")
+        for index, n in n_hidden.items():
+            packets = f"{n:,} packet{'' if n == 1 else 's'}"
+            self.notes[self._note_of[index]] += f", but for {packets} that the film's edit list hides"
         if n_left_out:
             self.notes.append(f"{n_left_out} packets of sound have no time, or one that runs back, and are left out")
 

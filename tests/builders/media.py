@@ -281,11 +281,13 @@ def destroy_chunk(path: Path, number: int) -> Path:
     return path
 
 
-def hide_beginning(path: Path, ticks: int) -> Path:
-    """Move the start of an MP4's first edit later by so many ticks of the track: the frames before are in the file,
-    but a player does not show them (what phones do when a user trims a video)."""
+def hide_beginning(path: Path, ticks: int, *, track: int = 0) -> Path:
+    """Move the start of the first edit of an MP4's track later by so many of its ticks: the frames before are in the
+    file, but a player does not show them (what phones do when a user trims a video)."""
     data = bytearray(path.read_bytes())
-    at = data.index(b"elst")
+    at = -1
+    for _ in range(track + 1):
+        at = data.index(b"elst", at + 1)
     if data[at + 4] != 0:
         raise ValueError("only version 0 edit lists are handled")
     media_time = at + 4 + 4 + 4 + 4  # after the name, version and flags, number of edits, duration of the edit

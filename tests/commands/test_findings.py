@@ -106,6 +106,14 @@ def test_screens_fit_80_columns_and_say_what_is_left_out(command: str, table: Pa
     }
 
 
+def test_numbers_and_headings_of_episodes_are_whole_on_80_columns(tmp_path: Path) -> None:
+    rows = annotated(steady_film("a.mp4", [0.9] * 50)).with_columns(pl.col("time_s") + 3600 * 27)
+    table = write_study(rows.with_columns(AU01=rows["AU12"], AU01_p=rows["AU12_p"]), tmp_path / "t.parquet")
+    said = run("episodes", table, env={"COLUMNS": "80"}).stdout
+    for text in ("onset s", "apex s", "offset s", "lasts s", "mean p", "peak p", "<97200.00", "97202.00>"):
+        assert text in said
+
+
 def test_a_short_episode_in_a_long_film_is_not_written_as_nothing(tmp_path: Path) -> None:
     rows = annotated(steady_film("a.mp4", [0.1] * 9000 + [0.9] * 4))
     table = write_study(rows.with_columns(AU01=rows["AU12"], AU01_p=rows["AU12_p"]), tmp_path / "t.parquet")

@@ -13,7 +13,7 @@ import pytest
 from aucli.errors import StorageError
 from aucli.video.reader import FrameReader, probe
 from aucli.video.writer import FILM_FORMATS, FilmWriter, fitted_into
-from tests.builders.media import IRREGULAR, MadeVideo, read_number, write_growing
+from tests.builders.media import IRREGULAR, MadeVideo, hide_beginning, read_number, write_growing
 
 
 def copied(source: Path, target: Path, *, with_sound: bool = True) -> FilmWriter:
@@ -70,6 +70,20 @@ def test_frames_keep_their_times_and_packets_of_sound_are_the_same(tmp_path: Pat
     assert numbers == known_numbers == list(range(made.n_frames))
     np.testing.assert_allclose(times, known_times, atol=1e-9 if suffix != ".mkv" else 0.0005)
     assert sound_of(tmp_path / f"target{suffix}") == sound_of(source)
+
+
+def test_packets_that_an_edit_list_hides_are_left_out_and_counted(tmp_path: Path) -> None:
+    source = MadeVideo(n_frames=25, audio=True).write(tmp_path / "source.mp4")
+    known = [content for _, content in sound_of(source)]
+    with av.open(str(source)) as container:
+        rate = container.streams.audio[0].sample_rate
+    hide_beginning(source, rate // 2, track=1)
+    film = copied(source, tmp_path / "target.mp4")
+    kept = [content for _, content in sound_of(tmp_path / "target.mp4")]
+    n_hidden = len(known) - len(kept)
+    assert n_hidden > 1
+    assert kept == known[n_hidden:]
+    assert film.sound == (f"sound (aac) is copied, but for {n_hidden} packets that the film's edit list hides",)
 
 
 def test_ms_ticks_become_finer_so_that_a_start_between_them_costs_nothing(tmp_path: Path) -> None:

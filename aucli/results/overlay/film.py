@@ -19,6 +19,7 @@ from aucli.results.rows import rows_of_file
 from aucli.runtime.files import why_not_a_file
 from aucli.video.content import content_digest, content_size
 from aucli.video.pictures import DEFAULT_PICTURE_RATE
+from aucli.video.reader import probe
 from aucli.video.times import TIME_TOLERANCE_S
 
 if TYPE_CHECKING:
@@ -206,7 +207,19 @@ def find_annotated_film(
 
 
 def _why_not_found(place: Path, path: Path, names: list[str]) -> str:
-    if any(PurePosixPath(name).name == path.name for name in names):
+    """Why a table knows nothing of a video that can be read.
+
+    Raises:
+        VideoError: if it cannot.
+    """
+    probe(path)
+    if any(_is_name_of(name, path) for name in names):
         return f"{place} was made of another {path.name}: the contents differ; name its own table, or annotate it first"
     listed = ", ".join(names[:NAMES_LISTED]) + (" ..." if len(names) > NAMES_LISTED else "")
     return f"{place} was not made of {path}, but of {listed or 'no video'}; name its own table, or annotate it first"
+
+
+def _is_name_of(label: str, path: Path) -> bool:
+    """Whether a table's name of a video, with all its folders, names what lies at a path."""
+    parts = PurePosixPath(label).parts
+    return path.absolute().parts[-len(parts) :] == parts

@@ -228,6 +228,23 @@ def test_a_film_is_known_by_its_contents(film: tuple[Path, Path], tmp_path: Path
     assert overlay(renamed, folder, tmp_path / "o2.mp4").n_frames == 4
 
 
+def test_a_film_that_is_not_in_the_table_is_not_taken_for_its_namesake_in_another_folder(
+    film: tuple[Path, Path], tmp_path: Path
+) -> None:
+    video, _ = film
+    other = MadeVideo(n_frames=5).write(tmp_path / "other.mp4")
+    for label, told in (("p1/film.mp4", "was not made of"), ("p2/film.mp4", "was made of another film.mp4")):
+        its = table_of_film(video, tmp_path / "labelled.parquet", moving, label=label)
+        place = tmp_path / "p2" / "film.mp4"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(other.read_bytes())
+        with pytest.raises(TableError, match=told):
+            overlay(place, its, tmp_path / "o.mp4")
+        place.write_bytes(other.read_bytes()[:500])
+        with pytest.raises(VideoError, match="is not a video, or its header is damaged or cut off"):
+            overlay(place, its, tmp_path / "o.mp4")
+
+
 def test_rows_at_another_time_and_rows_without_a_frame_are_refused(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
