@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from aucli.datasets.report import Findings
-from aucli.human_codes.film_names import FilmNames, nearest
+from aucli.human_codes.film_names import FilmNames, MediaLink, nearest, path_parts
 from aucli.human_codes.names import plain_words
 from aucli.human_codes.values import Codes
 
@@ -54,8 +54,9 @@ def pair(
                 unsure.append((file, one))
     taken = set(found)
     for file, one in unsure:
-        names = [one.video, file.name] if len({c.video for c in file.codes}) == 1 else [one.video]
-        fitting = next((likely for name in names if name and (likely := most_alike(name, films.names))), ())
+        names = [one.video] if one.video and _may_be_alike(one.video) else []
+        names += [file.name] if len({c.video for c in file.codes}) == 1 else []
+        fitting = next((likely for name in names if (likely := most_alike(name, films.names))), ())
         about = f"{file.name}, which names {one.video}" if one.video else file.name
         if len(fitting) == 1 and fitting[0] not in taken:
             found.setdefault(fitting[0], []).append(one)
@@ -69,6 +70,11 @@ def pair(
         else:
             findings.warn("codes without film", "dropped", 1, "file", file.name, f"no film is called like {about}")
     return found
+
+
+def _may_be_alike(video: str) -> bool:
+    """Whether a film may be called otherwise than codes say: a name with folders is no film in another one."""
+    return isinstance(video, MediaLink) or len(path_parts(video)) == 1
 
 
 def _by_name(

@@ -15,12 +15,14 @@ from aucli.datasets.folds import FoldOptions, make_folds, seeded_tests
 from aucli.datasets.load import load_dataset
 from aucli.datasets.prepared import open_faces
 from aucli.datasets.readers.own import OwnOptions
-from aucli.datasets.readers.own_pairing import most_alike, words_of
-from aucli.datasets.report import Report
+from aucli.datasets.readers.own_pairing import CodedBy, most_alike, pair, words_of
+from aucli.datasets.report import Findings, Report
 from aucli.datasets.samples import Samples
 from aucli.datasets.source import DatasetSource
 from aucli.errors import DatasetError, OptionsError
 from aucli.facs import AU_NAMES
+from aucli.human_codes.film_names import FilmNames, MediaLink
+from aucli.human_codes.values import CodedIntervals
 from tests.builders.coded_files import Event, eaf
 from tests.builders.media import MadeVideo, write_film
 
@@ -214,6 +216,28 @@ def test_a_film_is_most_like_its_own_name(stems: list[str]) -> None:
         likely = most_alike(f"{stem}.eaf", films)
         assert name in likely
         assert {words_of(one) for one in likely} == {words_of(name)}
+
+
+def test_films_of_one_name_are_told_by_the_folders_of_links_or_of_files() -> None:
+    films = FilmNames(["P1/film.mp4", "P2/film.mp4", "P3/other.mp4"])
+
+    def codes(video: str | None) -> CodedIntervals:
+        nothing = np.empty(0)
+        whole = nothing.astype(np.int32), nothing, nothing
+        return CodedIntervals(Path("x"), video, None, *whole, "s", nothing.astype(np.int8), nothing, (12,))
+
+    def paired(*files: CodedBy) -> tuple[dict[str, int], list[str]]:
+        findings = Findings()
+        found = pair(files, films, {}, findings)
+        return {film: len(its) for film, its in found.items()}, [item.kind for item in findings.items]
+
+    links = [codes(MediaLink(f"D:/study/{person}/film.mp4")) for person in ("P1", "P2", "P4")]
+    project = paired(CodedBy("all.boris", tuple(links)))
+    assert project == ({"P1/film.mp4": 1, "P2/film.mp4": 1}, ["codes that fit several films"]), "P4 is not there"
+    beside = [CodedBy(f"{person}/codes/film.eaf", (codes(None),)) for person in ("P1", "P2")]
+    assert paired(*beside) == ({"P1/film.mp4": 1, "P2/film.mp4": 1}, [])
+    assert paired(CodedBy("P2/film.eaf", (links[0],)))[1] == ["codes whose name contradicts the film they name"]
+    assert paired(CodedBy("all.csv", (codes("P4/other.mp4"),)))[0] == {}, "a name is no film in another folder"
 
 
 def test_names_are_alike_by_their_words() -> None:
