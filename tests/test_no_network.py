@@ -96,9 +96,9 @@ time.sleep(max(0.0, 15.0 - (time.monotonic() - began)))
 """
     folder = tmp_path_factory.mktemp("traced")
     traced = Traced(folder / "log", code, example, folder / "t.parquet")
-    yield traced
-    traced.process.kill()
-    traced.process.wait()
+    with traced.process:  # closes its pipes, also where nobody asked it
+        yield traced
+        traced.process.kill()
 
 
 def test_the_system_sees_an_annotation_begin(fifteen_seconds: Traced) -> None:

@@ -56,10 +56,10 @@ def published_state(shape: Shape, *, seed: int) -> State:
         for j in range(depth):
             block = f"backbone.layers.{i}.blocks.{j}"
             if j % 2 and side > WINDOW:
-                state[f"{block}.attn_mask"] = shifted_masks(side)
+                state[f"{block}.attn_mask"] = shifted_masks(side).clone()
             norm(f"{block}.norm1", width)
             state[f"{block}.attn.relative_position_bias_table"] = torch.randn(169, heads, generator=rng) * 0.5
-            state[f"{block}.attn.relative_position_index"] = position_index()
+            state[f"{block}.attn.relative_position_index"] = position_index().clone()
             linear(f"{block}.attn.qkv", 3 * width, width)
             linear(f"{block}.attn.proj", width, width)
             norm(f"{block}.norm2", width)
