@@ -99,8 +99,10 @@ def _pairing_notes(films: Films, codes: Sequence[Codes], claims: Sequence[Claim]
         notes.append(f"{len(set(moved))} films lie in other folders than the codes say: {listed}")
     notes += dict.fromkeys(f"left out: {_no_film(films, one, claim)}" for one, claim in unclear)
     if lacking:
-        names = short(", ".join(dict.fromkeys(str(one.video or one.source.name) for one, _ in lacking)))
-        notes.append(f"{len(lacking)} of {len(codes)} coded videos are not in the table: {names}")
+        there = {(one.source, one.video) for one in codes}
+        missing = dict.fromkeys((one.source, one.video) for one, _ in lacking)
+        names = short(", ".join(dict.fromkeys(str(video or source.name) for source, video in missing)))
+        notes.append(f"{len(missing)} of {len(there)} coded videos are not in the table: {names}")
     return notes
 
 
