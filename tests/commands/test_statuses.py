@@ -236,7 +236,7 @@ def test_what_is_no_table_is_a_failure(command: str, table: str) -> None:
         (("annotate", "v.mp4", "-o", "new.parquet", "--detector", "antelopev2"), "fetch it with: aucli models pull"),
         (("overlay", "nosuch.mp4", "t.parquet", "-o", "new.mp4"), "there is no such file"),
         (("overlay", "pipe", "t.parquet", "-o", "new.mp4"), "is a pipe or device; name a video"),
-        (("overlay", "text.csv", "t.parquet", "-o", "new.mp4"), "was not made of text.csv, but of v.mp4"),
+        (("overlay", "text.csv", "t.parquet", "-o", "new.mp4"), "text.csv: is not a video, or its header is damaged"),
         (("summary", "t.parquet", "--people", "nosuch.csv", "--by", "a"), "nosuch.csv does not exist; name a CSV"),
         (("summary", "t.parquet", "--people", "pipe", "--by", "a"), "pipe is a pipe or device; name a CSV"),
         (("summary", "t.parquet", "--people", "t.parquet", "--by", "a"), "t.parquet is not text"),
