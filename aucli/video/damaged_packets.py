@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from aucli.video.damage import has_lost_block
+from aucli.video import asf, ogg
+from aucli.video.damage import NEVER, has_lost_block
 from aucli.video.matroska import changed_clusters
 from aucli.video.values import VideoInfo
 
@@ -22,14 +24,21 @@ class DamagedPackets:
 
     Attributes:
         gaps: packets before which others are missing.
+        mistimed: packets whose time FFmpeg counted on from before a gap: wrong.
         before_joints: the last two packets before each joint.
+        stretches: of the file where no packet can be found, in bytes (Ogg, ASF).
     """
 
     def __init__(self, info: VideoInfo) -> None:
         self.gaps: list[int] = []
         self.before_joints: set[int] = set()
-        self._codec = info.codec
+        self.mistimed: set[int] = set()
+        self._codec, self._is_ogg = info.codec, info.container == "ogg"
         self._changed = changed_clusters(info.path) if info.is_matroska else []
+        self.stretches: list[tuple[int, int]] = []
+        if self._is_ogg or info.container == "asf":
+            self.stretches = (ogg if self._is_ogg else asf).broken_stretches(info.path)
+        self._n_stretches = 0
         self._lacking: list[int] = []
         self._n = 0
         self._was_corrupt = False
@@ -48,11 +57,35 @@ class DamagedPackets:
         is_lossy = packet.is_corrupt or self._was_corrupt
         self._was_corrupt = packet.is_corrupt or (is_lossy and packet.pts is None and packet.dts is None)
         is_changed = any(begin <= (packet.pos or 0) < end for begin, end in self._changed)
-        if follows_gap:
+        n_before, self._n_stretches = self._n_stretches, bisect_right(self.stretches, (packet.pos or 0, NEVER))
+        if self._n_stretches > n_before:
+            if self._n:
+                self._lacking.append(self._n - 1)  # what it begins may go on where nothing is left
+            if self._is_ogg:
+                self.mistimed.add(self._n)
+        if follows_gap or self._n_stretches > n_before:
             self.gaps.append(self._n)
         if is_lossy or is_changed or has_lost_block(bytes(packet), self._codec):
             self._lacking.append(self._n)
         self._n += 1
+
+    def n_lost(self, timestamps: npt.NDArray[np.int64], usual_ticks: float) -> int:
+        """How many frames are missing where the file holds nothing that can be read, by the times around.
+
+        Args:
+            timestamps: of all packets, in decoding order.
+            usual_ticks: from frame to frame.
+        """
+        if not self.stretches or not usual_ticks:
+            return 0
+        n = 0
+        for gap in self.gaps:
+            after = gap + (gap in self.mistimed)
+            if gap > 0 and after < len(timestamps):
+                n += max(
+                    0, round((int(timestamps[after]) - int(timestamps[gap - 1])) / usual_ticks) - 1 - (after - gap)
+                )
+        return n
 
     def numbers(self) -> npt.NDArray[np.int64]:
         """Packets that lack something, (L,) int64, ascending.
@@ -60,4 +93,4 @@ class DamagedPackets:
         Without the last packets before a joint: FFmpeg calls one of them corrupt, for the next recording's counters
         begin anew, though both are whole.
         """
-        return np.array([n for n in self._lacking if n not in self.before_joints], dtype=np.int64)
+        return np.array(sorted(set(self._lacking) - self.before_joints), dtype=np.int64)

@@ -198,7 +198,8 @@ class PyAVSource:
             reach.note_gap(packet)
         is_numbered = self._scan.why_not_numbered is None
         for n, frame in enumerate(reach.pass_on(self._told(reach))):
-            yield frame.number if is_numbered else n, frame.timestamp, frame.shown, frame.is_damaged
+            is_damaged = frame.is_damaged or frame.packet in self._scan.mistimed
+            yield frame.number if is_numbered else n, frame.timestamp, frame.shown, is_damaged
 
     def _told(self, reach: DamageReach) -> Iterator[DecodedFrame]:
         """Every frame; damage that is met on the way is noted."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from aucli.video import asf, matroska, ogg, riff
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
 from aucli.video.damage import MOST_HELD, Announced
 from aucli.video.damaged_packets import DamagedPackets
-from aucli.video.matroska import missing_bytes
 from aucli.video.orientation import UPRIGHT
 from aucli.video.random_access import AccessWatch, DecodingOrder
 from aucli.video.shapes import ShapeWatch
@@ -46,6 +46,7 @@ class PacketScan:
         n_hidden: frames in the file that its edit list hides.
         damaged: int64, ascending: packets that lack something, by their number in decoding order.
         gaps: packets before which others are missing, likewise.
+        mistimed: packets whose time is wrong, likewise.
         before_joints: the last two packets before each joint, likewise. FFmpeg calls one of them corrupt, for the next
             recording's counters begin anew, though both are whole.
         n_ahead: frames that are decoded before one that is shown before them, at most: how late a decoder may notice
@@ -68,6 +69,7 @@ class PacketScan:
     n_hidden: int
     damaged: npt.NDArray[np.int64]
     gaps: list[int]
+    mistimed: frozenset[int]
     before_joints: frozenset[int]
     n_ahead: int
     order: DecodingOrder
@@ -153,7 +155,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         except av.error.FFmpegError as error:
             error_text = reason_of(error)
         promised_s = _promised_seconds(info, container, stream)
-        start_s = (container.start_time or 0) / 1e6
+        start_s, n_slots = (container.start_time or 0) / 1e6, stream.frames
         why_not, framed = _why_not_decord(info, stream), is_framed(container)
 
     timestamps = np.sort(np.array(shown, dtype=np.int64))
@@ -171,19 +173,23 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     if why_not is None and not gop_lengths:
         why_not = "it does not start with a key frame"
 
+    usual_ticks = _usual_step(timestamps) or _usual_step(np.array(decoded, dtype=np.int64))
     n_in_file = len(timestamps) + n_hidden
     if n_in_file < n_promised and info.is_mp4:
         n_in_file = _count_with_hidden(info)
-    n_missing = max(0, n_promised - n_in_file)
+    n_bytes = _missing_bytes(info, damaged)
+    if info.is_avi and n_bytes and usual_ticks:  # its index is lost with them; its header counts slots
+        n_promised = n_in_file + round((n_slots - max(decoded, default=0) - usual_ticks) / usual_ticks)
+    n_missing = max(0, n_promised - n_in_file) or damaged.n_lost(np.array(shown, dtype=np.int64), usual_ticks)
     ends_early = None
     if error_text:
         ends_early = f"the file cannot be read to its end ({error_text})"
-    elif n_missing:
+    elif n_in_file < n_promised:
         ends_early = f"ends early: {n_in_file} of {n_promised} frames are in the file"
     elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
         # Matroska counts its duration from 0, also where the pictures start later.
         ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
-    elif info.is_matroska and (n_bytes := missing_bytes(info.path)):
+    elif n_bytes:
         ends_early = f"ends early: {n_bytes:,} bytes that the header promises are not in the file"
     return PacketScan(
         timestamps=timestamps if is_regular else timestamps[:0],
@@ -191,6 +197,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         n_hidden=n_in_file - len(timestamps),
         damaged=damaged.numbers(),
         gaps=damaged.gaps,
+        mistimed=frozenset(damaged.mistimed),
         before_joints=frozenset(damaged.before_joints),
         n_ahead=_frames_ahead(np.array(shown, dtype=np.int64)) if is_regular else MOST_HELD,
         order=access.order(),
@@ -198,11 +205,23 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         is_framed=framed,
         n_joints=joints.count,
         lacks_times=lacks_times,
-        usual_ticks=_usual_step(timestamps) or _usual_step(np.array(decoded, dtype=np.int64)),
+        usual_ticks=usual_ticks,
         gop_lengths=gop_lengths,
         why_not_decord=why_not,
         ends_early=ends_early,
     )
+
+
+def _missing_bytes(info: VideoInfo, damaged: DamagedPackets) -> int:
+    """How many bytes the file promises and does not hold, where its container tells."""
+    if info.is_matroska:
+        return matroska.missing_bytes(info.path)
+    if info.is_avi:
+        return riff.missing_bytes(info.path)
+    if info.container == "ogg":
+        return ogg.missing_bytes(info.path, damaged.stretches)
+    packets = asf.asf_packets(info.path) if info.container == "asf" else None
+    return packets.n_missing if packets else 0
 
 
 def _promised_seconds(info: VideoInfo, container: InputContainer, stream: VideoStream) -> float:
