@@ -18,6 +18,8 @@ _OBJECT_HEAD: Final = 24
 _DATA_HEAD: Final = 50
 _IS_BROADCAST: Final = 1
 """In its flags: a live recording, whose other numbers mean nothing."""
+_SMALLEST: Final = 64
+"""Bytes of a packet that may hold anything: its head alone can have 37."""
 _MOST_HEADER: Final = 2**20
 
 
@@ -28,11 +30,13 @@ class AsfPackets:
     Attributes:
         begin: of the first, in bytes of the file.
         size: of each, bytes.
+        end: of the last, if nothing is missing; or of the file.
         n_missing: bytes that the header promises and the file does not hold.
     """
 
     begin: int
     size: int
+    end: int
     n_missing: int
 
 
@@ -52,46 +56,73 @@ def asf_packets(path: Path) -> AsfPackets | None:
             promised, flags, packet_size = (
                 int.from_bytes(head[at + begin : at + begin + n], "little") for begin, n in ((40, 8), (88, 4), (92, 4))
             )
-            if flags & _IS_BROADCAST or not packet_size:
+            if flags & _IS_BROADCAST or packet_size < _SMALLEST:
                 return None
-            return AsfPackets(end + _DATA_HEAD, packet_size, max(0, promised - n_bytes))
+            n_data = int.from_bytes(head[end + 16 : end + 24], "little")
+            data_end = end + n_data if n_data > _DATA_HEAD else n_bytes
+            n_missing = max(0, promised - n_bytes)
+            return AsfPackets(end + _DATA_HEAD, packet_size, min(data_end, n_bytes + n_missing), n_missing)
         at += max(size, _OBJECT_HEAD)
     return None
 
 
 def broken_stretches(path: Path) -> list[tuple[int, int]]:
-    """Where packets do not begin as the first one does, in bytes: begin and end of each stretch.
+    """Where a packet does not hold what it says that it holds, in bytes: begin and end of each stretch.
 
-    They begin with error correction data, ``82 00 00`` in all files that were seen; for other files nothing is told.
-    Where bytes are missing, the packets after the first stretch lie so much nearer.
+    Where bytes are missing, the packets after the first stretch lie so much nearer. Of a file whose first packet does
+    not keep to the specification, nothing is told.
     """
     packets = asf_packets(path)
     if packets is None:
         return []
     stretches: list[tuple[int, int]] = []
     with path.open("rb") as file:
-        n_bytes = path.stat().st_size
         at, late = packets.begin, packets.n_missing
-        while at + packets.size <= n_bytes:
+        while at + packets.size <= packets.end - (packets.n_missing - late):
             file.seek(at)
-            head = file.read(16)
-            if head in _INDEXES or (at == packets.begin and not head.startswith(_PACKET)):
-                break
-            if not head.startswith(_PACKET):
-                begin, at = at, at - late
-                stretches.append((begin - packets.size if late else begin, at + packets.size))
+            next_at = at + packets.size
+            if not _is_whole(file.read(packets.size)):
+                if at == packets.begin:
+                    return []
+                next_at += late // packets.size * packets.size - late if late else 0
+                next_at += packets.size if next_at <= at else 0
                 late = 0
-            at += packets.size
+                stretches.append((at, next_at))
+            at = next_at
     return stretches
 
 
-_PACKET: Final = bytes.fromhex("820000")
-_INDEXES: Final = frozenset(
-    uuid.UUID(name).bytes_le
-    for name in (
-        "33000890-e5b1-11cf-89f4-00a0c90349cb",  # simple index
-        "d6e229d3-35da-11d1-9034-00a0c90349be",  # index
-        "feb103f8-12ad-4c64-840f-2a1d2f7ad48c",  # media object index
-        "3cb73fd0-0c4a-4803-953d-edf7b6228f0c",  # timecode index
-    )
-)
+def _is_whole(packet: bytes) -> bool:
+    """Whether the payloads of a packet fill it: sections 5.2.1 to 5.2.4."""
+    at = 0
+
+    def number(kind: int) -> int:
+        nonlocal at
+        n = (0, 1, 2, 4)[kind & 3]
+        value = int.from_bytes(packet[at : at + n], "little")
+        at += n
+        return value
+
+    if not packet[0] & 0x80:
+        return False
+    at = 1 + (packet[0] & 0x0F)
+    kinds, of_payload = packet[at], packet[at + 1]
+    at += 2
+    length = number(kinds >> 5) or len(packet)
+    number(kinds >> 1)  # sequence
+    end = length - number(kinds >> 3)
+    at += 6  # send time and duration
+    has_several = kinds & 1
+    count, kind_of_length = (packet[at] & 0x3F, packet[at] >> 6) if has_several else (1, 0)
+    at += has_several
+    for _ in range(count):
+        at += 1  # stream
+        number(of_payload >> 4)
+        number(of_payload >> 2)
+        n_replicated = number(of_payload)
+        at += n_replicated
+        n_payload = number(kind_of_length)
+        at = at + n_payload if has_several else end
+        if not at <= end <= len(packet):
+            return False
+    return at == end

@@ -261,7 +261,7 @@ class DecodeLog:
 def decode_tolerantly(
     container: av.container.InputContainer, stream: VideoStream, log: DecodeLog
 ) -> Iterator[av.VideoFrame]:
-    """FFmpeg's decoding loop: a packet that does not decode is noted in ``log`` and passed over.
+    """FFmpeg's decoding loop: a packet that does not decode is noted in ``log`` and passed over, as is an empty one.
 
     Where the decoder is told to (``copy_opaque``), each frame carries the number of its packet (``opaque``).
     """
@@ -282,6 +282,8 @@ def decode_tolerantly(
             log.errors.append((log.n_packets, f"the file cannot be read further ({reason_of(error)})"))
             at_end, packet = True, None  # what the decoder still holds is good
         try:
+            if packet is not None and not packet.size and not at_end:
+                continue
             if packet is not None and not at_end:
                 if codec.copy_opaque:
                     packet.opaque = log.n_packets

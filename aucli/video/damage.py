@@ -6,8 +6,12 @@ FFmpeg decodes a damaged picture as well as it can and hands it out like any oth
 - its demuxer's mark on the packet (lost packets of a transport stream);
 - a packet that does not decode at all;
 - a checksum of a part of the file, where it has some (Matroska, see `changed_clusters`);
+- a checksum, a number or the place of a part of the file, where it has some (Ogg, ASF);
 - a run of zeros inside a packet: what is left where a disk, a download or a copy lost a block. FFmpeg does not look at
   that, and the decoders of VP8, VP9, AV1 and HEVC do not notice.
+
+FFmpeg's log would tell more; but PyAV's way to it holds Python's lock, for which a decoder's threads would wait while
+Python waits for them.
 
 A picture is predicted from others, so damage goes on to the next key frame.
 """
@@ -29,10 +33,22 @@ from aucli.video.display import DisplayedFrame
 ZERO_RUN: Final = bytes(64)
 """So many zeros in a row do not come out of an entropy coder; a lost block of a disk has 512 at least."""
 START_CODE_END: Final = 1
-ENTROPY_CODED: Final = frozenset({"av1", "h264", "hevc", "vp8", "vp9"})
-"""Codecs that write no such run; others fill packets up with zeros, or may hold a plain surface as zeros."""
 WITHOUT_STUFFING: Final = frozenset({"vp8", "vp9"})
-"""Of these, codecs that put no zeros behind a picture either."""
+"""Codecs that write no such run, and put no zeros behind a picture either."""
+WITH_STUFFING: Final = frozenset(
+    {"av1", "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "h263", "h263p", "flv1", "ffv1", "ffvhuff", "huffyuv"}
+    | {"msmpeg4v2", "msmpeg4v3", "wmv1"}
+)
+"""Codecs that write no such run inside a picture; others fill up with zeros, or write a plain surface as zeros."""
+PLAIN_AS_ZEROS: Final = frozenset({"wmv2"})
+"""Codecs that write up to 3 zero bits for each macroblock of a still or plain picture (measured); 8 are allowed for."""
+MACROBLOCK_PX: Final = 256
+
+LONG_STUFFING: Final = 512
+MOST_STUFFED: Final = 8
+"""H.264 and HEVC keep up a rate by other means. So a film in which only so few packets hold a run of zeros as long as a
+block of a disk, before a start code or behind the last picture, lost these blocks."""
+RARELY_STUFFED: Final = frozenset({"h264", "hevc"})
 
 MOST_HELD: Final = 16
 """Frames that may be decoded ahead of one that is shown before them: the largest picture buffer of H.264 and HEVC."""
@@ -46,25 +62,29 @@ MOST_RANGES: Final = 4
 """Stretches of damaged frames that a sentence names."""
 
 
-def has_lost_block(data: bytes, codec: str) -> bool:
-    """Whether a packet holds a run of zeros where its codec writes none.
+def zero_runs(data: bytes, codec: str, n_pixels: int = 0) -> tuple[int, int]:
+    """Lengths of the longest runs of zeros in a packet that its codec does not write, and that may be stuffing.
 
-    >>> has_lost_block(b"picture" + bytes(512) + b"picture", "vp9")
-    True
+    >>> zero_runs(b"picture" + bytes(512) + b"picture", "vp9")
+    (512, 0)
     """
-    if codec not in ENTROPY_CODED:
-        return False
+    if codec not in WITH_STUFFING | WITHOUT_STUFFING | PLAIN_AS_ZEROS:
+        return 0, 0
+    shortest = max(len(ZERO_RUN), n_pixels // MACROBLOCK_PX if codec in PLAIN_AS_ZEROS else 0)
+    strange = stuffing = 0
     at = data.find(ZERO_RUN)
     while at >= 0:
         end = at + len(ZERO_RUN)
         while end < len(data) and data[end] == 0:
             end += 1
         # Zeros may stand before a start code, and behind the last picture, to keep up a rate.
-        is_stuffing = end == len(data) if codec not in WITHOUT_STUFFING else False
-        if not is_stuffing and not (end < len(data) and data[end] == START_CODE_END):
-            return True
+        may_be_stuffing = codec not in WITHOUT_STUFFING and (end == len(data) or data[end] == START_CODE_END)
+        if may_be_stuffing:
+            stuffing = max(stuffing, end - at)
+        elif end - at >= shortest:
+            strange = max(strange, end - at)
         at = data.find(ZERO_RUN, end)
-    return False
+    return strange, stuffing
 
 
 @dataclass

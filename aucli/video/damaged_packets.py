@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aucli.video import asf, ogg
-from aucli.video.damage import NEVER, has_lost_block
+from aucli.video.damage import LONG_STUFFING, MOST_STUFFED, NEVER, RARELY_STUFFED, zero_runs
 from aucli.video.matroska import changed_clusters
 from aucli.video.values import VideoInfo
 
@@ -39,6 +40,7 @@ class DamagedPackets:
         if self._is_ogg or info.container == "asf":
             self.stretches = (ogg if self._is_ogg else asf).broken_stretches(info.path)
         self._n_stretches = 0
+        self._n_pixels, self._stuffed = info.width * info.height, array("q")
         self._lacking: list[int] = []
         self._n = 0
         self._was_corrupt = False
@@ -56,6 +58,9 @@ class DamagedPackets:
         # FFmpeg marks a packet that it had begun when it came upon a gap: that one is not whole, or the next.
         is_lossy = packet.is_corrupt or self._was_corrupt
         self._was_corrupt = packet.is_corrupt or (is_lossy and packet.pts is None and packet.dts is None)
+        strange, stuffing = zero_runs(bytes(packet), self._codec, self._n_pixels)
+        if stuffing >= LONG_STUFFING:
+            self._stuffed.append(self._n)
         is_changed = any(begin <= (packet.pos or 0) < end for begin, end in self._changed)
         n_before, self._n_stretches = self._n_stretches, bisect_right(self.stretches, (packet.pos or 0, NEVER))
         if self._n_stretches > n_before:
@@ -65,9 +70,15 @@ class DamagedPackets:
                 self.mistimed.add(self._n)
         if follows_gap or self._n_stretches > n_before:
             self.gaps.append(self._n)
-        if is_lossy or is_changed or has_lost_block(bytes(packet), self._codec):
+        is_inside = self._n_stretches > 0 and (packet.pos or 0) < self.stretches[self._n_stretches - 1][1]
+        if is_lossy or is_changed or is_inside or strange:
             self._lacking.append(self._n)
         self._n += 1
+
+    @property
+    def n_unread(self) -> int:
+        """Bytes behind the last packet that cannot be read."""
+        return sum(end - begin for begin, end in self.stretches[self._n_stretches :])
 
     def n_lost(self, timestamps: npt.NDArray[np.int64], usual_ticks: float) -> int:
         """How many frames are missing where the file holds nothing that can be read, by the times around.
@@ -93,4 +104,9 @@ class DamagedPackets:
         Without the last packets before a joint: FFmpeg calls one of them corrupt, for the next recording's counters
         begin anew, though both are whole.
         """
-        return np.array(sorted(set(self._lacking) - self.before_joints), dtype=np.int64)
+        lacking = set(self._lacking)
+        if self._n and self._n_stretches < len(self.stretches):
+            lacking.add(self._n - 1)
+        if self._codec in RARELY_STUFFED and len(self._stuffed) <= MOST_STUFFED:
+            lacking.update(n for n in self._stuffed if n < self._n - 1)  # a file may be filled up at its end
+        return np.array(sorted(lacking - self.before_joints), dtype=np.int64)

@@ -23,7 +23,7 @@ def broken_stretches(path: Path) -> list[tuple[int, int]]:
     stretches: list[tuple[int, int]] = []
     numbers: dict[bytes, int] = {}
     with path.open("rb") as file:
-        at = 0
+        at, n_bytes = 0, path.stat().st_size
         while (page := _page(file, at)) is not None:
             if _is_whole(page):
                 stream, number = page[14:18], int.from_bytes(page[18:22], "little")
@@ -33,30 +33,12 @@ def broken_stretches(path: Path) -> list[tuple[int, int]]:
                 at += len(page)
             else:
                 end = _next_page(file, at + 1)
+                if not page.startswith(_CAPTURE) and end == n_bytes and not (stretches and stretches[-1][1] == at):
+                    break  # something was appended
                 is_more = bool(stretches) and stretches[-1][1] == at
                 stretches[-1:] = [(stretches[-1][0], end)] if is_more else [*stretches[-1:], (at, end)]
                 at = end
     return stretches
-
-
-def missing_bytes(path: Path, stretches: list[tuple[int, int]]) -> int:
-    """How many bytes the last page promises and the file does not hold.
-
-    Args:
-        path: the file.
-        stretches: `broken_stretches`.
-    """
-    n_bytes = path.stat().st_size
-    if not stretches or stretches[-1][1] < n_bytes:
-        return 0
-    with path.open("rb") as file:
-        file.seek(stretches[-1][0])
-        head = file.read(_HEAD_BYTES)
-        lengths = file.read(head[26]) if len(head) == _HEAD_BYTES else b""
-    if not head.startswith(_CAPTURE):
-        return 0
-    promised = stretches[-1][0] + _HEAD_BYTES + (head[26] + sum(lengths) if len(head) == _HEAD_BYTES else 1)
-    return max(0, promised - n_bytes)
 
 
 def _page(file: IO[bytes], at: int) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from aucli.video import asf, matroska, ogg, riff
+from aucli.video import asf, matroska, riff
 from aucli.video.container import open_container, promised_frames, reason_of, video_stream
 from aucli.video.damage import MOST_HELD, Announced
 from aucli.video.damaged_packets import DamagedPackets
@@ -126,8 +126,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         packets = container.demux(stream) if n_promised else container.demux()
         try:
             for packet in packets:
-                if packet.size == 0 and packet.dts is None:
-                    continue  # PyAV's mark for the end of a stream
+                if packet.size == 0:
+                    continue  # PyAV's mark for the end of a stream; or no frame: the one before is shown on (Theora)
                 if packet.pts is not None and not n_promised:
                     end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index != stream.index:
@@ -177,7 +177,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     n_in_file = len(timestamps) + n_hidden
     if n_in_file < n_promised and info.is_mp4:
         n_in_file = _count_with_hidden(info)
-    n_bytes = _missing_bytes(info, damaged)
+    n_bytes = _missing_bytes(info)
     if info.is_avi and n_bytes and usual_ticks:  # its index is lost with them; its header counts slots
         n_promised = n_in_file + round((n_slots - max(decoded, default=0) - usual_ticks) / usual_ticks)
     n_missing = max(0, n_promised - n_in_file) or damaged.n_lost(np.array(shown, dtype=np.int64), usual_ticks)
@@ -189,6 +189,8 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     elif not n_promised and promised_s > max(end_s, end_s - start_s) + 0.5:
         # Matroska counts its duration from 0, also where the pictures start later.
         ends_early = f"ends early: the header promises {promised_s:.1f} s, the data end at {end_s:.1f} s"
+    elif n_unread := damaged.n_unread:
+        ends_early = f"ends early: its last {n_unread:,} bytes cannot be read"
     elif n_bytes:
         ends_early = f"ends early: {n_bytes:,} bytes that the header promises are not in the file"
     return PacketScan(
@@ -212,14 +214,12 @@ def scan_packets(info: VideoInfo) -> PacketScan:
     )
 
 
-def _missing_bytes(info: VideoInfo, damaged: DamagedPackets) -> int:
+def _missing_bytes(info: VideoInfo) -> int:
     """How many bytes the file promises and does not hold, where its container tells."""
     if info.is_matroska:
         return matroska.missing_bytes(info.path)
     if info.is_avi:
         return riff.missing_bytes(info.path)
-    if info.container == "ogg":
-        return ogg.missing_bytes(info.path, damaged.stretches)
     packets = asf.asf_packets(info.path) if info.container == "asf" else None
     return packets.n_missing if packets else 0
 

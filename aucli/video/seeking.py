@@ -235,7 +235,7 @@ def _packets(container: Any, stream: VideoStream) -> Iterator[Packet[Any]]:
     """The packets of a stream, with the times and in the order of `scan_packets`."""
     joints, slots = Joints(container, stream), AviSlots(container, stream)
     for packet in container.demux(stream):
-        if packet.size == 0 and packet.dts is None:
+        if packet.size == 0:
             continue
         slots.correct(packet)
         joints.carry_on(packet)

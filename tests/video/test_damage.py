@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aucli.errors import VideoError
-from aucli.video.damage import Announced, DamageReach, DecodedFrame, are_many, as_ranges, has_lost_block
+from aucli.video.damage import Announced, DamageReach, DecodedFrame, are_many, as_ranges, zero_runs
 from aucli.video.decoders import PyAVSource, Source
 from aucli.video.reader import FrameReader
 from tests.builders.media import (
@@ -309,21 +310,22 @@ def test_frames_of_a_healthy_film_may_be_shown_out_of_order(groups: list[tuple[b
     assert [frame.number for frame in given_out] == list(range(len(ranks)))
 
 
-@pytest.mark.parametrize(
-    ("data", "codec", "is_lost"),
-    [
-        (b"", "h264", False),
-        (b"abc" + bytes(63) + b"d", "h264", False),
-        (b"abc" + bytes(64) + b"d", "h264", True),
-        (b"abc" + bytes(64) + b"\1", "h264", False),  # before a start code
-        (b"abc" + bytes(64) + b"\1" + bytes(99) + b"d", "hevc", True),
-        (b"abc" + bytes(512), "h264", False),  # behind the last picture
-        (b"abc" + bytes(512), "vp9", True),
-        (b"abc" + bytes(512) + b"d", "rawvideo", False),
-    ],
-)
-def test_runs_of_zeros(data: bytes, codec: str, is_lost: bool) -> None:
-    assert has_lost_block(data, codec) == is_lost
+PIECES = st.lists(st.tuples(st.sampled_from([0, 1, 7]), st.integers(0, 200)), max_size=6)
+
+
+@given(PIECES, st.sampled_from(["h264", "vp9", "wmv2", "rawvideo"]), st.integers(0, 200))
+def test_runs_of_zeros(pieces: list[tuple[int, int]], codec: str, n_blocks: int) -> None:
+    """By the runs of equal bytes: those of zeros, long enough, by what follows them."""
+    data = b"".join(bytes([value]) * n for value, n in pieces)
+    runs = [(value, len(list(run))) for value, run in groupby(data)]
+    strange, stuffing = [0], [0]
+    for (value, n), after in zip(runs, [*(value for value, _ in runs[1:]), None], strict=False):
+        if value == 0 and n >= 64 and codec != "rawvideo":
+            if codec != "vp9" and after in (None, 1):
+                stuffing.append(n)
+            elif codec != "wmv2" or n >= n_blocks:
+                strange.append(n)
+    assert zero_runs(data, codec, n_blocks * 256) == (max(strange), max(stuffing))
 
 
 @given(st.sets(st.integers(0, 60)))

@@ -170,11 +170,12 @@ def test_joined_recordings_are_passed_over(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.fixture(scope="module")
-def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
     """Films whose packets are framed by their container, and one whose are not, each with B-frames."""
     folder = tmp_path_factory.mktemp("films")
     recipe = MadeVideo(options={"g": "10", "bf": "2", "sc_threshold": "0"}, grain=True)
-    return {name: recipe.write(folder / name).read_bytes() for name in ("a.mp4", "a.mkv", "a.ts", "a.avi")}
+    films = {name: recipe.write(folder / name).read_bytes() for name in ("a.mp4", "a.mkv", "a.ts", "a.avi")}
+    return lambda name: films[name]
 
 
 @settings(max_examples=10, derandomize=True, deadline=None)
@@ -187,7 +188,7 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     every_s=st.none() | st.floats(0.05, 0.5),
 )
 def test_a_part_of_a_damaged_film_leaves_out_what_the_whole_leaves_out(
-    intact: dict[str, bytes],
+    intact: Callable[[str], bytes],
     tmp_path_factory: pytest.TempPathFactory,
     name: str,
     place: float,
@@ -197,7 +198,7 @@ def test_a_part_of_a_damaged_film_leaves_out_what_the_whole_leaves_out(
     every_s: float | None,
 ) -> None:
     path = tmp_path_factory.getbasetemp() / name
-    path.write_bytes(intact[name])
+    path.write_bytes(intact(name))
     damage(path, start=place, share=share, seed=seed)
     try:
         whole, rows = read_all(path, leave_out_damaged=True)
