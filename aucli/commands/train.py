@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from aucli.commands import dataset_options
-from aucli.commands.options import Device, Json, Quiet, fields_as_options
+from aucli.commands.options import Device, Json, Quiet, complete_models, fields_as_options
 from aucli.commands.output import Printer, quoted
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ OPTION_OF: Final = {
     **dataset_options.OPTION_OF,
     "out": "--out",
     "recipe": "--recipe",
+    "start": "--from",
     "overrides": "--set",
     "device": "--device",
     "checkpoint_every": "--checkpoint-every",
@@ -44,7 +45,16 @@ def train(
     recipe: Annotated[
         str | None, typer.Option(help="A TOML file, or the name of a recipe of aucli.", show_default="the data set's")
     ] = None,
-    fold: Annotated[str, typer.Option("--fold", "--folds", help="A published fold, or all: cross-validation.")] = "1",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="A model to go on from, by name or folder: its network, crops and weights.",
+            show_default="the recipe's",
+            autocompletion=complete_models,
+        ),
+    ] = None,
+    fold: Annotated[str, typer.Option("--fold", "--folds", help="A fold's number, or all: cross-validation.")] = "1",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=3e-5. Can be repeated."),
@@ -86,6 +96,7 @@ def train(
             source=training_source(dataset, root=root, cache=cache, pairs=pairs),
             out=out if out != Path() else Path("runs") / dataset,
             recipe=recipe,
+            start=start,
             overrides=tuple(settings or ()),
             folds=dataset_options.fold_options(fold, numbering, folds_dir, allow_shared_videos),
             device=own_device,
@@ -155,10 +166,18 @@ def figures(now: TrainingProgress) -> str:
 def _print(output: Printer, result: TrainResult, warnings: Sequence[str]) -> None:
     from dataclasses import asdict
 
-    from aucli.evaluation.score_tables import render
+    from aucli.evaluation.score_tables import render, render_comparison
 
-    output.json(models=[str(model) for model in result.models], scores=asdict(result.scores), warnings=list(warnings))
+    compared = result.comparison
+    output.json(
+        models=[str(model) for model in result.models],
+        scores=asdict(result.scores),
+        comparison=None if compared is None else {**asdict(compared), "verdict": list(compared.verdict())},
+        warnings=list(warnings),
+    )
     output.text(render(result.scores))
+    if compared is not None:
+        output.text(render_comparison(compared))
     for model in result.models:
         output.note(f"next: aucli annotate VIDEOS -o aus.parquet --model {quoted(model)}")
 

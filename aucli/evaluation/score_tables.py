@@ -15,6 +15,7 @@ from rich.table import Table
 
 from aucli.errors import OptionsError
 from aucli.evaluation.choices import Format
+from aucli.evaluation.comparison import COMPARED, Comparison
 from aucli.evaluation.values import LEVEL, METRICS, CrossValidation, Estimate, Evaluation
 from aucli.facs import AU_NAMES
 from aucli.runtime.json_text import strict_json
@@ -75,6 +76,36 @@ def render(
     for table in tables:
         console.print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def render_comparison(comparison: Comparison, *, width: int | None = None) -> str:
+    """Two models on the same faces as tables, and what to make of them in sentences.
+
+    Args:
+        comparison: of the two.
+        width: of tables, as in `render`.
+    """
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width or Console().width)
+    rows = [one.figures for one in comparison.per_au]
+    columns = [("present", [f"{one.positive:,}" for one in comparison.per_au] + [""])]
+    for metric in COMPARED:
+        for name in ("before", "after", "difference"):
+            cells = [_bracketed(getattr(figures[metric], name)) for figures in [*rows, comparison.mean]]
+            columns.append((f"{TITLES[metric]} {name}", cells))
+    names = [f"{one.au} {AU_NAMES.get(one.au, '')}".strip() for one in comparison.per_au]
+    drawn = f"; 95 % intervals: {comparison.replicates:,} replicates over people" if comparison.replicates else ""
+    for table in _split(
+        title=f"before: {comparison.before}, after: {comparison.after}; {comparison.subjects} people held out, %",
+        caption=f"each by its own thresholds, on the same {comparison.frames:,} frames{drawn}",
+        heads=("AU", [*names, f"mean of {comparison.averaged['f1']}"]),
+        short_heads=[*(str(one.au) for one in comparison.per_au), "mean"],
+        columns=columns,
+        width=console.width,
+    ):
+        console.print(table)
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    return "\n".join([*lines, *comparison.verdict()]) + "\n"
 
 
 def check_format(kind: str, metric: str) -> None:

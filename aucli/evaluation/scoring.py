@@ -117,7 +117,18 @@ def evaluate_folds(
         for fold, tally, weight in zip(folds, tallies, weights, strict=True)
     )
     mean = _summarise("mean of folds", "mean of folds", lost_faces, tallies, weights, folds, replicates)
-    pooled_predictions = Predictions(
+    pooled_predictions = pooled(folds)
+    pooled_tally = count_by_subject(pooled_predictions, lost_faces, replicates)
+    pooled_weights = bootstrap_weights(pooled_tally.n_subjects, replicates, seed, len(folds))
+    together = _summarise(
+        "pooled folds", "pooled", lost_faces, [pooled_tally], [pooled_weights], [pooled_predictions], replicates
+    )
+    return CrossValidation(folds=single, mean=mean, pooled=together)
+
+
+def pooled(folds: Sequence[Predictions]) -> Predictions:
+    """All frames of some folds as one test set, each decided by its own fold's thresholds."""
+    return Predictions(
         name="pooled folds",
         aus=folds[0].aus,
         labels=np.concatenate([fold.labels for fold in folds]),
@@ -126,12 +137,6 @@ def evaluate_folds(
         thresholds=np.mean([fold.thresholds for fold in folds], axis=0),
         decided=np.concatenate([decide(fold) for fold in folds]),
     )
-    pooled_tally = count_by_subject(pooled_predictions, lost_faces, replicates)
-    pooled_weights = bootstrap_weights(pooled_tally.n_subjects, replicates, seed, len(folds))
-    pooled = _summarise(
-        "pooled folds", "pooled", lost_faces, [pooled_tally], [pooled_weights], [pooled_predictions], replicates
-    )
-    return CrossValidation(folds=single, mean=mean, pooled=pooled)
 
 
 def _own_codes(subjects: npt.NDArray[Any], fold: int) -> Int64Array:
@@ -149,7 +154,7 @@ def _summarise(
     replicates: int,
 ) -> Evaluation:
     """Scores averaged over the parts (one part: as they are), with intervals."""
-    per_part = [_exact(tally, part, lost_faces) for tally, part in zip(tallies, parts, strict=True)]
+    per_part = [exact_scores(tally, part, lost_faces) for tally, part in zip(tallies, parts, strict=True)]
     exact = {m: mean_of_defined(np.stack([scores[m] for scores in per_part])) for m in METRICS}
     usable = [(tally, weight) for tally, weight in zip(tallies, weights, strict=True) if weight is not None]
     drawn: dict[str, Float64Array] = {}
@@ -215,7 +220,7 @@ def mean_of_defined(stacked: Float64Array) -> Float64Array:
     return mean
 
 
-def _exact(tally: Tally, predictions: Predictions, lost_faces: LostFaces) -> dict[str, Float64Array]:
+def exact_scores(tally: Tally, predictions: Predictions, lost_faces: LostFaces) -> dict[str, Float64Array]:
     """(A,) every metric, NaN where not defined."""
     scores = decision_scores(tally.confusion.sum(axis=0))
     roc, pr = [], []

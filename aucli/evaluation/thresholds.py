@@ -43,6 +43,7 @@ def choose_thresholds(
     min_positives: int = 1,
     more: LabelledProbabilities | None = None,
     expected: bool = False,
+    otherwise: Float64Array | None = None,
 ) -> Float64Array:
     """The threshold of highest F1 per AU, to be chosen on validation subjects and never on test subjects.
 
@@ -52,8 +53,8 @@ def choose_thresholds(
 
     Where fewer than ``min_positives`` faces show an AU, its F1 tells of these few faces rather than of the AU. There
     those in ``more`` are counted with them; false alarms are still counted in ``labels`` alone, for ``more`` may be
-    easier. If they are too few even so, the threshold is 0.5, or the lowest above it that gives no more false alarms
-    than allowed; and so it is for an AU with nothing but positives.
+    easier. If they are too few even so, the threshold is 0.5, or that of ``otherwise``, or the lowest above it that
+    gives no more false alarms than allowed; and so it is for an AU with nothing but positives.
 
     F1 can also be expected instead of counted (Lipton et al. 2014): each face counts as present to the degree of its
     probability. That needs calibrated probabilities, and is steadier, for it does not hang on where the few faces that
@@ -65,13 +66,15 @@ def choose_thresholds(
         max_false_alarms: share of the absent faces, 0 to 1; 1 sets no limit.
         min_positives: faces that show an AU, 1 or more.
         more: other held-out faces, for AUs that are rare among these.
+        otherwise: (A,) thresholds that are known to be good, for AUs that too few faces show; None for 0.5.
         expected: whether F1 is the expected one, of AUs that ``min_positives`` faces show; false alarms are always
             counted.
 
     Returns:
         (A,) float64, halfway between neighbouring probabilities.
     """
-    chosen = np.full(labels.shape[1], DEFAULT_THRESHOLD)
+    usual = np.full(labels.shape[1], DEFAULT_THRESHOLD) if otherwise is None else otherwise
+    chosen = usual.copy()
     for a in range(labels.shape[1]):
         truth, p = LabelledProbabilities(labels, probabilities).of(a)
         absent = np.sort(p[~truth])
@@ -83,12 +86,18 @@ def choose_thresholds(
             truth, p = np.concatenate([truth, more_truth]), np.concatenate([p, more_p])
         if len(p):
             says_something = bool(max(min_positives, 1) <= truth.sum() < len(truth))
-            chosen[a] = _choose(truth, p, absent, max_false_alarms, by_f1=says_something)
+            chosen[a] = _choose(truth, p, absent, max_false_alarms, by_f1=says_something, usual=float(usual[a]))
     return chosen
 
 
 def _choose(
-    truth: BoolArray | Float64Array, p: Float64Array, absent: Float64Array, max_false_alarms: float, *, by_f1: bool
+    truth: BoolArray | Float64Array,
+    p: Float64Array,
+    absent: Float64Array,
+    max_false_alarms: float,
+    *,
+    by_f1: bool,
+    usual: float = DEFAULT_THRESHOLD,
 ) -> float:
     """One AU's threshold.
 
@@ -96,7 +105,8 @@ def _choose(
         truth, p: (N,) of the faces whose F1 counts; truth may be to some degree, 0 to 1.
         absent: (M,) ascending probabilities of the faces whose false alarms count.
         max_false_alarms: share of these.
-        by_f1: else as near to 0.5 as the false alarms allow.
+        by_f1: else as near to `usual` as the false alarms allow.
+        usual: the threshold where F1 says nothing.
     """
     order = np.argsort(-p, kind="stable")
     p, hits = p[order], np.cumsum(truth[order])
@@ -104,7 +114,7 @@ def _choose(
     # From here on a face is called present; the first of them calls none so.
     middle = np.append((p[0] + 1.0) / 2, (p[last] + np.append(p[last[1:]], 0.0)) / 2)
     if not by_f1:
-        middle = np.append(middle[middle > DEFAULT_THRESHOLD], DEFAULT_THRESHOLD)
+        middle = np.append(middle[middle > usual], usual)
     alarms = len(absent) - np.searchsorted(absent, middle, side="left")
     allowed = alarms <= max_false_alarms * len(absent) + 1e-9
     if not allowed.any():  # an absent face with probability 1

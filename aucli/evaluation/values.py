@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -150,3 +150,15 @@ class Predictions:
             raise DatasetError(
                 f"probabilities of {self.name} run from {known.min()} to {known.max()}; allowed is 0 to 1"
             )
+
+    def with_aus(self, aus: Sequence[int]) -> Predictions:
+        """The same of some of the action units, in this order."""
+        at = [self.aus.index(au) for au in aus]
+        return replace(
+            self,
+            aus=tuple(aus),
+            labels=self.labels[:, at],
+            probabilities=self.probabilities[:, at],
+            thresholds=self.thresholds[at],
+            decided=None if self.decided is None else self.decided[:, at],
+        )

@@ -9,9 +9,17 @@ import numpy as np
 from aucli import __version__
 from aucli.datasets.seen import told
 from aucli.evaluation.calibration import ECE_BINS, Calibration
+from aucli.evaluation.comparison import Comparison
 from aucli.evaluation.values import Evaluation
 from aucli.training.card_figures import CardFigures
-from aucli.training.card_tables import peer_table, rankings_table, reliability_table, results_table, within_table
+from aucli.training.card_tables import (
+    comparison_table,
+    peer_table,
+    rankings_table,
+    reliability_table,
+    results_table,
+    within_table,
+)
 from aucli.training.options import TrainOptions
 from aucli.training.plan import TrainingFold, TrainingPlan
 from aucli.training.recipe import Recipe
@@ -27,6 +35,7 @@ def describe_training(
     figures: CardFigures,
     calibration: Calibration | None,
     hours: float | None,
+    beside: Comparison | None = None,
 ) -> str:
     """Return the card's text: data, subjects, rules, recipe and results of one fold.
 
@@ -39,12 +48,15 @@ def describe_training(
         figures: likewise.
         calibration: what was done to the network's log-odds; None for nothing.
         hours: since the encoder's training was last started; None if it was through before.
+        beside: the model that training started from, on the same test faces.
     """
     recipe = planned.recipe
     divided = ", ".join(
         f"{len(faces)} faces of {len(np.unique(faces.subjects))} subjects ({split})" for split, faces in fold.splits()
     )
-    left_out = ", ".join(f"AU{au}" for au in recipe.leave_out if au in recipe.encoder.aus)
+    measured = tuple(scores.au for scores in results.per_au)
+    left_out = ", ".join(f"AU{au}" for au in recipe.leave_out if au in measured)
+    unmeasured = ", ".join(f"AU{au}" for au in recipe.encoder.aus if au not in measured)
     experimental = ", ".join(f"AU{au}" for au in recipe.encoder.aus if au in recipe.experimental)
     took = "" if hours is None else f"; {hours:.2f} hours on {planned.device} since it was last started"
     notes = [
@@ -53,10 +65,11 @@ def describe_training(
         f"loss: {recipe.loss.name}, beside it cross-entropy with weight {recipe.loss.bce_weight:g}; seed "
         f"{recipe.seed}{took}",
         _thresholds(recipe, fold),
-        _probabilities(recipe, fold, calibration),
+        _probabilities(recipe, measured, calibration),
         f"{len(fold.lost_labels)} test frames without a face count as absent",
         *([_seen(fold)] if fold.seen_by_start else []),
         *([f"in the table below, but not columns of this model (`leave_out`): {left_out}"] if left_out else []),
+        *([f"parts of the network that nobody coded here, and no columns: {unmeasured}"] if unmeasured else []),
         *([f"experimental (columns whose figures fall short of the others'): {experimental}"] if experimental else []),
         f"SHA-256 of the training labels and subjects: `{data_digest(fold.train)}`",
         *(f"SHA-256 of {source}: `{digest}`" for source, digest in planned.sources.items()),
@@ -78,7 +91,7 @@ Nobody is in two splits.
 Intervals are bootstrapped over subjects. False alarms: share of the faces without the action unit that its threshold
 calls present; found: share of those with it.
 
-{_sections(fold, figures)}## What it is not for
+{_beside(beside)}{_sections(measured, figures)}## What it is not for
 
 Not for decisions about a person, and not validated on other footage than this. A probability is that of the action
 unit being visible, not its intensity: intensity is not claimed.{_of_experimental(experimental)} The weights derive from
@@ -117,13 +130,13 @@ def _thresholds(recipe: Recipe, fold: TrainingFold) -> str:
     return f"thresholds: chosen on {people} ({'; '.join(rules)}); the test subjects were scored once, at the end"
 
 
-def _probabilities(recipe: Recipe, fold: TrainingFold, calibration: Calibration | None) -> str:
+def _probabilities(recipe: Recipe, aus: tuple[int, ...], calibration: Calibration | None) -> str:
     if calibration is None:
         why = ", for want of validation subjects" if recipe.decisions.calibrate else ""
         return f"probabilities: as the network gives them, not calibrated{why}"
     fitted = ", ".join(
         f"AU{au} {scale:.2f} {offset:+.2f}"
-        for au, scale, offset in zip(fold.test.aus, calibration.scale, calibration.offset, strict=True)
+        for au, scale, offset in zip(aus, calibration.scale, calibration.offset, strict=True)
     )
     return (
         "probabilities: calibrated on the validation subjects by scale and offset of the log-odds (Platt 1999, with a "
@@ -131,7 +144,22 @@ def _probabilities(recipe: Recipe, fold: TrainingFold, calibration: Calibration 
     )
 
 
-def _sections(fold: TrainingFold, figures: CardFigures) -> str:
+def _beside(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return ""
+    said = "\n".join(f"- {line}" for line in comparison.verdict())
+    return f"""## Beside {comparison.before}, from which training started
+
+On the same test faces, each model by its own thresholds; differences are drawn with the same subjects.
+
+{said}
+
+{comparison_table(comparison)}
+
+"""
+
+
+def _sections(aus: tuple[int, ...], figures: CardFigures) -> str:
     """What there is besides the scores, each under its heading."""
     parts = []
     if figures.within:
@@ -158,7 +186,7 @@ On test subjects, in five bins of the probability: mean probability, then the sh
 and how many faces there are. ECE: mean distance of the two over {ECE_BINS} bins{before}. Shares hold for faces chosen
 as these were; where an action unit is rarer, so is it among faces with the same probability.
 
-{reliability_table(fold.test.aus, figures.reliability, figures.uncalibrated)}
+{reliability_table(aus, figures.reliability, figures.uncalibrated)}
 """)
     if figures.rankings:
         parts.append(f"""## Probability and intensity

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aucli.evaluation.calibration import Bin, Reliability
+from aucli.evaluation.comparison import Comparison
 from aucli.evaluation.values import Estimate, Evaluation
 from aucli.facs import AU_NAMES
 from aucli.training.card_figures import Alarms, BesidePeer, Ranking, WithinOther
@@ -33,6 +34,21 @@ def results_table(results: Evaluation, alarms: Sequence[Alarms], *, marks: dict[
         )
     means = (with_interval(results.mean[name]) for name in ("roc_auc", "f1"))
     lines.append(f"| mean | | | | | {' | '.join(means)} | | |")
+    return "\n".join(lines)
+
+
+def comparison_table(found: Comparison) -> str:
+    """Two models on the same faces."""
+    heads = [f"{name}: {model}" for name in ("F1", "AUC") for model in (found.before, found.after, "difference")]
+    lines = [f"| AU | present | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
+    rows = [(str(one.au), str(one.positive), one.figures) for one in found.per_au]
+    for au, positive, figures in [*rows, ("mean", "", found.mean)]:
+        cells = [
+            with_interval(value)
+            for metric in ("f1", "roc_auc")
+            for value in (figures[metric].before, figures[metric].after, figures[metric].difference)
+        ]
+        lines.append(f"| {au} | {positive} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from aucli.models.network import AUNetwork
 from aucli.training.embeddings import embed, log_odds, predict
 from aucli.training.plan import TrainingFold
 from aucli.training.recipe import Recipe
+from aucli.training.start import thresholds_of_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,14 @@ class Decisions:
 
     thresholds: Float64Array
     calibration: Calibration | None
+
+    def of(self, columns: Sequence[int]) -> Decisions:
+        """Those of some action units, by their place."""
+        at = list(columns)
+        fitted = self.calibration
+        return Decisions(
+            self.thresholds[at], None if fitted is None else Calibration(fitted.scale[at], fitted.offset[at])
+        )
 
 
 def make_decisions(network: AUNetwork, fold: TrainingFold, recipe: Recipe) -> Decisions:
@@ -63,5 +73,6 @@ def make_decisions(network: AUNetwork, fold: TrainingFold, recipe: Recipe) -> De
         min_positives=options.min_positives,
         more=more,
         expected=options.expected_f1 and calibration is not None,
+        otherwise=thresholds_of_start(recipe.encoder.pretrained, network.config.aus) if options.keep_start else None,
     )
     return Decisions(thresholds, calibration)

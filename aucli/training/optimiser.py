@@ -23,7 +23,10 @@ class OptimOptions(BatchOptions):
         identity_weight: above 0 adds a head that names the subject, against which the encoder learns (see
             `aucli.training.identity_head`).
         lr: the highest rate, of everything behind the backbone.
-        backbone_lr_factor: multiplies the rate of the backbone: below 1 tunes a pretrained one gently.
+        backbone_lr_factor: multiplies the rate of the backbone: below 1 tunes a pretrained one gently, 0 leaves it
+            as it is, the statistics of its batch norms included, and takes a third of the time.
+        keep_statistics: batch norms normalise by the statistics that the start brought, not by those of each batch:
+            what a model knows is not moved by what a few people look like.
         betas: how slowly AdamW forgets the gradient and its square.
         weight_decay: of matrices and kernels; biases and norms have none.
         decay_all: gives biases and norms the same decay.
@@ -44,6 +47,7 @@ class OptimOptions(BatchOptions):
     lr: float = Field(default=1e-3, gt=0)
     backbone_lr_factor: float = Field(default=1.0, ge=0, le=100)
     betas: tuple[Momentum, Momentum] = (0.9, 0.999)
+    keep_statistics: bool = False
     weight_decay: float = Field(default=0.02, ge=0)
     decay_all: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -79,7 +83,7 @@ def make_optimizer(network: AUNetwork, others: Iterable[nn.Parameter], options: 
     """
     backbone = {id(p) for p in network.encoder.backbone.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in [*network.parameters(), *others]:
+    for parameter in [*(p for p in network.parameters() if p.requires_grad), *others]:
         decays = parameter.ndim > 1 or options.decay_all
         groups.setdefault((id(parameter) in backbone, decays), []).append(parameter)
     described: list[dict[str, Any]] = [

@@ -19,6 +19,8 @@ class TrainOptions:
         source: a benchmark or free data.
         out: folder of the run.
         recipe: file, or name of a recipe that comes with aucli; None for the one of the data set's name.
+        start: name or folder of a model to go on from: its network, crops and weights instead of the recipe's; None for
+            what the recipe says.
         overrides: ``section.key=value``, instead of the recipe's values.
         folds: which, and how they are made; share of validation and seed are the recipe's.
         device: auto, cpu, cuda or cuda:N.
@@ -31,6 +33,7 @@ class TrainOptions:
     source: DatasetSource | FreeSource
     out: Path
     recipe: str | None = None
+    start: str | None = None
     overrides: tuple[str, ...] = ()
     folds: FoldOptions = field(default_factory=lambda: FoldOptions(fold=1))
     device: str = "auto"

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.cache.reader import CachedFaces
 from aucli.datasets.cache.writer import manifest_of
 from aucli.datasets.faces import FaceSource
 from aucli.datasets.folds import check_folds, fold_rows
 from aucli.datasets.free.sources import FreeDataWanted, FreeSource, RenderedFaces, read_free_data
-from aucli.datasets.label_values import SplitName
+from aucli.datasets.label_values import PRESENT, SplitName
 from aucli.datasets.prepared import cache_for, open_faces
 from aucli.datasets.seen import seen_among, told
 from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
-from aucli.models.network import require_input_size
+from aucli.facs import AU_NAMES
+from aucli.models.network import AUNetwork, require_input_size
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
 from aucli.runtime.place import require_place_for_folder
 from aucli.training.distributed import first_process_first, world_size
 from aucli.training.options import TrainOptions
 from aucli.training.recipe import Recipe, load_recipe
-from aucli.training.start import digest_of_start, require_start, seen_by_start
+from aucli.training.start import aus_of_start, digest_of_start, require_start, seen_by_start, shape_of_start
+
+FEW_PEOPLE: Final = 3
+"""An action unit that fewer people show is learnt from one or two, or tested on nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +110,18 @@ def plan(
         AucliError: if recipe or data make no sense, or do not fit each other.
     """
     require_place_for_folder(options.out, field="out")
-    recipe = load_recipe(find_recipe(options), options.overrides)
+    shape = None if options.start is None else shape_of_start(options.start)
+    recipe = load_recipe(find_recipe(options), options.overrides, shape=shape)
     if recipe.data != options.dataset:
         raise OptionsError(
             f"the recipe {recipe.name} is for {recipe.data}, the data are {options.dataset}; "
             f"add `overrides` data={options.dataset} if that is meant"
         )
     device = resolve_device(options.device)
-    training = recipe.encoder_training()
+    if not recipe.encoder.aus and isinstance(options.source, FreeSource):
+        raise RecipeError(f"encoder.aus is missing: {options.dataset} has labels of whatever is asked for")
+    known = aus_of_start(recipe.encoder.pretrained)
+    training = recipe.with_aus(known or tuple(AU_NAMES), known=known).encoder_training()
     network = require_start(training.network, training.start)
     for size_px in sorted({training.network.input_size_px, *(stage.size_px for stage in training.stages)}):
         require_input_size(network, size_px)
@@ -124,7 +133,12 @@ def plan(
             folds, labelling = _free_folds(options, options.source, recipe, report)
             sources |= {path.name: digest for path, digest in options.source.digests.items()}
         else:
-            folds, warnings = _benchmark_folds(options, options.source, recipe, on_prepare)
+            faces, warnings = _open(options, options.source, recipe, on_prepare)
+            recipe, of_aus = _with_coded_aus(recipe, faces, known)
+            folds, of_folds = _benchmark_folds(options, faces, recipe)
+            warnings += (*of_aus, *of_folds)
+            training = recipe.encoder_training()
+            network = AUNetwork(training.network)
     folds, of_people_seen = _with_people_seen(folds, training.start, allow_seen=options.allow_seen)
     warnings += of_people_seen
     steps = [training.batches(fold.train, world_size=world_size()).total_steps for fold in folds]
@@ -149,19 +163,51 @@ def plan(
     )
 
 
-def _benchmark_folds(
+def _open(
     options: TrainOptions, source: DatasetSource, recipe: Recipe, on_prepare: Callable[[Any], None] | None
-) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
+) -> tuple[CachedFaces, tuple[str, ...]]:
     check_folds(options.dataset, options.folds)
     _require_aus_before_preparing(source, recipe)
-    faces, problems = open_faces(
+    return open_faces(
         source,
         crop=recipe.largest_crop(),
         may_enlarge=recipe.may_enlarge,
         device=options.device,
         on_progress=on_prepare,
     )
-    lacking = [au for au in recipe.encoder.aus if au not in faces.aus]
+
+
+def _with_coded_aus(recipe: Recipe, faces: CachedFaces, known: tuple[int, ...]) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with the action units of the data set, where it leaves them open, and what is not worth a column.
+
+    Raises:
+        RecipeError: if no face shows any.
+    """
+    if recipe.encoder.aus:
+        return recipe, ()
+    people = [len(np.unique(faces.subjects[faces.labels[:, a] == PRESENT])) for a in range(len(faces.aus))]
+    shown = dict(zip(faces.aus, people, strict=True))
+    coded = [au for au in faces.aus if shown[au]]
+    if not coded:
+        raise RecipeError("no face shows an action unit: there is nothing to learn")
+    never = [au for au in faces.aus if not shown[au]]
+    few = [au for au in coded if shown[au] < FEW_PEOPLE]
+    warnings = []
+    if never:
+        warnings.append(f"coded, and never present in a face: AU {_listed(never)}; no column comes of it")
+    if few:
+        warnings.append(f"shown by fewer than {FEW_PEOPLE} people: AU {_listed(few)}; such a column is experimental")
+    return recipe.with_aus(coded, known=known, experimental=few), tuple(warnings)
+
+
+def _listed(aus: Sequence[int]) -> str:
+    return ", ".join(map(str, aus))
+
+
+def _benchmark_folds(
+    options: TrainOptions, faces: CachedFaces, recipe: Recipe
+) -> tuple[tuple[TrainingFold, ...], tuple[str, ...]]:
+    lacking = [au for au in recipe.encoder.aus if au not in faces.aus and au not in recipe.leave_out]
     if lacking:
         raise RecipeError(
             f"encoder.aus asks for AU {lacking[0]}, of which the prepared faces have no labels; they have "
@@ -170,7 +216,6 @@ def _benchmark_folds(
     faces = faces.with_aus(recipe.encoder.aus)
     how = replace(options.folds, validation_share=recipe.split.validation, seed=recipe.seed)
     divided, warnings = fold_rows(faces, options.dataset, how)
-    warnings = (*problems, *warnings)
     names = np.array([one.name for one in faces.sequences], dtype=np.str_)
     folds = []
     for number, rows, lost in divided:

@@ -52,7 +52,8 @@ class EncoderSection(Settings):
     """The network, see `aucli.models.network.EncoderConfig`, to which defaults and bounds belong; and its start."""
 
     backbone: str
-    aus: tuple[int, ...]
+    aus: tuple[int, ...] = ()
+    """None: those that the data set codes (`Recipe.with_aus`)."""
     colour: Literal["rgb", "grey"] = EncoderConfig.colour
     global_dim: int = EncoderConfig.global_dim
     embedding_dim: int = EncoderConfig.embedding_dim
@@ -67,7 +68,7 @@ class EncoderSection(Settings):
     @model_validator(mode="after")
     def _is_a_network(self) -> EncoderSection:
         try:
-            self.config(EncoderConfig.input_size_px)
+            self.tried(EncoderConfig.input_size_px)
         except ModelError as error:
             raise ValueError(str(error)) from None
         return self
@@ -75,6 +76,11 @@ class EncoderSection(Settings):
     def config(self, input_size_px: int) -> EncoderConfig:
         """The network for crops of a size."""
         return EncoderConfig(input_size_px=input_size_px, **self.model_dump(exclude={"pretrained"}))
+
+    def tried(self, input_size_px: int) -> EncoderConfig:
+        """As `config`, to see whether all else makes sense while the action units are not known."""
+        shape = self if self.aus else self.model_copy(update={"aus": tuple(AU_NAMES)})
+        return shape.config(input_size_px)
 
 
 class SplitSection(Settings):
@@ -112,6 +118,8 @@ class DecisionsSection(Settings):
     """Most of the faces that do not show an AU that its threshold may call present; 1 sets no limit."""
     min_positives: int = Field(default=1, ge=1)
     """Faces that show an AU below which its threshold is not chosen by their F1 alone."""
+    keep_start: bool = False
+    """Whether such an AU has the threshold of the model that training started from, where that gives it; else 0.5."""
     expected_f1: bool = False
     """Whether thresholds are those of the highest F1 that calibrated probabilities expect, or that was counted."""
 
@@ -177,12 +185,14 @@ class Recipe(Settings):
                 "optim.identity_weight names the subject of each face, and augment.halves makes faces of two subjects: "
                 "one of them must be 0"
             )
-        if set(self.leave_out) >= set(self.encoder.aus):
+        if self.encoder.aus and set(self.leave_out) >= set(self.encoder.aus):
             raise ValueError("leave_out leaves no AU")
-        if nowhere := [au for au in self.experimental if au not in self.encoder.aus or au in self.leave_out]:
+        if self.encoder.aus and (
+            nowhere := [au for au in self.experimental if au not in self.encoder.aus or au in self.leave_out]
+        ):
             raise ValueError(f"experimental names AU {nowhere[0]}, which is no column of the model")
         try:
-            self.encoder.config(self.crop.size_px)
+            self.encoder.tried(self.crop.size_px)
         except ModelError as error:
             raise ValueError(f"crop.size_px is the network's input: {error}") from None
         return self
@@ -190,6 +200,29 @@ class Recipe(Settings):
     def largest_crop(self) -> CropSpec:
         """Of all stages."""
         return replace(self.crop, size_px=max([self.crop.size_px, *(stage.size_px for stage in self.stages)]))
+
+    def with_aus(
+        self, coded: Sequence[int], *, known: Sequence[int] = (), experimental: Collection[int] = ()
+    ) -> Recipe:
+        """The recipe for a data set, where `encoder.aus` leaves its action units open; else as it is.
+
+        Args:
+            coded: by the data set.
+            known: by the network of the model that training starts from, in its order. They stay parts of the network,
+                whose graph layer listens to all of them, and are left out of the model where nobody coded them.
+            experimental: of the coded ones, those whose figures will fall short.
+        """
+        if self.encoder.aus:
+            return self
+        aus = (*known, *(au for au in coded if au not in known))
+        left_out = tuple(au for au in aus if au not in coded or au in self.leave_out)
+        doubtful = {*experimental, *self.experimental} - set(left_out)
+        changed = {
+            "encoder": {**self.encoder.model_dump(), "aus": aus},
+            "leave_out": left_out,
+            "experimental": tuple(au for au in coded if au in doubtful),
+        }
+        return Recipe.model_validate({**self.model_dump(), **changed})
 
     def encoder_training(self) -> EncoderTraining:
         """How the encoder is trained, as `aucli.training.trainer` takes it."""
@@ -219,11 +252,12 @@ class Recipe(Settings):
         return None
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str] = (), *, shape: Mapping[str, Any] | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
         path: TOML file.
+        shape: sections ``encoder`` and ``crop`` instead of the recipe's, those of the model that training starts from.
         overrides: values to change, as ``optim.lr=3e-5``; the value is read as TOML, a plain word as text.
 
     Raises:
@@ -231,6 +265,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         OptionsError: if the file is right, and what an override makes of it is not.
     """
     raw = _read(path)
+    if shape is not None:
+        raw = _reshaped(raw, shape)
     changed = copy.deepcopy(raw)
     for override in overrides:
         _set(changed, override)
@@ -266,6 +302,15 @@ def _laid_over(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
         held = joined.get(name)
         joined[name] = _laid_over(held, value) if isinstance(held, dict) and isinstance(value, Mapping) else value
     return joined
+
+
+def _reshaped(raw: dict[str, Any], shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe for the shape of a model: every stage at the size of its crops."""
+    stages = [
+        {**stage, "size_px": shape["crop"]["size_px"]} if isinstance(stage, dict) else stage
+        for stage in raw.get("stages", [])
+    ]
+    return {**raw, **shape, **({"stages": stages} if stages else {})}
 
 
 def _is_recipe(raw: dict[str, Any]) -> bool:

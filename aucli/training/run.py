@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aucli.datasets.label_values import MISSING
 from aucli.datasets.seen import joined, keys_by_dataset
 from aucli.datasets.source import DatasetSource
+from aucli.evaluation.comparison import Comparison, compare_predictions
 from aucli.evaluation.predictions import FoldPredictions, read_predictions, write_predictions
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
 from aucli.evaluation.values import CrossValidation, Evaluation
 from aucli.models.config import as_model_name
 from aucli.models.network import AUNetwork
 from aucli.runtime.files import folder_lock
+from aucli.training.beside_start import compare_with_start, predict_by_start
 from aucli.training.card import describe_training
 from aucli.training.card_figures import examine
 from aucli.training.decisions import make_decisions
@@ -51,6 +54,8 @@ class TrainResult:
 
     models: tuple[Path, ...]
     scores: Evaluation | CrossValidation
+    comparison: Comparison | None = None
+    """With the model that training started from, on the same test subjects; None where it started from none."""
 
 
 def train(
@@ -84,7 +89,8 @@ def train(
         folders.append(folder)
     predictions = [read_predictions(folder.predictions).to_score() for folder in folders]
     scores = evaluate_predictions(predictions[0]) if len(predictions) == 1 else evaluate_folds(predictions)
-    return TrainResult(tuple(folder.model for folder in folders), scores)
+    comparison = compare_with_start([(folder.start_predictions, folder.predictions) for folder in folders])
+    return TrainResult(tuple(folder.model for folder in folders), scores, comparison)
 
 
 def _train_fold(
@@ -141,23 +147,37 @@ def _finish_fold(
             report=report,
         )
     network.eval()
-    decisions = make_decisions(network, fold, recipe)
+    columns = measured_columns(fold, recipe.leave_out)
+    decisions = make_decisions(network, fold, recipe).of(columns)
     report("the test subjects")
     name = model_name(options.out, fold.number if len(planned.folds) > 1 else None)
     tested = _test_predictions(
         fold,
-        predict(network, fold.test, recipe.crop).float().numpy(),
+        predict(network, fold.test, recipe.crop).float().numpy()[:, columns],
+        columns=columns,
         thresholds=np.clip(decisions.thresholds, 0.01, 0.999).round(5),
         dataset=options.dataset,
         model=name,
     )
     results = evaluate_predictions(tested.to_score())
+    by_start = None
+    if isinstance(options.source, DatasetSource):
+        by_start = predict_by_start(recipe.encoder.pretrained, fold, tested, device=planned.device)
+    if by_start is not None:
+        write_predictions(folder.start_predictions, by_start)
+    beside = (
+        None
+        if by_start is None
+        else compare_predictions([by_start.to_score()], [tested.to_score()], names=(by_start.model, name))
+    )
     rendered = None
     if "test" in fold.renders and len(fold.renders["test"].faces):
         report("renders of test subjects")
         renders = fold.renders["test"]
-        rendered = predict(network, renders.faces, recipe.crop).double().numpy(), renders.intensities
-    figures = examine(tested, calibration=decisions.calibration, blendshapes=fold.blendshapes, rendered=rendered)
+        said = predict(network, renders.faces, recipe.crop).double().numpy()
+        rendered = said[:, columns], renders.intensities[:, columns]
+    peer = None if fold.blendshapes is None else fold.blendshapes[:, columns]
+    figures = examine(tested, calibration=decisions.calibration, blendshapes=peer, rendered=rendered)
     hours = None if began is None else (time.monotonic() - began) / 3600
     write_model_folder(
         network.cpu(),
@@ -167,7 +187,7 @@ def _finish_fold(
         name=name,
         licence="other (derived from data under their own terms)",
         summary=f"trained on {options.dataset}, fold {fold.number}",
-        card=describe_training(name, fold, planned, options, results, figures, decisions.calibration, hours),
+        card=describe_training(name, fold, planned, options, results, figures, decisions.calibration, hours, beside),
         leave_out=recipe.leave_out,
         experimental=recipe.experimental,
         seen_subjects=seen_in_training(fold, options, recipe.encoder.pretrained),
@@ -179,24 +199,41 @@ def _test_predictions(
     fold: TrainingFold,
     probabilities: npt.NDArray[np.float32],
     *,
+    columns: Sequence[int],
     thresholds: npt.NDArray[Any],
     dataset: str,
     model: str,
 ) -> FoldPredictions:
-    """What the model says about every test frame; about those without a face, nothing (NaN)."""
+    """What the model says about every test frame; about those without a face, nothing (NaN).
+
+    Args:
+        fold: its faces.
+        probabilities: (N, len(columns)).
+        columns: places of these action units among the fold's.
+        thresholds: (len(columns)).
+        dataset: its name.
+        model: its name.
+    """
     lost = np.full((len(fold.lost_labels), probabilities.shape[1]), np.nan, np.float32)
     return FoldPredictions(
         dataset=dataset,
         fold=fold.number,
         model=model,
-        aus=fold.test.aus,
+        aus=tuple(fold.test.aus[a] for a in columns),
         thresholds=tuple(float(t) for t in thresholds),
         subjects=np.concatenate([fold.test.subjects, fold.lost_subjects]),
         sequences=np.concatenate([fold.sequences, fold.lost_sequences]),
         frames=np.concatenate([fold.frames, fold.lost_frames]).astype(np.int32),
-        labels=np.concatenate([fold.test.labels, fold.lost_labels]),
+        labels=np.concatenate([fold.test.labels, fold.lost_labels])[:, list(columns)],
         probabilities=np.concatenate([probabilities, lost]),
     )
+
+
+def measured_columns(fold: TrainingFold, leave_out: Collection[int]) -> list[int]:
+    """Places of the action units that are measured: all but those that are left out of the model and nobody coded."""
+    parts = [*(faces.labels for _, faces in fold.splits()), fold.lost_labels]
+    coded = np.any([(labels != MISSING).any(axis=0) for labels in parts], axis=0)
+    return [a for a, au in enumerate(fold.test.aus) if coded[a] or au not in leave_out]
 
 
 def seen_in_training(fold: TrainingFold, options: TrainOptions, start: str) -> dict[str, tuple[str, ...]]:

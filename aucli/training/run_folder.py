@@ -22,6 +22,7 @@ from aucli.training.recipe import AFTER_ENCODER, Recipe, first_problem
 
 RECIPE_NAME: Final = "recipe.json"
 FOLD_NAME: Final = "fold.json"
+START_PREDICTIONS_NAME: Final = "start_predictions.parquet"
 LABELLING_NAME: Final = "labels.md"
 MODEL_FOLDER: Final = "model"
 FINISH_AGAIN: Final = "add `finish_again` to keep its encoder and do the rest anew"
@@ -57,6 +58,11 @@ class RunFolder:
     def predictions(self) -> Path:
         """What the model said about the test split; written last, so its presence says that the fold is finished."""
         return self.path / PREDICTIONS_NAME
+
+    @property
+    def start_predictions(self) -> Path:
+        """What the model that training started from said about it, where it started from one."""
+        return self.path / START_PREDICTIONS_NAME
 
     @property
     def is_finished(self) -> bool:

@@ -36,7 +36,7 @@ from aucli.training.identity_head import IdentityHead
 from aucli.training.objective import LossOptions, Objective
 from aucli.training.optimiser import OptimOptions, make_optimizer
 from aucli.training.run_log import RunLog, TrainingProgress
-from aucli.training.start import start_from
+from aucli.training.start import is_model, start_from
 from aucli.training.validation import validate
 
 
@@ -128,6 +128,9 @@ class Trainer:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network: AUNetwork = network.to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.is_backbone_fixed = optim.backbone_lr_factor == 0
+        if self.is_backbone_fixed:
+            self.network.encoder.backbone.requires_grad_(False)
         identity = None
         if optim.identity_weight > 0:
             identity = IdentityHead(len(faces.aus), training.network.embedding_dim, self.batches.n_subjects)
@@ -150,6 +153,8 @@ class Trainer:
         """
         end = self.total_steps if until_step is None else min(until_step, self.total_steps)
         if self.step < end and not self.early_stopping.has_stopped:
+            if self.step == 0 and is_model(self.training.start):
+                self._validate()  # what training starts from may be the best that there is
             with self._memory_advice(), contextlib.ExitStack() as open_files:
                 log = open_files.enter_context(RunLog(self.folder, self.step)) if rank() == 0 else None
                 batches = open_files.enter_context(Prefetcher(self.batches, self.step, end, workers=self.workers))
@@ -193,7 +198,9 @@ class Trainer:
         torch.manual_seed(step_seed(self.training.seed, self.step, rank()))
         for group in self.optimizer.param_groups:
             group["lr"] = group["factor"] * self.lr(self.step)
-        self.network.train()
+        self.network.train(not optim.keep_statistics)  # nothing but batch norm and stochastic depth looks at this
+        if self.is_backbone_fixed:
+            self.network.encoder.backbone.eval()
         self.optimizer.zero_grad(set_to_none=True)
         views = batch.views.to(self.device, non_blocking=True)
         labels, subjects = batch.labels.to(self.device), batch.subjects.to(self.device)

@@ -76,7 +76,14 @@ WRONG: dict[str, dict[str, Any]] = {
         **{"--side": 1, "--border": 9, **SOURCE},
     },
     "train": {
-        **{"--out": "v.mp4", "--recipe": "nosuch", "--set": "nosuch=1", "--device": "tpu", "--checkpoint-every": 0},
+        **{
+            "--out": "v.mp4",
+            "--recipe": "nosuch",
+            "--from": "nosuch",
+            "--set": "nosuch=1",
+            "--device": "tpu",
+            "--checkpoint-every": 0,
+        },
         **FOLDS,
         **SOURCE,
     },

@@ -46,7 +46,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[TrainOptions]:
 
 # fmt: off
 GIVEN = ("--dataset", "own", "--codes", "/k", "--people", "/p.csv", "--out", "o",
-         "--root", "/d", "--cache", "c", "--recipe", "r.toml", "--fold", 2,
+         "--root", "/d", "--cache", "c", "--recipe", "r.toml", "--from", "m", "--fold", 2,
          "--set", "optim.lr=1", "--set", "seed=2", "--option", "coded=film", "--numbering", "part", "--device", "cpu",
          "--checkpoint-every", 7, "--folds-dir", "f", "--allow-shared-videos", "--allow-seen", "--finish-again")
 # fmt: on
@@ -56,6 +56,7 @@ OPTIONS = TrainOptions(
     ),
     out=Path("o"),
     recipe="r.toml",
+    start="m",
     overrides=("optim.lr=1", "seed=2"),
     folds=FoldOptions(fold=2, numbering="part", folds_dir=Path("f"), allow_shared_videos=True),
     device="cpu",

@@ -103,3 +103,14 @@ def test_expected_f1_keeps_to_the_false_alarms_that_were_counted_and_to_enough_p
     np.testing.assert_array_equal(choose_thresholds(labels, p, min_positives=101, expected=True), counted)
     nobody = np.zeros_like(labels)
     np.testing.assert_array_equal(choose_thresholds(nobody, p, expected=True), choose_thresholds(nobody, p))
+
+
+def test_where_few_faces_show_an_au_a_known_threshold_stands() -> None:
+    labels = np.array([[1, 1], [0, 1], [0, 0], [0, 0]], np.int8)
+    p = np.array([[0.9, 0.9], [0.8, 0.8], [0.2, 0.3], [0.1, 0.1]])
+    known = np.array([0.3, 0.3])
+    chosen = choose_thresholds(labels, p, min_positives=2, otherwise=known)
+    assert chosen[0] == 0.3
+    assert chosen[1] == choose_thresholds(labels, p, min_positives=2)[1] != 0.3
+    assert choose_thresholds(labels, p, min_positives=2, otherwise=known, max_false_alarms=0.0)[0] > 0.8
+    assert known.tolist() == [0.3, 0.3]

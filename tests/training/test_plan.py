@@ -7,18 +7,21 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from aucli.cli import app
+from aucli.datasets.folds import FoldOptions
 from aucli.datasets.seen import keys_by_dataset
 from aucli.datasets.source import DatasetSource, training_source
 from aucli.errors import AucliError, DatasetError, MissingPackageError, OptionsError
+from aucli.models.zoo import find_model
 from aucli.training.options import TrainOptions
 from aucli.training.plan import plan
 from tests.builders.face_cache import write_faces
 from tests.builders.tiny_model import TINY, make_tiny_model
-from tests.builders.tiny_training import bp4d_faces, train_command
+from tests.builders.tiny_training import bp4d_faces, tiny_faces, train_command
 
 
 def _options(cache: Path, recipe: Path, out: Path, *overrides: str) -> TrainOptions:
@@ -100,6 +103,26 @@ def test_a_start_that_has_seen_the_test_subjects_is_refused_until_allowed(
     assert allowed.folds[0].seen_by_start == (tested[0],)
     assert any("the card says so" in warning for warning in allowed.warnings)
     assert start.seen_subjects
+
+
+def test_what_was_coded_decides_the_action_units_of_own_films(tmp_path: Path) -> None:
+    faces = tiny_faces(40, subjects=4)
+    labels = np.concatenate([faces.labels, np.zeros((40, 1), np.int8), faces.labels[:, :1]], axis=1)
+    labels[faces.subjects != "subject0", 3] = np.minimum(labels[faces.subjects != "subject0", 3], 0)
+    write_faces(replace(faces, aus=(1, 12, 4, 45), labels=labels), tmp_path / "cache", dataset="own")
+    source = DatasetSource(dataset="own", cache=tmp_path / "cache")
+    sets = ("optim.batch_size=8",)
+    planned = plan(TrainOptions(source=source, out=tmp_path / "run", overrides=sets, folds=FoldOptions(fold="all")))
+    assert [len(np.unique(fold.test.subjects)) for fold in planned.folds] == [1] * 4
+    theirs = find_model("aunce-small").config.encoder["aus"]
+    assert planned.recipe.encoder.aus == (*theirs, 45)
+    assert set(planned.recipe.encoder.aus) - set(planned.recipe.leave_out) == {1, 12, 45}
+    assert planned.recipe.experimental == (45,)
+    assert planned.warnings == (
+        "coded, and never present in a face: AU 4; no column comes of it",
+        "shown by fewer than 3 people: AU 45; such a column is experimental",
+    )
+    assert (planned.folds[0].train.labels[:, planned.recipe.encoder.aus.index(9)] == -1).all()
 
 
 def test_a_cache_tells_what_could_not_be_read(cache: Path, recipe: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SMALLEST = {
 
 @pytest.mark.parametrize("path", sorted(bundled_folder("train").rglob("*.toml")), ids=lambda path: path.stem)
 def test_bundled_recipes_are_valid(path: Path) -> None:
-    recipe = load_recipe(path)
+    recipe = load_recipe(path).with_aus((4, 12, 45), known=(12, 1))
     training = recipe.encoder_training()
     assert training.network.aus == recipe.encoder.aus
     assert training.network.input_size_px == training.crop.size_px == training.stages[-1].size_px
@@ -36,6 +36,14 @@ def test_defaults_are_those_of_the_network_and_the_crop() -> None:
     names = {field.name for field in fields(EncoderConfig)}
     assert names - set(EncoderSection.model_fields) == {"input_size_px", "head_dim"}
     assert set(EncoderSection.model_fields) - names == {"pretrained"}
+
+
+def test_action_units_that_are_left_open_are_the_data_sets_and_the_starts() -> None:
+    left_open = Recipe.model_validate({**SMALLEST, "encoder": {"backbone": "mobilenetv4_conv_small"}})
+    chosen = left_open.with_aus((4, 12, 45), known=(12, 1), experimental=(45,))
+    assert (chosen.encoder.aus, chosen.leave_out, chosen.experimental) == ((12, 1, 4, 45), (1,), (45,))
+    assert chosen.with_aus((9,)) == chosen
+    assert Recipe.model_validate(SMALLEST).with_aus((4,), known=(12,)).encoder.aus == (1,)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +63,6 @@ def test_bad_recipes_name_the_value(text: str, message: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("encoder.aus=[]", "encoder.aus is []; allowed are one or more action units, each once"),
         ("encoder.aus=[1, 1]", "encoder.aus is [1, 1]; allowed are one or more action units, each once"),
         ("encoder.aus=[1, 99]", "encoder.aus names AU 99, which is not known; allowed are 1, 2, 4"),
         ("encoder.colour=green", "encoder.colour is 'green': Input should be 'rgb' or 'grey'"),

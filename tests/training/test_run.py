@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from aucli.evaluation.predictions import read_predictions
 from aucli.models.zoo import find_model
 from aucli.runtime.files import folder_lock
 from tests.builders.face_cache import write_faces
-from tests.builders.tiny_training import BP4D_AUS, bp4d_faces, train_command
+from tests.builders.tiny_training import BACKBONE, BP4D_AUS, bp4d_faces, train_command
 
 
 @pytest.mark.slow
@@ -171,6 +172,32 @@ def test_linear_evaluation_alone_starts_from_a_model(cache: Path, recipe: Path, 
     assert all(equal for name, equal in same.items() if name.startswith("encoder."))
     plain = CliRunner().invoke(app, train_command(cache, recipe, tmp_path / "dry", "--dry-run", "--json", *more))
     assert json.loads(plain.stdout)["steps"] == 0
+
+
+@pytest.mark.slow
+def test_own_films_go_on_from_a_model_and_are_compared_with_it(finished: Path, tmp_path: Path) -> None:
+    benchmark = bp4d_faces(60)
+    columns = [BP4D_AUS.index(1), BP4D_AUS.index(12)]
+    faces = replace(benchmark, aus=(1, 12), labels=np.ascontiguousarray(benchmark.labels[:, columns]))
+    write_faces(faces, tmp_path / "cache", dataset="own")
+    words = ["train", "--dataset", "own", "--cache", str(tmp_path / "cache"), "--from", str(finished / "model")]
+    sets = [f"--set=optim.{word}" for word in ("batch_size=8", "patience=1")]
+    result = CliRunner().invoke(app, [*words, *sets, "-o", str(tmp_path / "run"), "--device", "cpu", "--json"])
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)["comparison"]
+    assert [one["au"] for one in said["per_au"]] == [12, 1]
+    assert said["subjects"] == 3, "a fifth of twelve people"
+    assert said["verdict"][0].count("my-run-fold1") == 1
+    start, mine = (find_model(str(where)).config for where in (finished / "model", tmp_path / "run" / "model"))
+    assert mine.thresholds == pytest.approx(start.thresholds, abs=1e-4), "twelve people do not move a threshold"
+    assert (mine.crop, mine.encoder["backbone"]) == (start.crop, BACKBONE)
+    assert set(mine.seen_subjects) == {"bp4d", "own"}
+    assert "from which training started" in (tmp_path / "run" / "model" / "README.md").read_text()
+    scored = ["evaluate", "--model", str(tmp_path / "run" / "model"), "--dataset", "own", "--cache"]
+    refused = CliRunner().invoke(app, [*scored, str(tmp_path / "cache")])
+    assert (refused.exit_code, "has seen" in refused.stderr) == (2, True)
+    again = CliRunner().invoke(app, [*scored, str(tmp_path / "cache"), "--fold", "1", "--format", "json"])
+    assert again.exit_code == 0, again.output
 
 
 @pytest.mark.slow

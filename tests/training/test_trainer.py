@@ -45,6 +45,30 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
     assert log["validation_auc"].is_not_null().any()
 
 
+def test_a_backbone_without_a_rate_stays_as_it_is_and_statistics_may(tmp_path: Path) -> None:
+    for keep in (False, True):
+        training = tiny_training(backbone_lr_factor=0.0, keep_statistics=keep, lr=1e-2)
+        trainer = Trainer(training, tiny_faces(32), tmp_path / str(keep))
+        before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+        trainer.run()
+        moved = {name for name, value in trainer.network.state_dict().items() if not torch.equal(value, before[name])}
+        assert moved, "the heads learn"
+        assert not [name for name in moved if "backbone" in name]
+        assert any("running_mean" in name for name in moved) is not keep
+
+
+def test_the_start_itself_may_be_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aucli.training.trainer.start_from", lambda *_: None)
+    training = replace(tiny_training(patience=1, lr=1e-12), start="a model", stages=(Stage(size_px=48, epochs=9),))
+    faces = tiny_faces()
+    trainer = Trainer(training, faces[np.arange(40)], tmp_path, validation=faces[np.arange(40, 60)])
+    before = {name: value.clone() for name, value in trainer.network.encoder.global_linear.fc.state_dict().items()}
+    monkeypatch.setattr("aucli.training.trainer.validate", lambda *_, **__: (0.9 if trainer.step == 0 else 0.5, 0.5))
+    kept = trainer.run().encoder.global_linear.fc.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in kept.items())
+    assert trainer.step == trainer.batches.steps_per_epoch
+
+
 def test_the_network_is_trained_at_the_options_precision(tmp_path: Path) -> None:
     views = torch.rand(2, 4, 3, 48, 48, generator=torch.Generator().manual_seed(0)) * 255
     found = []

@@ -306,6 +306,8 @@ def _add(
     if not len(chosen):
         findings.warn("film in which nothing is known", "dropped", 1, "sequence", film)
         return
+    sources = ", ".join(dict.fromkeys(one.source.name for one in codes))
+    findings.note("film paired with its codes", "kept", 1, "sequence", film, sources)
     findings.note(
         f"coded face: {'the largest' if person.side is None else f'the {person.side} one of the two largest'}",
         "kept", 1, "sequence", film,
