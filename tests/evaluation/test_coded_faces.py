@@ -9,7 +9,8 @@ import pytest
 
 from aucli.errors import OptionsError, TableError
 from aucli.evaluation.agreement import Agreement, AgreementOptions, compare_files
-from aucli.evaluation.coded_faces import read_face_list
+from aucli.evaluation.coded_faces import FaceList, read_face_list
+from aucli.evaluation.films import Films
 from aucli.results.exports.run import ExportOptions, export
 from tests.builders.coded_files import Event, eaf
 from tests.builders.coded_tables import table, write_table
@@ -95,6 +96,17 @@ def test_all_films_that_need_a_choice_are_asked_for_at_once_and_one_list_settles
     assert "faces.csv: not in the table: nine.mp4" in result.notes
     assert "1 of 4 videos of the table have no codes: none.mp4" in result.notes
     assert "1 of 4 coded videos are not in the table: four.mp4" in result.notes
+
+
+def test_a_list_of_faces_names_films_as_all_lists_do() -> None:
+    films = Films(pl.concat([table("x/a.mp4", frames=2), table("y/a.mp4", frames=2)]), ["z/a.mp4"])
+    listed = FaceList(Path("f.csv"), (("y/a.mp4", None, 1), ("z/a.mp4", None, 2), ("p9/a.mp4", None, 3)))
+    assert listed.by_film(films) == (
+        {("y/a.mp4", None): 1, ("z/a.mp4", None): 2},
+        ["f.csv: not in the table: p9/a.mp4"],
+    )
+    with pytest.raises(TableError, match=r"f\.csv names a\.mp4, which fits x/a\.mp4, y/a\.mp4 and z/a\.mp4; write one"):
+        FaceList(Path("f.csv"), (("a.mp4", None, 1),)).by_film(films)
 
 
 def test_a_face_that_a_film_lacks_stops_nobody_else(tables: Path, tmp_path: Path) -> None:
