@@ -92,14 +92,14 @@ def main() -> None:
 
 def decode(video: Path) -> int:
     """Decode every frame."""
-    with FrameReader(video, batch_size=None) as reader:
+    with FrameReader(video, batch_size=None, whole=False) as reader:
         return sum(len(batch.index) for batch in reader)
 
 
 def decode_and_detect(video: Path, engine: Engine) -> int:
     """Decode and find faces, with the overlap that `annotate` has."""
     with (
-        FrameReader(video, batch_size=None) as reader,
+        FrameReader(video, batch_size=None, whole=False) as reader,
         iterate_in_thread(reader, ahead=2) as batches,
     ):
         return sum(1 for _ in find_faces(batches, engine, stretch_frames=STRETCH_FRAMES))
@@ -107,7 +107,7 @@ def decode_and_detect(video: Path, engine: Engine) -> int:
 
 def shares(video: Path, engine: Engine, options: AnnotateOptions, output: Path) -> None:
     """Take the CPU time of each stage alone, and set it against that of the whole run."""
-    with FrameReader(video, batch_size=8) as reader:
+    with FrameReader(video, batch_size=8, whole=False) as reader:
         batches = list(reader)
     frames = [frame for batch in batches for frame in batch.frames_rgb]
     found: list[SeenFrame] = []
