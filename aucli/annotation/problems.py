@@ -5,12 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-import numpy as np
-
-from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.records import VideoRecord
 from aucli.errors import AucliError, printable
-from aucli.video.values import VideoInfo
 
 
 def problem_of(record: VideoRecord, path: Path) -> str | None:
@@ -41,16 +37,6 @@ def one_line(error: Exception, path: Path) -> str:
     return printable(
         f"{type(error).__name__}{place}: {text[:300]}; this is a fault of aucli or of a library: report it"
     )
-
-
-def expected_frames(info: VideoInfo, options: AnnotateOptions) -> int:
-    """Say how many frames will come, roughly: for the progress bar only."""
-    if info.fps <= 0:
-        return 0
-    duration_s = info.n_frames_header / info.fps
-    span_s = max(0.0, min(options.end_s or duration_s, duration_s) - (options.start_s or 0.0))
-    step_s = max(options.every_s or 0.0, 1.0 / info.fps)
-    return int(np.ceil(span_s / step_s))
 
 
 def _without_path(text: str, path: Path) -> str:

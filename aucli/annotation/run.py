@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from aucli.annotation.engine import Engine
 from aucli.annotation.finding import find_faces
+from aucli.annotation.foreseen import expected_frames, foreseen_work
 from aucli.annotation.memory import Memory
 from aucli.annotation.occurrence import OccurrenceRule
 from aucli.annotation.options import AnnotateOptions
 from aucli.annotation.outcome import Journal, NoJournal, Outcome, VideoOutcome
-from aucli.annotation.problems import expected_frames, one_line, problem_of
+from aucli.annotation.problems import one_line, problem_of
 from aucli.annotation.records import RunRecord, VideoRecord
 from aucli.annotation.resume import Output, plan_run
 from aucli.annotation.segments import Segments, WorkFolder
@@ -68,7 +69,10 @@ def annotate(
         with WorkFolder(place.work_folder, run, overwrite=options.overwrite) as work:
             plan = plan_run(place, inputs.videos, run, work, overwrite=options.overwrite)
             tables, refused = RunTables(place, run, plan), {**plan.refused, **journal.given_up}
-            reporter = Reporter(report, [0 if v.label in plan.skipped else _size_bytes(v.path) for v in inputs.videos])
+            waiting = [video for video in inputs.videos if video.label not in plan.skipped]
+            foreseen = foreseen_work([video.path for video in waiting], options)
+            work_of = dict(zip((video.label for video in waiting), foreseen, strict=True))
+            reporter = Reporter(report, [work_of.get(video.label, 0.0) for video in inputs.videos])
             results: dict[str, VideoOutcome] = {}
             for video in inputs.videos:
                 reporter.begin(video.label)
@@ -145,7 +149,7 @@ def annotate_video(path: Path, segments: Segments, engine: Engine, options: Anno
         leave_out_damaged=True,
         whole=False,
     ) as reader:
-        n_expected = expected_frames(reader.info, options)
+        n_expected = expected_frames(reader.info.n_frames_header, reader.info.fps, options)
         with iterate_in_thread(reader, ahead=2) as batches:
             stretches = Stretches(find_faces(batches, engine, stretch_frames=STRETCH_FRAMES), STRETCH_FRAMES)
             while segments.record is None:
@@ -211,11 +215,3 @@ def _describe_run(engine: Engine, options: AnnotateOptions) -> RunRecord:
         options={**options.deciding(), "face_search": engine.face_search, "precision": engine.precision},
         experimental=config.experimental_columns,
     )
-
-
-def _size_bytes(path: Path) -> int:
-    """How much work a video is, compared to others of the run; one that is missing fails when its turn comes."""
-    try:
-        return content_size(path)
-    except OSError:
-        return 0
