@@ -18,6 +18,8 @@ _OBJECT_HEAD: Final = 24
 _DATA_HEAD: Final = 50
 _IS_BROADCAST: Final = 1
 """In its flags: a live recording, whose other numbers mean nothing."""
+_PACKET: Final = bytes.fromhex("820000")
+"""What packets begin with: two bytes of error correction data, which say that there is none."""
 _SMALLEST: Final = 64
 """Bytes of a packet that may hold anything: its head alone can have 37."""
 _MOST_HEADER: Final = 2**20
@@ -103,9 +105,9 @@ def _is_whole(packet: bytes) -> bool:
         at += n
         return value
 
-    if not packet[0] & 0x80:
+    if not packet.startswith(_PACKET):
         return False
-    at = 1 + (packet[0] & 0x0F)
+    at = len(_PACKET)
     kinds, of_payload = packet[at], packet[at + 1]
     at += 2
     length = number(kinds >> 5) or len(packet)

@@ -54,7 +54,8 @@ class PacketScan:
         order: of all packets, hidden ones too, as they are decoded.
         begins_inside: whether the first packet is not a key frame: nothing before the first key frame can be whole.
         is_framed: see `is_framed`.
-        n_joints: times that timestamps begin anew.
+        n_joints: times that timestamps begin anew, or jump ahead by more than ten seconds (`Joints`).
+        n_jumps: of them, times that they jump ahead.
         lacks_times: whether a packet says neither when it is shown nor when it is decoded.
         usual_ticks: median distance between timestamps that are there, in the stream's units; where packets only say
             when they are decoded, between these; 0 where there are none.
@@ -76,6 +77,7 @@ class PacketScan:
     begins_inside: bool
     is_framed: bool
     n_joints: int
+    n_jumps: int
     lacks_times: bool
     usual_ticks: float
     gop_lengths: list[int]
@@ -206,6 +208,7 @@ def scan_packets(info: VideoInfo) -> PacketScan:
         begins_inside=bool(begins_inside),
         is_framed=framed,
         n_joints=joints.count,
+        n_jumps=joints.n_jumps,
         lacks_times=lacks_times,
         usual_ticks=usual_ticks,
         gop_lengths=gop_lengths,

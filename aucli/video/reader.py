@@ -228,9 +228,12 @@ class FrameReader:
     def notes(self) -> tuple[str, ...]:
         """See above."""
         notes = list(self.info.notes)
-        if self._scan and (n := self._scan.n_joints):
-            times = "once" if n == 1 else f"{n} times"
-            notes.append(f"timestamps begin anew {times} (recordings joined); times go on without a gap")
+        n_jumps = self._scan.n_jumps if self._scan else 0
+        if n := self.n_joints - n_jumps:
+            notes.append(f"timestamps begin anew {_times(n)} (recordings joined); times go on without a gap")
+        if n_jumps:
+            what = "a pause, a loss or recordings joined"
+            notes.append(f"timestamps jump ahead by over 10 s {_times(n_jumps)} ({what}); times go on without the gap")
         notes += self._clock.notes
         surprise = None if self.is_as_announced else "a frame on the way is damaged, or not the one that is announced"
         why = self._why_not_seek or surprise
@@ -393,3 +396,7 @@ class FrameReader:
         if self._allowed == "decord" and self._scan is not None:
             return self._scan.why_not_decord or self.broken or "decord would need too much memory"
         return self.broken or self._first_error or "it is damaged"
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"

@@ -32,6 +32,10 @@ JUMPS_S: Final = 10.0
 second, belong to another recording."""
 
 
+HALF_ROUND: Final = 2**32
+"""MPEG counts 2^33 ticks; FFmpeg takes times that fall for ones that have come round."""
+
+
 def is_stampless(container: av.container.InputContainer) -> bool:
     """Whether a file is a raw stream whose frames carry no times."""
     return bool(container.format.flags & STAMPLESS)
@@ -68,10 +72,14 @@ class Joints:
     FFmpeg's (``ts_discontinuity_detect`` of its command line): where decoding times fall, or jump by more than ten
     seconds, the part goes on where the one before ended. In other containers only a return to the beginning counts as
     a joint, since a single wild timestamp there is damage.
+
+    Attributes:
+        count: joints so far.
+        n_jumps: of them, those where times jump ahead.
     """
 
     def __init__(self, container: av.container.InputContainer, stream: VideoStream) -> None:
-        self.count = 0
+        self.count = self.n_jumps = 0
         self._anywhere = bool(container.format.flags & MAY_BEGIN_ANEW)
         self._is_off = is_stampless(container) or not stream.time_base
         tick = float(stream.time_base or 1)
@@ -91,6 +99,7 @@ class Joints:
             self._first = stamp
         elif self._anywhere and packet.dts is not None and self._breaks_off(stamp + self._offset):
             self.count += 1
+            self.n_jumps += 0 < stamp + self._offset - self._last < HALF_ROUND
             self._offset = self._next - stamp
         elif not self._anywhere and packet.is_keyframe and self._starts_over(stamp):
             self.count += 1
