@@ -25,6 +25,7 @@ NOT_RUN: Final = {
     "architecture.md": "a picture of folders",
     "datasets.md": "benchmarks that nobody may hand on; tests/datasets reads trees in their layouts",
     "evaluation.md": "benchmarks, and a trained run; tests/commands/test_evaluate.py runs the commands on made ones",
+    "own_codes.md": "a training of minutes; tests/training/test_run.py goes the same way in small, from its own model",
     "models.md": "shapes of files; tests/models imports and exports them",
     "synth.md": "a face model that must be fetched first; tests/synth renders with the one made for tests",
     "training.md": "hours of training; tests/training trains small ones",
