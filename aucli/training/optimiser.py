@@ -24,7 +24,7 @@ class OptimOptions(BatchOptions):
             `aucli.training.identity_head`).
         lr: the highest rate, of everything behind the backbone.
         backbone_lr_factor: multiplies the rate of the backbone: below 1 tunes a pretrained one gently, 0 leaves it
-            as it is, the statistics of its batch norms included, and takes a third of the time.
+            as it is, the statistics of its batch norms included.
         keep_statistics: batch norms normalise by the statistics that the start brought, not by those of each batch:
             what a model knows is not moved by what a few people look like.
         betas: how slowly AdamW forgets the gradient and its square.
