@@ -127,6 +127,9 @@ def test_a_reader_finds_everything_by_mouse_and_keyboard(chromium: Any, written:
     assert shares == sorted(shares, reverse=True)
 
     assert seen.messages == []
+    outside = """all => all.flatMap(one => [...one.attributes]).filter(
+        one => /^(xlink:)?href$|^src/.test(one.name) && !/^(#|data:)/.test(one.value)).map(one => one.value)"""
+    assert page.locator("*").evaluate_all(outside) == []  # also the model's card links to nothing outside
     assert [url for url in seen.requests if not url.startswith(("file://", "data:"))] == []
     assert len([url for url in seen.requests if url.startswith("file://")]) == 1
 
