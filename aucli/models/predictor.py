@@ -212,7 +212,12 @@ class TorchPredictor(Predictor):
         with torch.inference_mode():
             none = torch.zeros((0, 3, self._spec.size_px, self._spec.size_px), device=self._device)
             together = torch.cat([none, *(some.to(self._device) for some in crops)])
-            probabilities = self._network(together.to(self._dtype))[:, self._outputs]
+            # timm's Swin cannot take a batch of nothing.
+            probabilities = (
+                self._network(together.to(self._dtype))[:, self._outputs]
+                if len(together)
+                else together.new_zeros((0, len(self._outputs)))
+            )
             crops_rgb = together.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
             return CropReadings(np.asarray(probabilities.float().cpu().numpy()), *crop_quality(crops_rgb, self._spec))
 

@@ -156,7 +156,8 @@ def test_every_benchmark_can_be_prepared(tmp_path: Path, portraits: list[Picture
         done = run(root, tmp_path / f"cache-{name}", name)
         cache = CachedFaces.open(tmp_path / f"cache-{name}")
         samples, _ = load_dataset(name, root)
-        assert not done.failures
+        # The tree of BP4D+ holds labels of one task without its pictures.
+        assert set(done.failures) == ({"F005_T1"} if name == "bp4dplus" else set())
         assert len(cache) + len(cache.lost) == len(samples), name
         with_faces = len(samples) - 12 if name == "bp4dplus" else len(samples)  # the zip's pictures are flat
         assert len(cache) == with_faces, name
