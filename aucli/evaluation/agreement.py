@@ -102,7 +102,7 @@ class VideoAgreement:
             f"{self.video}{who}: {self.compared} of {self.frames} frames compared",
             f"{self.faceless} of them without a face",
             f"face: {self.face}",
-            f"codes at {self.coded}, none outside the film's {self.film}" if self.coded else "no code occurs",
+            f"codes at {self.coded}, the film at {self.film}" if self.coded else "no code occurs",
         ]
         if self.unmatched_codes:
             parts.append(f"{self.unmatched_codes} coded rows have no frame in the table")
@@ -338,7 +338,7 @@ def video_notes(videos: Sequence[VideoAgreement]) -> list[str]:
     n_videos = len({video.video for video in videos})
     return [
         f"{n_videos:,} videos, {len(videos):,} coded faces: {compared:,} of {total:,} frames compared, {faceless:,} of "
-        f"them without the face, {unmatched:,} coded rows without a frame; none outside their films"
+        f"them without the face, {unmatched:,} coded rows without a frame"
     ]
 
 

@@ -115,6 +115,11 @@ def lay_on_frames(
     at = at.astype(np.float64)
     unit: Literal["s", "frame"] = "frame" if by_frame else "s"
     _refuse_outside(codes, at, at, unit, frames, code_options)
+    if by_frame and _counts_from_1(at, frames):
+        raise TableError(
+            f"{codes.source}: the codes run from frame 1 to {at.max():.0f}, the film from 0 to {frames.frame[-1]}: the "
+            "coder counted from 1; say so with `frame_base`"
+        )
     if by_frame:
         nearest = nearest_codes(frames.frame.astype(np.float64), at, 0.0)
     else:
@@ -163,6 +168,14 @@ def _tolerance(code_time_s: npt.NDArray[np.float64], frames: FilmFrames, wanted_
     if len(code_time_s) > 1:
         steps.append(float(np.median(np.diff(np.sort(code_time_s)))))
     return min(steps, default=0.0) / 2
+
+
+def _counts_from_1(coded_frames: npt.NDArray[np.float64], frames: FilmFrames) -> bool:
+    """Whether frame numbers begin at 1 and end one beyond a film that begins at 0: each code would be one frame off."""
+    if not len(coded_frames) or not len(frames.frame):
+        return False
+    first_last = (coded_frames.min(), coded_frames.max())
+    return bool(frames.frame[0] == 0 and first_last == (1, frames.frame[-1] + 1))
 
 
 def _refuse_outside(

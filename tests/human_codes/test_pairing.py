@@ -117,10 +117,16 @@ def test_frame_numbers_outside_the_film_are_refused() -> None:
         lay_on_frames(rows(frame=np.arange(300)), film(99, fps=1.0), (12,), CodeOptions())
     with pytest.raises(TableError, match="lie outside"):
         lay_on_frames(intervals((90, 200), unit="frame"), film(), (12,), CodeOptions())
-    laid = lay_on_frames(rows(frame=np.arange(1, 101)), film(), (12,), CodeOptions())
+    laid = lay_on_frames(rows(frame=np.arange(2, 101)), film(), (12,), CodeOptions())
     assert laid.unmatched == 1
     laid = lay_on_frames(intervals((90, 100), unit="frame"), film(), (12,), CodeOptions())
     assert np.flatnonzero(laid.labels[:, 0]).tolist() == list(range(90, 100))
+
+
+def test_frame_numbers_that_count_from_1_are_no_numbers_from_0() -> None:
+    with pytest.raises(TableError, match=r"run from frame 1 to 100, the film from 0 to 99.*`frame_base`"):
+        lay_on_frames(rows(frame=np.arange(1, 101)), film(), (12,), CodeOptions())
+    assert lay_on_frames(rows(frame=np.arange(1, 100)), film(), (12,), CodeOptions()).unmatched == 0
 
 
 def test_rows_that_match_no_frame_are_refused() -> None:
