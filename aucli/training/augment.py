@@ -6,7 +6,7 @@ the very template and similarity transform of `aucli.faces.alignment`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from aucli.training.torchvision_light import colour_jitter, gaussian_blur
 
 Sigma = Annotated[float, Field(gt=0, le=10)]
 Rng = torch.Generator | None
+SKIN_CHROMA: Final = (0.30, -0.08, -0.37)
+"""By which share of its light tanned skin is redder, less green, less blue than grey; the luma of it is 0."""
 
 
 class AugmentConfig(Settings):
@@ -51,6 +53,10 @@ class AugmentConfig(Settings):
     noise: float = Field(default=0.3, ge=0, le=1)
     erase: float = Field(default=0.25, ge=0, le=1)
     grey: float = Field(default=0.2, ge=0, le=1)
+    """Share of the colour pictures that turn grey."""
+    tint: float = Field(default=0.0, ge=0, le=1)
+    """Share of the grey pictures, those turned grey too, that get one colour near that of skin. Where photographs
+    of some expressions are grey and those of others in colour, colour must not tell which."""
     halves: float = Field(default=0.0, ge=0, le=1)
     """Share of the faces that get nose and mouth of another one; see `aucli.training.halves`."""
     outside: Literal["any", "black"] = "any"
@@ -66,8 +72,9 @@ class AugmentConfig(Settings):
 
     def moved_alone(self) -> AugmentConfig:
         """The same without light, colour and damage: what moves the crop, and the flip."""
-        changes = ("colour_probability", "log_gamma", "blur", "low_resolution", "noise", "erase", "grey", "halves")
-        return self.model_copy(update=dict.fromkeys(changes, 0.0))
+        light = ("colour_probability", "log_gamma", "grey", "tint")
+        damage = ("blur", "low_resolution", "noise", "erase", "halves")
+        return self.model_copy(update=dict.fromkeys((*light, *damage), 0.0))
 
 
 def plain_crops(pictures: Tensor, landmarks_xy: Tensor, spec: CropSpec) -> Tensor:
@@ -122,7 +129,11 @@ def random_views(
     crops = _damage(crops, config, rng)
     if crops.shape[1] == 3:
         luma = (crops * crops.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        crops = torch.where(_chosen(crops, config.grey, rng), luma.expand_as(crops), crops)
+        turned_grey = _chosen(crops, config.grey, rng)
+        crops = torch.where(turned_grey, luma.expand_as(crops), crops)
+        if config.tint > 0:
+            is_grey = turned_grey | (pictures == pictures[:, :1]).all(dim=(1, 2, 3), keepdim=True)
+            crops = torch.where(is_grey & _chosen(crops, config.tint, rng), _tinted(crops, rng), crops)
     return crops.clamp(0, 255).expand(-1, 3, -1, -1)
 
 
@@ -223,6 +234,12 @@ def _colour(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
     cos, sin = stretch * angle.cos(), stretch * angle.sin()
     turned = torch.cat([y, i * cos - q * sin, i * sin + q * cos], dim=1)
     return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_yiq), turned)
+
+
+def _tinted(crops: Tensor, rng: Rng) -> Tensor:
+    """One colour over each picture, from a little bluish to that of tanned skin; the light stays."""
+    warmth = 1.2 * torch.rand((len(crops), 1, 1, 1), generator=rng) - 0.2
+    return crops * (1 + warmth * crops.new_tensor(SKIN_CHROMA).view(1, 3, 1, 1))
 
 
 def _damage(crops: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:

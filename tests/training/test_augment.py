@@ -10,6 +10,8 @@ from aucli.faces.alignment import CropSpec, crop_faces
 from aucli.training.augment import AugmentConfig, plain_crops, random_views
 from tests.builders.tiny_training import tiny_faces
 
+MOVES_OFF = dict.fromkeys(("landmark_jitter", "shift", "log_scale", "rotation_degrees", "flip"), 0.0)
+
 
 def test_plain_crops_are_those_of_annotate() -> None:
     rng = np.random.default_rng(1)
@@ -26,8 +28,7 @@ def test_plain_crops_are_those_of_annotate() -> None:
 @pytest.mark.parametrize("outside", ["any", "black"])
 def test_views_without_strength_are_plain_crops(outside: Literal["any", "black"]) -> None:
     faces = tiny_faces(4)
-    moves = dict.fromkeys(("landmark_jitter", "shift", "log_scale", "rotation_degrees", "flip"), 0.0)
-    nothing = AugmentConfig(**moves, outside=outside).moved_alone()
+    nothing = AugmentConfig(**MOVES_OFF, outside=outside).moved_alone()
     pictures = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float()
     landmarks, sizes = torch.from_numpy(faces.landmarks_xy), torch.from_numpy(faces.sizes_wh)
     spec = CropSpec(size_px=32, scale=1.2)  # so tight that nothing lies outside
@@ -73,3 +74,22 @@ def test_colour_turns_and_grey_stays_grey() -> None:
     assert float((turned - plain).abs().mean()) > 2  # another colour
     none = config.model_copy(update={"colour_probability": 0.0})
     torch.testing.assert_close(random_views(red, sizes, landmarks, spec, none, rng), plain)
+
+
+def test_grey_pictures_get_the_colour_of_skin_and_keep_their_light() -> None:
+    nothing = AugmentConfig(**MOVES_OFF).moved_alone()
+    faces = tiny_faces(4)
+    grey = torch.from_numpy(faces.pictures).permute(0, 3, 1, 2).float().expand(-1, 3, -1, -1) / 2  # nothing is clipped
+    red = grey * torch.tensor([1.0, 0.5, 0.5]).view(1, 3, 1, 1)
+    pictures = torch.cat([grey, red])
+    sizes = torch.from_numpy(faces.sizes_wh).repeat(2, 1)
+    landmarks = torch.from_numpy(faces.landmarks_xy).repeat(2, 1, 1)
+    spec = CropSpec(size_px=32, scale=1.4)
+    plain = random_views(pictures, sizes, landmarks, spec, nothing)
+    tinted = random_views(pictures, sizes, landmarks, spec, nothing.model_copy(update={"tint": 1.0}))
+    both = random_views(pictures, sizes, landmarks, spec, nothing.model_copy(update={"tint": 1.0, "grey": 1.0}))
+    torch.testing.assert_close(tinted[4:], plain[4:])
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    torch.testing.assert_close((both * luma).sum(1), (plain * luma).sum(1), atol=0.5, rtol=0)
+    for views in (tinted[:4], both):
+        assert ((views[:, 0] - views[:, 2]).abs().amax(dim=(1, 2)) > 0.5).all()
