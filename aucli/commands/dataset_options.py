@@ -21,9 +21,9 @@ SOURCE_OPTION_OF: Final[Mapping[str, str]] = {
     "cache": "--cache",
     "option": "--option",
     "photographs": "--option photographs",
-    "codes": "--option codes",
+    "codes": "--codes",
     "teacher": "--option teacher",
-    "people": "--option people",
+    "people": "--people",
     **{
         field: f"--option {field}"
         for field in (

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OPTION_OF: Final = {
     **dataset_options.OPTION_OF,
+    "codes": "--option codes",  # `--codes` are those of a table here
+    "people": "--option people",
     "model": "--model",
     "aus": "--aus",
     "device": "--device",

@@ -73,9 +73,11 @@ class CodingProgram:
         writes: what its files are, for readers.
         recognises: whether a file is one of them; never fails.
         read: reads one, a value per video and subject.
+        is_by_people: whether people code with it; else another program of analyses wrote the file.
     """
 
     name: str
     writes: str
     recognises: Callable[[CodeFile], bool]
     read: Callable[[CodeFile, CodeOptions], list[Codes]]
+    is_by_people: bool = True

@@ -79,4 +79,4 @@ def _recognises(file: CodeFile) -> bool:
     return bool(file.first_lines) and set(_MARKS) <= set(header_of(file.first_lines[0]))
 
 
-PROGRAM: Final = CodingProgram("openface", "a CSV of OpenFace", _recognises, read_openface)
+PROGRAM: Final = CodingProgram("openface", "a CSV of OpenFace", _recognises, read_openface, is_by_people=False)

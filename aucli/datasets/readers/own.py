@@ -31,7 +31,6 @@ from aucli.datasets.report import Findings
 from aucli.datasets.samples import Samples, SamplesBuilder, SequenceInfo
 from aucli.errors import AucliError, DatasetError, NothingCodedError, TableError, VideoError
 from aucli.facs import AU_NAMES
-from aucli.human_codes import openface
 from aucli.human_codes.coder_files import code_files
 from aucli.human_codes.file import CodeFile
 from aucli.human_codes.film_names import FilmNames
@@ -228,8 +227,8 @@ def _read_codes(folder: Path, study: _Study, *, but: Sequence[Path]) -> list[Cod
 def _why_not_by_people(path: Path, reading: CodeOptions) -> str:
     """Why a file is not taken for people's codes; "" if it is."""
     try:
-        if reading.format == "auto" and recognise(CodeFile(path)) is openface.PROGRAM:
-            return "OpenFace wrote it, and no person; the option format=openface takes it all the same"
+        if reading.format == "auto" and not (program := recognise(CodeFile(path))).is_by_people:
+            return f"{program.writes}, and by no person; the option format={program.name} takes it all the same"
         if path.suffix.lower() == ".parquet":
             read_metadata(path)
             return "annotate wrote it, and no person"
