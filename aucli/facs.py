@@ -5,6 +5,7 @@ Numbers and names follow the Facial Action Coding System (Ekman, Friesen and Hag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 AU_NAMES: Final[dict[int, str]] = {
@@ -46,3 +47,8 @@ def au_column(au: int) -> str:
     if au not in AU_NAMES:
         raise ValueError(f"{au} is not an action unit; known are {', '.join(map(str, AU_NAMES))}")
     return f"AU{au:02d}"
+
+
+def listed_aus(aus: Sequence[int]) -> str:
+    """Numbers of action units as a sentence lists them: ``1, 2, 12``."""
+    return ", ".join(map(str, aus))

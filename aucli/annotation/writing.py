@@ -30,10 +30,10 @@ from aucli.annotation.segments import Segments
 from aucli.annotation.table import METADATA_KEY, SCHEMA_VERSION, open_writer, table_schema
 from aucli.errors import StorageError, TableError
 from aucli.runtime.files import is_disk_failure, whole_or_nothing
+from aucli.runtime.parquet import MAGIC
 
 MAX_SMALL_GROUPS: Final = 1000
 """Row groups of fewer than `ROW_GROUP_ROWS` rows that a table may hold."""
-MAGIC: Final = b"PAR1"
 COPY_BYTES: Final = 2**23
 MAX_LOOSE_TABLES: Final = 256
 """Tables of short videos that wait for their row group one by one: each costs 100 kB for its columns, however few its

@@ -24,6 +24,7 @@ from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.predictions import FoldPredictions, find_predictions
 from aucli.evaluation.scoring import evaluate_folds, evaluate_predictions
 from aucli.evaluation.values import DEFAULT_REPLICATES, CrossValidation, Evaluation
+from aucli.facs import listed_aus
 from aucli.models.config import ModelConfig
 from aucli.models.predictor import Predictor, open_predictor
 from aucli.models.zoo import find_model
@@ -116,7 +117,7 @@ def evaluate_on_benchmark(
     check_folds(what.source.dataset, what.folds)
     if unknown := [au for au in what.aus or () if au not in config.aus]:
         raise OptionsError(
-            f"`aus` has AU {unknown[0]}, which {config.name} does not give; it gives {_listed(config.aus)}"
+            f"`aus` has AU {unknown[0]}, which {config.name} does not give; it gives {listed_aus(config.aus)}"
         )
     faces, problems = open_faces(what.source, crop=config.crop, device=what.device, on_progress=on_progress)
     evaluated = evaluate_faces(faces, what, options, on_progress=on_progress)
@@ -178,19 +179,19 @@ def shared_aus(
     shared = tuple(au for au in coded if au in config.aus)
     if wanted is not None and (lacking := [au for au in wanted if au not in shared]):
         raise OptionsError(
-            f"AU {lacking[0]} is not known to both: {config.name} gives {_listed(config.aus)}, {dataset} codes "
-            f"{_listed(coded)}"
+            f"AU {lacking[0]} is not known to both: {config.name} gives {listed_aus(config.aus)}, {dataset} codes "
+            f"{listed_aus(coded)}"
         )
     if not shared:
         raise OptionsError(
-            f"{config.name} and {dataset} share no action unit: it gives {_listed(config.aus)}, the data set codes "
-            f"{_listed(coded)}"
+            f"{config.name} and {dataset} share no action unit: it gives {listed_aus(config.aus)}, the data set codes "
+            f"{listed_aus(coded)}"
         )
     notes = []
     if only_model := [au for au in config.aus if au not in coded]:
-        notes.append(f"left out, for {dataset} does not code them: AU {_listed(only_model)}")
+        notes.append(f"left out, for {dataset} does not code them: AU {listed_aus(only_model)}")
     if only_data := [au for au in coded if au not in config.aus]:
-        notes.append(f"left out, for {config.name} does not give them: AU {_listed(only_data)}")
+        notes.append(f"left out, for {config.name} does not give them: AU {listed_aus(only_data)}")
     return wanted or shared, tuple(notes)
 
 
@@ -256,7 +257,3 @@ def _predictions(
         labels=np.concatenate([faces.labels[rows], faces.lost.labels[lost]])[:, of_data],
         probabilities=np.concatenate([given[:, of_model], np.full((len(lost), len(aus)), np.nan, np.float32)]),
     )
-
-
-def _listed(aus: Sequence[int]) -> str:
-    return ", ".join(map(str, aus))

@@ -14,6 +14,7 @@ from aucli.evaluation.bootstrap import bootstrap_weights, count_by_subject, repl
 from aucli.evaluation.choices import LostFaces
 from aucli.evaluation.scoring import estimate, exact_scores, mean_of_defined, pooled
 from aucli.evaluation.values import DEFAULT_REPLICATES, Estimate, Predictions
+from aucli.facs import listed_aus
 
 COMPARED: Final = ("f1", "roc_auc")
 """What decisions are worth, and what probabilities are worth whatever the thresholds."""
@@ -97,8 +98,8 @@ class Comparison:
         lines = [said]
         more, less = self.better()
         if more or less:
-            each = [f"better at AU {_listed(more)}"] if more else []
-            each += [f"worse at AU {_listed(less)}"] if less else []
+            each = [f"better at AU {listed_aus(more)}"] if more else []
+            each += [f"worse at AU {listed_aus(less)}"] if less else []
             lines.append(f"one by one, by F1: {'; '.join(each)}; not shown to differ at the others")
         if 1 < self.subjects < FEW_SUBJECTS:
             lines.append(f"intervals over {self.subjects} people are rough, and too narrow rather than too wide")
@@ -188,10 +189,6 @@ def _percent(value: float) -> str:
 
 def _signed(value: float) -> str:
     return f"{100 * value:+.1f}"
-
-
-def _listed(aus: Sequence[int]) -> str:
-    return ", ".join(map(str, aus))
 
 
 def _people(n: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from aucli.datasets.prepared import cache_for, open_faces
 from aucli.datasets.seen import seen_among, told
 from aucli.datasets.source import DatasetSource
 from aucli.errors import OptionsError, RecipeError
-from aucli.facs import AU_NAMES
+from aucli.facs import AU_NAMES, listed_aus
 from aucli.models.network import AUNetwork, require_input_size
 from aucli.runtime.device import resolve_device
 from aucli.runtime.files import bundled_folder
@@ -194,14 +194,10 @@ def _with_coded_aus(recipe: Recipe, faces: CachedFaces, known: tuple[int, ...]) 
     few = [au for au in coded if shown[au] < FEW_PEOPLE]
     warnings = []
     if never:
-        warnings.append(f"coded, and never present in a face: AU {_listed(never)}; no column comes of it")
+        warnings.append(f"coded, and never present in a face: AU {listed_aus(never)}; no column comes of it")
     if few:
-        warnings.append(f"shown by fewer than {FEW_PEOPLE} people: AU {_listed(few)}; such a column is experimental")
+        warnings.append(f"shown by fewer than {FEW_PEOPLE} people: AU {listed_aus(few)}; such a column is experimental")
     return recipe.with_aus(coded, known=known, experimental=few), tuple(warnings)
-
-
-def _listed(aus: Sequence[int]) -> str:
-    return ", ".join(map(str, aus))
 
 
 def _benchmark_folds(
