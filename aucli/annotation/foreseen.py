@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,9 @@ MOST_OPENED: Final = 500
 """Opening a file takes some milliseconds, and more over a network: of more videos each n-th is opened."""
 
 
-def foreseen_work(paths: Sequence[Path], options: AnnotateOptions) -> list[float]:
+def foreseen_work(
+    paths: Sequence[Path], options: AnnotateOptions, *, before_opening: Callable[[int], object] = lambda _: None
+) -> list[float]:
     """Say how many frames each video will give, roughly: the time a run takes goes by them, and hardly by bytes.
 
     A video whose header is silent, or that is one of too many to open, counts by its bytes, at the rate of the others.
@@ -25,10 +27,12 @@ def foreseen_work(paths: Sequence[Path], options: AnnotateOptions) -> list[float
     Args:
         paths: of the videos.
         options: say which frames are asked for.
+        before_opening: called with the place of each video that is about to be opened, which may crash the process.
     """
     step = -(-len(paths) // MOST_OPENED)
     known: dict[int, float] = {}
     for at in range(0, len(paths), step or 1):
+        before_opening(at)
         told = announced_frames(paths[at], stream=options.stream, picture_rate=options.picture_rate)
         if told is not None:
             known[at] = expected_frames(*told, options)

@@ -69,8 +69,10 @@ def annotate(
         with WorkFolder(place.work_folder, run, overwrite=options.overwrite) as work:
             plan = plan_run(place, inputs.videos, run, work, overwrite=options.overwrite)
             tables, refused = RunTables(place, run, plan), {**plan.refused, **journal.given_up}
-            waiting = [video for video in inputs.videos if video.label not in plan.skipped]
-            foreseen = foreseen_work([video.path for video in waiting], options)
+            waiting = [video for video in inputs.videos if video.label not in {*plan.skipped, *refused}]
+            foreseen = foreseen_work(
+                [video.path for video in waiting], options, before_opening=lambda at: journal.begin(waiting[at].label)
+            )
             work_of = dict(zip((video.label for video in waiting), foreseen, strict=True))
             reporter = Reporter(report, [work_of.get(video.label, 0.0) for video in inputs.videos])
             results: dict[str, VideoOutcome] = {}

@@ -82,6 +82,23 @@ def test_errors_come_across(videos: list[Path], tmp_path: Path) -> None:
         annotate_supervised(videos, tmp_path / "t.parquet")
 
 
+@pytest.mark.slow
+def test_a_file_that_crashes_what_opens_it_ends_alone(
+    videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where all headers are looked at, before the first video's turn."""
+    crash = (
+        "import os, aucli.video.announced as announced\n"
+        "opened = announced.open_container\n"
+        f"announced.open_container = lambda path: os.abort() if str(path) == {str(videos[0])!r} else opened(path)\n"
+    )
+    monkeypatch.setattr(supervised, "START", crash + supervised.START)
+    outcome = annotate_supervised(videos, tmp_path / "t.parquet")
+    assert list(outcome.failures) == [str(videos[0])]
+    assert "SIGABRT" in outcome.failures[str(videos[0])]
+    assert list(outcome.videos) == [str(video) for video in videos[1:]]
+
+
 def test_a_process_that_cannot_even_start_is_told(
     videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
