@@ -261,6 +261,7 @@ def _parts(
     questions: list[Question] = []
     unpaired: list[str] = []
     nothing: list[str] = []
+    uncoded: list[str] = []
     for name, codes in by_film.items():
         film = films[name]
         laid = [
@@ -276,7 +277,10 @@ def _parts(
             faces = paired.faces
             questions += [paired.question] if paired.question else []
             unpaired += paired.unpaired
-        parts += [_Part(film, *one) for one in zip(codes, laid, faces, strict=False) if one[2] is not None]  # type: ignore[arg-type]
+        coded = [_Part(film, *one) for one in zip(codes, laid, faces, strict=False) if one[2] is not None]  # type: ignore[arg-type]
+        parts += coded
+        left = set(film.faces).difference(*(part.face.rows["face"].to_list() for part in coded)) if coded else ()
+        uncoded += [f"{name} face {face}" for face in sorted(left)]
     if questions:
         raise ask(questions)
     if not parts:
@@ -284,6 +288,8 @@ def _parts(
     notes += [f"not compared: {why}" for why in unpaired[:_LISTED_VIDEOS]]
     if len(unpaired) > _LISTED_VIDEOS:
         notes.append(f"not compared: {len(unpaired) - _LISTED_VIDEOS} more of this kind")
+    if uncoded:
+        notes.append(f"not compared, faces without codes of their own ({len(uncoded)}): {short(', '.join(uncoded))}")
     if nothing:
         notes.append(f"not compared, no face in the table and nothing coded: {short(', '.join(nothing))}")
     return parts, notes

@@ -128,7 +128,10 @@ def join_people(
     joined = pl.DataFrame([values.get(key, nothing) for key in keys], dict.fromkeys(by, pl.String), orient="row")
     without = list(dict.fromkeys(video for video, face in keys if (video, face) not in values))
     unused = [name for name, video in fitting.items() if video is None]
+    with_faces = {video for video, _ in keys}
+    faceless = [f"{called[key]} face {key[1]}" for key in values if key not in set(keys) and key[0] in with_faces]
     notes = [
+        *listed("rows of `people` whose face is not in the table", faceless if has_faces else []),
         *listed("videos of the table without a row in `people` for each face", without),
         *listed("videos of `people` that are not in the table", unused),
     ]

@@ -185,6 +185,7 @@ def test_places_where_nobody_is(tmp_path: Path) -> None:
         compare(table(faces=2), codes, options=AgreementOptions(face=0))
     one = read_codes(tmp_path / "labels.parquet", CodeOptions(subject="0"))
     result = compare(table(faces=2), one, options=AgreementOptions(face=0))
+    assert any("faces without codes of their own (1): " in note and note.endswith(" face 1") for note in result.notes)
     assert result.evaluation.per_au[1].scores["f1"].value == 1
     assert result.videos[0].face == "0 of 2"
 

@@ -102,6 +102,14 @@ def test_people_are_joined_by_name_and_notes_say_who_is_missing(tmp_path: Path, 
     )
 
 
+def test_a_face_of_the_list_that_the_video_lacks_is_told(tmp_path: Path) -> None:
+    people = _people(tmp_path / "p.csv", "video,face,condition\nc.mp4,0,x\nc.mp4,7,y\nnobody.mp4,3,y\n")
+    assert (
+        "rows of `people` whose face is not in the table (1): c.mp4 face 7"
+        in summary(STUDY, people=people, by="condition").notes
+    )
+
+
 def test_a_film_is_never_in_the_group_of_another_of_its_name(tmp_path: Path) -> None:
     """Also where nobody is seen in it, it has no frame, or it is not there at all."""
     table = pl.concat([steady_film("s/p1/a.mp4", [0.9] * 4), steady_film("s/p2/a.mp4", [None, None])])
