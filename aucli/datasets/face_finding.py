@@ -31,7 +31,7 @@ TIGHT_MIN_FACE_PX: Final = 20
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _FoundFaces:
     """A labelled frame and the faces in it."""
 
     row: int
@@ -43,7 +43,7 @@ class _Seen:
 class _Chosen:
     """A labelled frame and the place of its subject's face, if it was found."""
 
-    seen: _Seen
+    seen: _FoundFaces
     face: int | None
 
 
@@ -109,7 +109,7 @@ class FaceFinder:
         record["labelled"], record["present"] = labelled.tolist(), present.tolist()
         record["findings"] = [asdict(finding) for finding in findings.items]
 
-    def _look(self, samples: Samples, rows: Int64Array, findings: Findings) -> Iterator[list[_Seen]]:
+    def _look(self, samples: Samples, rows: Int64Array, findings: Findings) -> Iterator[list[_FoundFaces]]:
         if samples.sequences[samples.sequence_index[rows[0]]].kind == "video":
             pictures = read_sequence(samples, rows, findings, batch_size=self._batch_size)
             with iterate_in_thread(pictures, ahead=2) as batches:
@@ -118,7 +118,7 @@ class FaceFinder:
         # Files need not be read one after the other: each task reads its own.
         chunks = [rows[start : start + self._batch_size] for start in range(0, len(rows), self._batch_size)]
 
-        def read(chunk: Int64Array) -> list[_Seen]:
+        def read(chunk: Int64Array) -> list[_FoundFaces]:
             found = read_sequence(samples, chunk, Findings(), batch_size=len(chunk))
             return [seen for pictures in found for seen in self._detect(pictures)]
 
@@ -130,9 +130,9 @@ class FaceFinder:
         name = samples.sequences[samples.sequence_index[rows[0]]].name
         findings.warn("image cannot be read", "dropped", len(bad), "frame", name, f"frames {number_ranges(bad)}")
 
-    def _detect(self, pictures: Pictures) -> list[_Seen]:
+    def _detect(self, pictures: Pictures) -> list[_FoundFaces]:
         found = [faces for frames_rgb in self._alike(pictures.frames_rgb) for faces in self._detect_alike(frames_rgb)]
-        return [_Seen(*item) for item in zip(pictures.rows.tolist(), pictures.frames_rgb, found, strict=True)]
+        return [_FoundFaces(*item) for item in zip(pictures.rows.tolist(), pictures.frames_rgb, found, strict=True)]
 
     def _alike(self, frames_rgb: Sequence[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
         """Frames of one size in a row, (B, H, W, 3) on a GPU; one by one on a CPU, where a batch is no faster."""

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from aucli.errors import ModelError
 from aucli.facs import AU_NAMES
 
-PRESENT: Final = 0
+CLASS_PRESENT: Final = 0
 """Which of a head's two classes means "the AU is present" (the published checkpoints' order)."""
 
 LUMA_BT601: Final = (0.299, 0.587, 0.114)
@@ -264,7 +264,7 @@ class LinearHeads(nn.Module):
         self.second = PerAULinear(num_aus, hidden, 2)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """(B, A, D) -> logits (B, A, 2), index `PRESENT` first."""
+        """(B, A, D) -> logits (B, A, 2), index `CLASS_PRESENT` first."""
         return cast(Tensor, self.second(self.first(embeddings)))
 
 
@@ -284,7 +284,7 @@ class AUNetwork(nn.Module):
     def head_logits(self, embeddings: Tensor) -> Tensor:
         """Embeddings (B, A, D) -> (B, A) log-odds of presence."""
         both = self.full_connect(embeddings)
-        return cast(Tensor, both[..., PRESENT] - both[..., 1 - PRESENT])
+        return cast(Tensor, both[..., CLASS_PRESENT] - both[..., 1 - CLASS_PRESENT])
 
     @torch.no_grad()
     def rescale_log_odds(self, scale: Tensor, offset: Tensor) -> None:
@@ -298,7 +298,7 @@ class AUNetwork(nn.Module):
         scale, offset = scale.double().to(last.bias.device), offset.double().to(last.bias.device)
         weight = last.weight.double() * scale[:, None, None]
         bias = last.bias.double() * scale[:, None]
-        bias[:, PRESENT] += offset
+        bias[:, CLASS_PRESENT] += offset
         last.weight.copy_(weight)
         last.bias.copy_(bias)
 

@@ -128,7 +128,7 @@ def _convolutions_behind(nodes: Sequence[Any]) -> set[str]:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Observed:
     """What a tensor held.
 
     Attributes:
@@ -140,7 +140,7 @@ class _Seen:
     channel_means: npt.NDArray[np.float64]
 
 
-def _observed(model: Any, tensors: Sequence[str], feeds: Sequence[Feed]) -> dict[str, _Seen]:
+def _observed(model: Any, tensors: Sequence[str], feeds: Sequence[Feed]) -> dict[str, _Observed]:
     """Run the float graph on each feed and look at tensors inside it."""
     import onnx
 
@@ -159,7 +159,9 @@ def _observed(model: Any, tensors: Sequence[str], feeds: Sequence[Feed]) -> dict
             edges = [flat.min(initial=0.0), flat.max(initial=0.0)]
             values[name].append(np.append(flat if len(flat) <= few else drawn.choice(flat, few), edges))
             means[name].append(value.mean(axis=(0, *range(2, value.ndim)), dtype=np.float64))
-    return {name: _Seen(_best_range(np.concatenate(values[name])), np.mean(means[name], axis=0)) for name in tensors}
+    return {
+        name: _Observed(_best_range(np.concatenate(values[name])), np.mean(means[name], axis=0)) for name in tensors
+    }
 
 
 def _best_range(values: npt.NDArray[np.float32]) -> tuple[float, float]:
@@ -184,7 +186,7 @@ def _scale_and_zero(of: tuple[float, float]) -> tuple[np.float32, np.uint8]:
     return scale, np.uint8(np.clip(np.round(-low / scale), 0, 255))
 
 
-def _rewrite(graph: Any, chosen: Sequence[_Convolution], seen: Mapping[str, _Seen]) -> None:
+def _rewrite(graph: Any, chosen: Sequence[_Convolution], seen: Mapping[str, _Observed]) -> None:
     """Put roundings around the chosen convolutions, which ONNX Runtime fuses with them."""
     weights = {one.name: one for one in graph.initializer}
     results = {one.result for one in chosen}
@@ -224,7 +226,7 @@ def _rounding(graph: Any, name: str, rounded: str, range_: tuple[float, float]) 
     ]
 
 
-def _whole_weights(graph: Any, one: _Convolution, weights: Mapping[str, Any], source: _Seen) -> list[Any]:
+def _whole_weights(graph: Any, one: _Convolution, weights: Mapping[str, Any], source: _Observed) -> list[Any]:
     """Put a convolution's weights and bias down as whole numbers; nodes that bring them back."""
     from onnx import helper, numpy_helper
 
